@@ -1,0 +1,115 @@
+/**
+ * The typed face of the addon: promises over native completions. The public API never re-exports it.
+ *
+ * C++ returns codes; nothing in here throws for a device's sake. `lib/core` turns outcomes into errors.
+ */
+
+/** How a native read, write or probe ended (native/slot/request.h, Outcome). */
+export interface NativeOutcome {
+  /** 0, or a negative errno (-19 is ENODEV). */
+  readonly status: number;
+  /** Read: good bytes from the start. Write: committed bytes from the start. */
+  readonly transferred: number;
+  /** Write that failed: bytes after the committed ones that may hold old data, new data or a mixture. */
+  readonly uncertain: number;
+  /** Write: result of putting write protect back up (0 or a negative errno), apart from `status`. */
+  readonly protectStatus: number;
+  /** Verify mismatch: device offset of the first byte that differs, and how many do. */
+  readonly mismatchOffset: number;
+  readonly mismatchCount: number;
+  /** Why, in a few words for a person, as the transport saw it; may be empty. */
+  readonly reason: string;
+}
+
+export interface NativeReadOutcome extends NativeOutcome {
+  /** What was read: `transferred` bytes of it are good. Sized to `transferred`. */
+  readonly data: Buffer;
+}
+
+export interface IoOptions {
+  /** Ends the operation with -ECANCELED. */
+  readonly signal?: AbortSignal | undefined;
+  /** Ends the operation with -ETIMEDOUT. Milliseconds from now; absent: no limit. */
+  readonly timeoutMs?: number | undefined;
+  /** Good (or committed) bytes so far. Coalesced: not every chunk is reported. */
+  readonly onProgress?: ((done: number) => void) | undefined;
+}
+
+/** A section that JavaScript holds open (srcu_down_read): the provider is not freed before release(). */
+export interface NativeHold {
+  /** Idempotent. */
+  release(): void;
+}
+
+/** A refcounted slot: the provider pointer under SRCU. */
+export interface NativeSlot {
+  /** Memory-like providers answer at once: 0 or a negative errno; -EWOULDBLOCK (-11): use read(). */
+  readNow(offset: number, into: Uint8Array): number;
+  writeNow(offset: number, data: Uint8Array): number;
+  read(offset: number, length: number, io?: IoOptions): Promise<NativeReadOutcome>;
+  write(offset: number, data: Uint8Array, io?: IoOptions & { verify?: boolean | undefined }): Promise<NativeOutcome>;
+  /** Claims the write-protect line (protecting) and reads one byte at offset 0, as at24's probe does. */
+  probe(io?: IoOptions): Promise<NativeOutcome>;
+  /** A hold on the provider, or -ENODEV (-19) once it is gone. `label` names the holder in stall warnings. */
+  hold(label: string): NativeHold | number;
+  /** Swap to null, stop, grace period, free. Resolves when the provider is freed; repeatable. */
+  unregister(): Promise<void>;
+  /** Whether the provider pointer is still there. */
+  readonly alive: boolean;
+}
+
+export interface At24Config {
+  /** Seven-bit device address of the first block. */
+  readonly address: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Word address bytes on the wire: 1 or 2. */
+  readonly addressBytes: 1 | 2;
+  /** Write page, bytes. */
+  readonly pageSize: number;
+  /** Upper limit of the self-timed write cycle (tWR), milliseconds. */
+  readonly writeCycleMs: number;
+  /** Block select bits sit at this bit of the device address: 0, or 2 for 24c1025. */
+  readonly blockShift: number;
+  /** Added to every offset: serial number and MAC windows. */
+  readonly offsetAdd: number;
+  /** Sequential reads may cross a block border of the device address (at24 property no-read-rollover is the opposite). */
+  readonly readRollover: boolean;
+  /** GPIO of the bridge wired to the WP pin, or -1. */
+  readonly wpLine: number;
+}
+
+export interface UsbipOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly busid: string;
+  /** SCL, hertz. */
+  readonly clockHz: number;
+  /** Limit for connecting, importing and configuring, milliseconds. */
+  readonly openTimeoutMs: number;
+}
+
+/** What opening a bus came to. */
+export type BusOpening =
+  | { readonly status: 0; readonly bus: NativeBus }
+  | { readonly status: number; readonly bus?: undefined; readonly reason: string };
+
+/** An open I2C bus with its owner thread. */
+export interface NativeBus {
+  /** key=value facts: part, version, serial, vid, pid, clock_hz … */
+  readonly identity: ReadonlyMap<string, string>;
+  /** Resolves with the reason when the bridge goes by itself; never rejects; never settles after close(). */
+  readonly gone: Promise<string>;
+  /** A slot whose provider is an EEPROM on this bus. Does no I/O; see NativeSlot.probe(). */
+  at24(config: At24Config): NativeSlot;
+  /** Ends every request with -ENODEV, puts write protect up, lets go of the bridge, joins the thread. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface Native {
+  openUsbip(options: UsbipOptions): Promise<BusOpening>;
+  /** Volatile memory, a copy of `image`. */
+  memory(image: Uint8Array): NativeSlot;
+  /** A slot for a provider written in JavaScript: read/write give -EOPNOTSUPP, holds and unregister() work. */
+  script(): NativeSlot;
+}

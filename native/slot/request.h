@@ -1,0 +1,78 @@
+// One read or write of a provider's memory, from the moment it is accepted until it is completed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "native/srcu/srcu.h"
+#include "native/util/cancel_token.h"
+#include "native/util/clock.h"
+
+namespace nvmem {
+
+enum class Operation : std::uint8_t {
+  kRead,
+  kWrite,
+  kProbe,  ///< is the part there: claims its write-protect line (protecting), then reads one byte at offset 0
+};
+
+/// What became of a request. Offsets are device offsets, lengths are bytes.
+struct Outcome {
+  int status = 0;  ///< 0 or a negative errno
+  /// Read: bytes from the request's offset that are good. Write: bytes from the request's offset that are
+  /// committed (the part acknowledged again after its write cycle).
+  std::uint64_t transferred = 0;
+  /// Write that failed: the range after the committed bytes that may hold old data, new data or a mixture.
+  /// What follows it is untouched.
+  std::uint64_t uncertain = 0;
+  /// Write: result of putting write protect back up, kept apart from `status`; 0 where there was no line.
+  int protect_status = 0;
+  /// Write with verify that ended with -EBADMSG: device offset of the first byte that reads back differently,
+  /// and how many bytes do.
+  std::uint64_t mismatch_offset = 0;
+  std::uint64_t mismatch_count = 0;
+};
+
+class Request;
+
+/// Where completions go. Implementations take them from any thread and outlive every request given to them.
+class CompletionSink {
+ public:
+  virtual ~CompletionSink() = default;
+  /// The request has come to `done` good bytes. Called on the working thread between chunks; may be dropped.
+  virtual void progress(const Request& request, std::uint64_t done) noexcept = 0;
+  /// The end of the request: exactly once. `request.outcome` is set, its hold has not been released yet.
+  virtual void complete(std::unique_ptr<Request> request) noexcept = 0;
+};
+
+/// Owned by whoever works on it. The buffer belongs to the request, never to JavaScript, so that a terminated
+/// worker or a collected ArrayBuffer cannot pull it away from under the wire.
+class Request {
+ public:
+  std::uint64_t id = 0;
+  Operation operation = Operation::kRead;
+  std::uint64_t offset = 0;
+  std::vector<std::uint8_t> data;  ///< what to write; or what was read (sized by the submitter)
+  bool verify = false;             ///< write: read back and compare, -EBADMSG on a difference
+  bool progress = false;           ///< call CompletionSink::progress
+  Nanoseconds deadline = kNever;
+  std::shared_ptr<CancelToken> cancel;
+  std::shared_ptr<CompletionSink> sink;
+  srcu::Hold hold;  ///< keeps the provider alive until the request is completed
+  Outcome outcome;
+
+  /// Completes `request` with `outcome`: hands it to its sink, then ends the section. The order matters: the
+  /// completion is queued before the grace period can end, so every operation settles before "removed".
+  static void complete(std::unique_ptr<Request> request, const Outcome& outcome) noexcept {
+    srcu::Hold hold = std::move(request->hold);
+    const std::shared_ptr<CompletionSink> sink = request->sink;
+    request->outcome = outcome;
+    sink->complete(std::move(request));
+    hold.release();
+  }
+};
+
+}  // namespace nvmem
