@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,8 @@ struct Outcome {
   /// and how many bytes do.
   std::uint64_t mismatch_offset = 0;
   std::uint64_t mismatch_count = 0;
+  /// Why it failed, in a few words for a person, as the layer that saw it put it; may be empty.
+  std::string reason;
 };
 
 class Request;
@@ -66,10 +69,10 @@ class Request {
 
   /// Completes `request` with `outcome`: hands it to its sink, then ends the section. The order matters: the
   /// completion is queued before the grace period can end, so every operation settles before "removed".
-  static void complete(std::unique_ptr<Request> request, const Outcome& outcome) noexcept {
+  static void complete(std::unique_ptr<Request> request, Outcome outcome) noexcept {
     srcu::Hold hold = std::move(request->hold);
     const std::shared_ptr<CompletionSink> sink = request->sink;
-    request->outcome = outcome;
+    request->outcome = std::move(outcome);
     sink->complete(std::move(request));
     hold.release();
   }
