@@ -4,6 +4,8 @@
  * C++ returns codes; nothing in here throws for a device's sake. `lib/core` turns outcomes into errors.
  */
 
+import type { NativeCounts } from './addon.js';
+
 /** How a native read, write or probe ended (native/slot/request.h, Outcome). */
 export interface NativeOutcome {
   /** 0, or a negative errno (-19 is ENODEV). */
@@ -47,7 +49,11 @@ export interface NativeSlot {
   readNow(offset: number, into: Uint8Array): number;
   writeNow(offset: number, data: Uint8Array): number;
   read(offset: number, length: number, io?: IoOptions): Promise<NativeReadOutcome>;
-  write(offset: number, data: Uint8Array, io?: IoOptions & { verify?: boolean | undefined }): Promise<NativeOutcome>;
+  write(
+    offset: number,
+    data: Uint8Array,
+    io?: IoOptions & { verify?: boolean | undefined },
+  ): Promise<NativeOutcome>;
   /** Claims the write-protect line (protecting) and reads one byte at offset 0, as at24's probe does. */
   probe(io?: IoOptions): Promise<NativeOutcome>;
   /** A hold on the provider, or -ENODEV (-19) once it is gone. `label` names the holder in stall warnings. */
@@ -112,4 +118,9 @@ export interface Native {
   memory(image: Uint8Array): NativeSlot;
   /** A slot for a provider written in JavaScript: read/write give -EOPNOTSUPP, holds and unregister() work. */
   script(): NativeSlot;
+  /** What this environment still owns; all zero when everything is closed. */
+  counts(): NativeCounts;
 }
+
+export type { NativeCounts } from './addon.js';
+export { native } from './client.js';

@@ -1,0 +1,102 @@
+import { join } from 'node:path';
+
+/**
+ * The addon's raw surface (native/binding/binding.cc). Handles are numbers that the environment owns: a wrong
+ * one gets -EBADF, never a crash. Every function returns at once; what takes time ends in `Dispatch`.
+ */
+export interface Addon {
+  /** Once per environment, first: where completions go. */
+  start(dispatch: Dispatch): void;
+  openUsbip(host: string, port: number, busid: string, clockHz: number, openTimeoutMs: number): number;
+  closeBus(bus: number): void;
+  at24(
+    bus: number,
+    address: number,
+    size: number,
+    addressBytes: number,
+    pageSize: number,
+    writeCycleMs: number,
+    blockShift: number,
+    offsetAdd: number,
+    readRollover: boolean,
+    wpLine: number,
+  ): number;
+  memory(image: Uint8Array): number;
+  script(): number;
+  readNow(slot: number, offset: number, into: Uint8Array): number;
+  writeNow(slot: number, offset: number, data: Uint8Array): number;
+  /** A request's number, or a negative errno. `what`: the length to read, or the data to write. */
+  submit(
+    slot: number,
+    operation: Operation,
+    offset: number,
+    what: number | Uint8Array,
+    timeoutMs: number,
+    verify: boolean,
+    progress: boolean,
+  ): number;
+  cancel(request: number, reason: number): void;
+  hold(slot: number, label: string): number;
+  releaseHold(hold: number): void;
+  unregister(slot: number): void;
+  alive(slot: number): boolean;
+  /** The handle was collected: a slot that is still registered is unregistered. */
+  forgetSlot(slot: number): void;
+  /** What this environment still owns; all zero when everything is closed. */
+  counts(): NativeCounts;
+}
+
+export interface NativeCounts {
+  readonly requests: number;
+  readonly holds: number;
+  readonly slots: number;
+  readonly buses: number;
+}
+
+/** native/slot/request.h, enum Operation. */
+export enum Operation {
+  Read = 0,
+  Write = 1,
+  Probe = 2,
+}
+
+/** native/binding/mailbox.h, enum Message::Kind. */
+export enum Kind {
+  Completed = 0,
+  Progress = 1,
+  BusOpened = 2,
+  BusGone = 3,
+  BusClosed = 4,
+  Unregistered = 5,
+}
+
+/** One completion. Which arguments mean something depends on `kind`. */
+export type Dispatch = (
+  kind: Kind,
+  id: number,
+  status: number,
+  transferred: number,
+  uncertain: number,
+  protectStatus: number,
+  mismatchOffset: number,
+  mismatchCount: number,
+  text: string,
+  data: Buffer | undefined,
+) => void;
+
+/** Compiled by `npm install`, two levels above both lib/native and dist/native. */
+const FILE = join(__dirname, '..', '..', 'build', 'Release', 'nvmem.node');
+
+/** @throws Error `ERR_NVMEM_ADDON` when the addon is not there or does not load; it says which file and what to do. */
+export function loadAddon(): Addon {
+  try {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- the only way to load an addon
+    return require(FILE) as Addon;
+  } catch (cause) {
+    const error = new Error(
+      `the nvmem addon did not load from ${FILE}: build it with "npm rebuild nvmem" (needs g++, make and python3)`,
+      { cause },
+    );
+    throw Object.assign(error, { code: 'ERR_NVMEM_ADDON' });
+  }
+}

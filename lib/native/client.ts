@@ -1,0 +1,319 @@
+import { Kind, loadAddon, Operation, type Addon, type NativeCounts } from './addon.js';
+import type {
+  At24Config,
+  BusOpening,
+  IoOptions,
+  Native,
+  NativeBus,
+  NativeHold,
+  NativeOutcome,
+  NativeReadOutcome,
+  NativeSlot,
+  UsbipOptions,
+} from './index.js';
+
+const ECANCELED = 125;
+const EMPTY = Buffer.alloc(0);
+
+type Settle = (outcome: NativeReadOutcome) => void;
+
+interface Pending {
+  readonly settle: Settle;
+  readonly onProgress: ((done: number) => void) | undefined;
+}
+
+/** Whom completions belong to. Entries leave when their one completion has come. */
+class Desk {
+  readonly requests = new Map<number, Pending>();
+  readonly opening = new Map<number, (opening: BusOpening) => void>();
+  readonly buses = new Map<number, Bus>();
+  readonly unregistering = new Map<number, () => void>();
+  /** Frees slots whose handle was collected without unregister(). */
+  readonly forgotten: FinalizationRegistry<number>;
+
+  constructor(readonly addon: Addon) {
+    this.forgotten = new FinalizationRegistry((slot) => {
+      addon.forgetSlot(slot);
+    });
+    addon.start(
+      (
+        kind,
+        id,
+        status,
+        transferred,
+        uncertain,
+        protectStatus,
+        mismatchOffset,
+        mismatchCount,
+        text,
+        data,
+      ) => {
+        switch (kind) {
+          case Kind.Completed: {
+            const pending = this.requests.get(id);
+            this.requests.delete(id);
+            pending?.settle({
+              status,
+              transferred,
+              uncertain,
+              protectStatus,
+              mismatchOffset,
+              mismatchCount,
+              reason: text,
+              data: data ?? EMPTY,
+            });
+            break;
+          }
+          case Kind.Progress:
+            this.requests.get(id)?.onProgress?.(transferred);
+            break;
+          case Kind.BusOpened:
+            this.#opened(id, status, text);
+            break;
+          case Kind.BusGone:
+            this.buses.get(id)?.wentAway(text);
+            break;
+          case Kind.BusClosed:
+            this.buses.get(id)?.wasClosed();
+            this.buses.delete(id);
+            break;
+          case Kind.Unregistered:
+            this.unregistering.get(id)?.();
+            this.unregistering.delete(id);
+            break;
+        }
+      },
+    );
+  }
+
+  #opened(id: number, status: number, text: string): void {
+    const settle = this.opening.get(id);
+    this.opening.delete(id);
+    if (status !== 0) {
+      settle?.({ status, reason: text });
+      return;
+    }
+    const bus = new Bus(this, id, parseIdentity(text));
+    this.buses.set(id, bus);
+    settle?.({ status: 0, bus });
+  }
+}
+
+/** "part=0x0c version=2": space-separated pairs, values percent-encoded where they need it. */
+function parseIdentity(text: string): Map<string, string> {
+  const pairs = text.split(' ').filter((pair) => pair !== '');
+  return new Map(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      return [pair.slice(0, at), decodeURIComponent(pair.slice(at + 1))] as const;
+    }),
+  );
+}
+
+function failed(status: number): NativeReadOutcome {
+  return {
+    status,
+    transferred: 0,
+    uncertain: 0,
+    protectStatus: 0,
+    mismatchOffset: 0,
+    mismatchCount: 0,
+    reason: '',
+    data: EMPTY,
+  };
+}
+
+class Slot implements NativeSlot {
+  #unregistered: Promise<void> | undefined;
+
+  constructor(
+    readonly desk: Desk,
+    readonly id: number,
+  ) {
+    desk.forgotten.register(this, id, this);
+  }
+
+  get alive(): boolean {
+    return this.desk.addon.alive(this.id);
+  }
+
+  readNow(offset: number, into: Uint8Array): number {
+    return this.desk.addon.readNow(this.id, offset, into);
+  }
+
+  writeNow(offset: number, data: Uint8Array): number {
+    return this.desk.addon.writeNow(this.id, offset, data);
+  }
+
+  read(offset: number, length: number, io: IoOptions = {}): Promise<NativeReadOutcome> {
+    return this.#submit(Operation.Read, offset, length, io, false);
+  }
+
+  write(
+    offset: number,
+    data: Uint8Array,
+    io: IoOptions & { verify?: boolean | undefined } = {},
+  ): Promise<NativeOutcome> {
+    return this.#submit(Operation.Write, offset, data, io, io.verify ?? false);
+  }
+
+  probe(io: IoOptions = {}): Promise<NativeOutcome> {
+    return this.#submit(Operation.Probe, 0, 1, io, false);
+  }
+
+  #submit(
+    operation: Operation,
+    offset: number,
+    what: number | Uint8Array,
+    io: IoOptions,
+    verify: boolean,
+  ): Promise<NativeReadOutcome> {
+    const { signal, timeoutMs, onProgress } = io;
+    if (signal?.aborted) return Promise.resolve(failed(-ECANCELED));
+    const { addon, requests } = this.desk;
+    const id = addon.submit(
+      this.id,
+      operation,
+      offset,
+      what,
+      timeoutMs ?? -1,
+      verify,
+      onProgress !== undefined,
+    );
+    if (id < 0) return Promise.resolve(failed(id));
+    return new Promise((resolve) => {
+      if (signal === undefined) {
+        requests.set(id, { settle: resolve, onProgress });
+        return;
+      }
+      const abort = (): void => {
+        addon.cancel(id, -ECANCELED);
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      requests.set(id, {
+        onProgress,
+        settle: (outcome) => {
+          signal.removeEventListener('abort', abort);
+          resolve(outcome);
+        },
+      });
+    });
+  }
+
+  hold(label: string): NativeHold | number {
+    const { addon } = this.desk;
+    const id = addon.hold(this.id, label);
+    if (id < 0) return id;
+    return {
+      release(): void {
+        addon.releaseHold(id);
+      },
+    };
+  }
+
+  unregister(): Promise<void> {
+    this.#unregistered ??= new Promise((resolve) => {
+      const { addon, forgotten, unregistering } = this.desk;
+      forgotten.unregister(this);
+      unregistering.set(this.id, resolve);
+      addon.unregister(this.id);
+    });
+    return this.#unregistered;
+  }
+}
+
+class Bus implements NativeBus {
+  readonly gone: Promise<string>;
+  #wentAway!: (reason: string) => void;
+  #closing: Promise<void> | undefined;
+  #closed: (() => void) | undefined;
+
+  constructor(
+    readonly desk: Desk,
+    readonly id: number,
+    readonly identity: ReadonlyMap<string, string>,
+  ) {
+    this.gone = new Promise((resolve) => {
+      this.#wentAway = resolve;
+    });
+  }
+
+  at24(config: At24Config): NativeSlot {
+    const {
+      address,
+      size,
+      addressBytes,
+      pageSize,
+      writeCycleMs,
+      blockShift,
+      offsetAdd,
+      readRollover,
+      wpLine,
+    } = config;
+    const id = this.desk.addon.at24(
+      this.id,
+      address,
+      size,
+      addressBytes,
+      pageSize,
+      writeCycleMs,
+      blockShift,
+      offsetAdd,
+      readRollover,
+      wpLine,
+    );
+    return new Slot(this.desk, id);
+  }
+
+  wentAway(reason: string): void {
+    this.#wentAway(reason);
+  }
+
+  wasClosed(): void {
+    this.#closed?.();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= new Promise((resolve) => {
+      this.#closed = resolve;
+      this.desk.addon.closeBus(this.id);
+    });
+    return this.#closing;
+  }
+}
+
+class Client implements Native {
+  readonly #desk: Desk;
+
+  constructor(addon: Addon) {
+    this.#desk = new Desk(addon);
+  }
+
+  openUsbip({ host, port, busid, clockHz, openTimeoutMs }: UsbipOptions): Promise<BusOpening> {
+    const id = this.#desk.addon.openUsbip(host, port, busid, clockHz, openTimeoutMs);
+    if (id < 0) return Promise.resolve({ status: id, reason: '' });
+    return new Promise((resolve) => {
+      this.#desk.opening.set(id, resolve);
+    });
+  }
+
+  memory(image: Uint8Array): NativeSlot {
+    return new Slot(this.#desk, this.#desk.addon.memory(image));
+  }
+
+  script(): NativeSlot {
+    return new Slot(this.#desk, this.#desk.addon.script());
+  }
+
+  counts(): NativeCounts {
+    return this.#desk.addon.counts();
+  }
+}
+
+let client: Client | undefined;
+
+/** The addon, loaded at the first call. @throws Error `ERR_NVMEM_ADDON`, see addon.ts. */
+export function native(): Native {
+  client ??= new Client(loadAddon());
+  return client;
+}
