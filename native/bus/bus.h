@@ -1,58 +1,33 @@
 // One owner thread per I2C bus: every byte on the wire is sent by it, and nobody else touches the master.
 #pragma once
 
+#include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
 
 #include "native/bus/i2c_master.h"
+#include "native/bus/job.h"
+#include "native/bus/owner_thread.h"
 #include "native/util/cancel_token.h"
 #include "native/util/clock.h"
+#include "native/util/status.h"
+#include "native/util/waker.h"
 
 namespace nvmem {
 
-/// What a job may touch while it runs, on the bus thread: the master, and the counted leases on
-/// write-protect lines, so that one writer's "protect" never cuts another's write short.
-class BusPort {
- public:
-  virtual ~BusPort() = default;
-  virtual I2cMaster& master() = 0;
-  [[nodiscard]] virtual Nanoseconds now() const = 0;
-  /// Makes the line an output that protects (high), once; later calls for the same line do nothing.
-  virtual Status wp_claim(unsigned line, const Wait& wait) = 0;
-  /// Lowers the claimed line at the first lease. On failure there is no lease.
-  virtual Status wp_acquire(unsigned line, const Wait& wait) = 0;
-  /// Raises the line with the last lease. Not cancellable; bounded. The result is that of the raise.
-  virtual Status wp_release(unsigned line) = 0;
-};
-
-/// A piece of work cut into steps of one wire chunk each, so that others get the bus between two of them.
-class Job {
- public:
-  virtual ~Job() = default;
-
-  struct Next {
-    bool done = false;
-    Nanoseconds not_before = 0;  ///< not done: the next step may run from here on (an EEPROM's write cycle)
-  };
-
-  /// Bus thread. One wire chunk.
-  virtual Next step(BusPort& port) noexcept = 0;
-  /// Bus thread: the job ends here instead of at its next step, because of `reason` (-ENODEV, -ECANCELED,
-  /// -ETIMEDOUT). Whatever it has acquired it gives back. Exactly one of "step() said done" and abandon() ends
-  /// a job, and it completes its request in either.
-  virtual void abandon(BusPort& port, int reason) noexcept = 0;
-
-  /// Jobs with the same key belong to one device: an exclusive job (a write) overlaps no other of its key,
-  /// and they keep their order; reads of one device overlap.
-  const void* key = nullptr;
-  bool exclusive = false;
-  Nanoseconds deadline = kNever;
-  std::shared_ptr<CancelToken> cancel;
-};
+class RunQueue;
+class WatchedMaster;
+class WpLines;
 
 class Bus : public std::enable_shared_from_this<Bus> {
+  struct Private {};
+
  public:
   enum class State : std::uint8_t { kOpening, kOpen, kGone, kClosed };
 
@@ -60,28 +35,83 @@ class Bus : public std::enable_shared_from_this<Bus> {
     /// Bus thread, once: the master has started, or why not (then the bus is closed already).
     std::function<void(Status, const std::string& reason)> opened;
     /// Bus thread, at most once, after `opened` with success: the device has gone by itself. Every job has
-    /// been completed before.
+    /// been completed before. The bus then closes by itself: `closed` follows.
     std::function<void(const std::string& reason)> gone;
-    /// Bus thread, once, its last act: the master is stopped, every job completed.
+    /// Bus thread, once, its last act: the master is stopped and freed, every job completed.
     std::function<void()> closed;
   };
 
-  /// Starts the thread. `waker` is the one the master polls.
+  /// Starts the thread. `waker` is the one the master polls. The thread holds a reference of its own, so the
+  /// bus outlives its owner until close(). `clock` lives for ever. Where no thread can be had (or the waker
+  /// has no descriptor) `opened` says so and `closed` follows; both on the caller's thread in the first case.
   static std::shared_ptr<Bus> open(std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker,
-                                   Events events, Nanoseconds open_deadline);
+                                   Events events, Nanoseconds open_deadline,
+                                   const Clock& clock = monotonic_clock());
+  Bus(Private, std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker, Events events,
+      Nanoseconds open_deadline, const Clock& clock);
+  ~Bus();
+  Bus(const Bus&) = delete;
+  Bus& operator=(const Bus&) = delete;
 
-  /// Any thread. A bus that is gone or closing abandons the job with -ENODEV, on the bus thread or, where that
-  /// has ended, on the caller's.
+  /// Any thread, from kOpening on. The job gets a cancel token if it has none, and its token wakes this bus:
+  /// one token per job. A bus that is gone or closing abandons the job with -ENODEV: on the bus thread what
+  /// was submitted before, on the caller's thread what comes later.
   void submit(std::unique_ptr<Job> job) noexcept;
-  /// Any thread: every job with this key ends with `reason`, the running one within its chunk.
+  /// Any thread: every job submitted with this key so far ends with `reason`, the running one within its
+  /// chunk.
   void cancel(const void* key, int reason) noexcept;
   /// Any thread, repeatable: cancels every job with -ENODEV, raises leased write-protect lines, stops the
   /// master, ends the thread. Returns at once.
   void close() noexcept;
-  /// Not on the bus thread: waits for the thread to end. False after `deadline`.
+  /// Waits for the thread to end. `deadline` is on monotonic_clock(). False past it, and on the bus thread.
   bool join(Nanoseconds deadline) noexcept;
-  [[nodiscard]] std::shared_ptr<Waker> waker() const;
-  [[nodiscard]] State state() const;
+
+  /// Process exit: closes every bus of the process, so that no write-protect line stays down, and waits for
+  /// their threads until `deadline` on monotonic_clock(). Returns how many had not ended by then.
+  static std::size_t shutdown_all(Nanoseconds deadline) noexcept;
+
+  [[nodiscard]] std::shared_ptr<Waker> waker() const { return waker_; }
+  [[nodiscard]] State state() const noexcept { return state_.load(std::memory_order_acquire); }
+  [[nodiscard]] const Clock& clock() const noexcept { return clock_; }
+  /// As the master had them when `opened` was called; empty before.
+  [[nodiscard]] I2cLimits limits() const;
+  [[nodiscard]] std::string identity() const;
+
+ private:
+  /// What other threads ask of the bus thread, in the order they asked: a cancel reaches the jobs submitted
+  /// before it and none after, even where a new device has the key (the address) of a freed one.
+  struct Command {
+    std::unique_ptr<Job> job;      ///< submit this, or
+    const void* cancel = nullptr;  ///< cancel this key
+    int reason = 0;
+  };
+  class Port;
+
+  void run() noexcept;
+  Status start() noexcept;
+  void serve(Port& port) noexcept;
+  void finish(Port& port) noexcept;
+  bool take_commands(Port& port, RunQueue& queue) noexcept;
+  void set_running(const void* key, const std::shared_ptr<CancelToken>& token) noexcept;
+
+  const Clock& clock_;
+  const std::shared_ptr<Waker> waker_;
+  const Nanoseconds open_deadline_;
+  std::unique_ptr<I2cMaster> master_;  ///< bus thread
+  Events events_;                      ///< bus thread
+  std::atomic<State> state_{State::kOpening};
+
+  mutable std::mutex mutex_;
+  std::condition_variable ended_;
+  bool closing_ = false;
+  bool accepting_ = true;
+  bool has_ended_ = false;
+  std::vector<Command> commands_;
+  const void* running_key_ = nullptr;
+  std::shared_ptr<CancelToken> running_token_;
+  I2cLimits limits_;
+  std::string identity_;
+  OwnerThread thread_;
 };
 
 }  // namespace nvmem

@@ -1,0 +1,59 @@
+// What the bus thread works on: a job, cut into steps, and what it may touch in a step.
+#pragma once
+
+#include <memory>
+
+#include "native/bus/i2c_master.h"
+#include "native/util/cancel_token.h"
+#include "native/util/clock.h"
+#include "native/util/status.h"
+#include "native/util/wait.h"
+
+namespace nvmem {
+
+/// What a job may touch while it runs, on the bus thread: the master, and the counted leases on
+/// write-protect lines, so that one writer's "protect" never cuts another's write short.
+class BusPort {
+ public:
+  virtual ~BusPort() = default;
+  virtual I2cMaster& master() = 0;
+  [[nodiscard]] virtual Nanoseconds now() const = 0;
+  /// Makes the line an output that protects (high), once; later calls for the same line do nothing.
+  virtual Status wp_claim(unsigned line, const Wait& wait) = 0;
+  /// Lowers the claimed line at the first lease. On failure there is no lease, and the line goes back up.
+  /// -EINVAL: not claimed.
+  virtual Status wp_acquire(unsigned line, const Wait& wait) = 0;
+  /// Raises the line with the last lease. Not cancellable; bounded. The result is that of the raise; one that
+  /// failed is tried again by the bus until it succeeds, at the latest when it closes. -ENODEV, without I/O,
+  /// once the device is gone.
+  virtual Status wp_release(unsigned line) = 0;
+};
+
+/// A piece of work cut into steps of one wire chunk each, so that others get the bus between two of them.
+class Job {
+ public:
+  virtual ~Job() = default;
+
+  struct Next {
+    bool done = false;
+    Nanoseconds not_before = 0;  ///< not done: the next step may run from here on (an EEPROM's write cycle)
+  };
+
+  /// Bus thread. One wire chunk.
+  virtual Next step(BusPort& port) noexcept = 0;
+  /// The job ends here instead of at its next step, because of `reason` (-ENODEV, -ECANCELED, -ETIMEDOUT).
+  /// Whatever it has acquired it gives back. Exactly one of "step() said done" and abandon() ends a job, and
+  /// it completes its request in either. Bus thread; or, before the first step, the submitter's, with a port
+  /// on which everything fails with -ENODEV.
+  virtual void abandon(BusPort& port, int reason) noexcept = 0;
+
+  /// Jobs with the same key belong to one device: an exclusive job (a write) overlaps no other of its key,
+  /// and they keep their order; reads of one device overlap. The key is compared, never followed.
+  const void* key = nullptr;
+  bool exclusive = false;
+  /// Looked at between steps, also while the job waits for its turn; during a step the job's own Wait has it.
+  Nanoseconds deadline = kNever;
+  std::shared_ptr<CancelToken> cancel;
+};
+
+}  // namespace nvmem

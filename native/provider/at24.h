@@ -1,0 +1,68 @@
+// EEPROMs of the 24C00 to 24C2048 family behind any I2C bus, after Linux drivers/nvmem/at24.c and the makers'
+// data sheets.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "native/bus/bus.h"
+#include "native/slot/provider.h"
+
+namespace nvmem {
+
+namespace at24 {
+struct Part;
+}
+
+/// What is at the device address. at24.c calls these byte_len, flags, page_size, num_addresses, offset_adj.
+struct At24Config {
+  /// Seven-bit device address of the first block.
+  std::uint8_t address = 0x50;
+  /// Bytes.
+  std::uint64_t size = 0;
+  /// Word address bytes on the wire: 1 (blocks of 256 bytes) or 2 (blocks of 64 KiB).
+  unsigned address_bytes = 1;
+  /// Write page, bytes. 1 is always safe and slow.
+  std::uint32_t page_size = 1;
+  /// Upper limit of the self-timed write cycle (tWR) in the data sheet.
+  Nanoseconds write_cycle = 5 * kMillisecond;
+  /// Block number n answers at `address` + (n << block_shift): 0, or 2 for 24c1025.
+  unsigned block_shift = 0;
+  /// Added to every offset: serial number and MAC windows.
+  std::uint64_t offset_add = 0;
+  /// A sequential read may run across a block border. Never done where block_shift is not 0: a 24LC1025 rolls
+  /// over inside its 64 KiB half.
+  bool read_rollover = false;
+  /// GPIO of the bus master wired to the WP pin (high protects), or -1.
+  int wp_line = -1;
+
+  /// -EINVAL: a part like this cannot exist (size or page 0, addresses beyond seven bits, …).
+  [[nodiscard]] Status check() const;
+};
+
+/// Errors of an outcome:
+///   -EINVAL      outside the part; a write of 0 bytes (at24.c; a read of 0 bytes is fine); a bad At24Config
+///   -ENXIO       nothing answers at the device address (any longer)
+///   -ETIMEDOUT   the deadline; or the part does not come back from its write cycle
+///   -EPERM       write: the part refuses data bytes (ST parts with WC high); nothing of that page is stored
+///   -EBADMSG     write with verify: reads back differently (Microchip parts with WP high drop it in silence)
+///   -EOPNOTSUPP  the bus master cannot carry what the part needs
+///   -ENODEV      the bridge is gone, or stop() was called
+///   and those of I2cMaster; the request's cancel reason
+///
+/// A cancel or a deadline ends a write at once, also inside a write cycle: the page just sent is `uncertain`
+/// until the part has acknowledged again. The part may then still be busy; the next operation waits for it.
+class At24 final : public Provider {
+ public:
+  At24(std::shared_ptr<Bus> bus, const At24Config& config);
+  ~At24() override;
+
+  void submit(std::unique_ptr<Request> request) noexcept override;
+  void stop() noexcept override;
+
+ private:
+  /// Shared with the jobs, which therefore never touch this object.
+  const std::shared_ptr<at24::Part> part_;
+};
+
+}  // namespace nvmem
