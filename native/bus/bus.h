@@ -22,8 +22,6 @@
 namespace nvmem {
 
 class RunQueue;
-class WatchedMaster;
-class WpLines;
 
 class Bus : public std::enable_shared_from_this<Bus> {
   struct Private {};
@@ -32,7 +30,8 @@ class Bus : public std::enable_shared_from_this<Bus> {
   enum class State : std::uint8_t { kOpening, kOpen, kGone, kClosed };
 
   struct Events {
-    /// Bus thread, once: the master has started, or why not (then the bus is closed already).
+    /// Bus thread, once, maybe before open() has returned: the master has started, or why not (then the bus
+    /// is closed already).
     std::function<void(Status, const std::string& reason)> opened;
     /// Bus thread, at most once, after `opened` with success: the device has gone by itself. Every job has
     /// been completed before. The bus then closes by itself: `closed` follows.
@@ -53,9 +52,10 @@ class Bus : public std::enable_shared_from_this<Bus> {
   Bus(const Bus&) = delete;
   Bus& operator=(const Bus&) = delete;
 
-  /// Any thread, from kOpening on. The job gets a cancel token if it has none, and its token wakes this bus:
-  /// one token per job. A bus that is gone or closing abandons the job with -ENODEV: on the bus thread what
-  /// was submitted before, on the caller's thread what comes later.
+  /// Any thread, from kOpening on; jobs, and their deadlines, are looked at once the bus is open. The job
+  /// gets a cancel token if it has none, and its token wakes this bus: one token per job. A bus that is gone
+  /// or closing abandons the job with -ENODEV: on the bus thread what was submitted before, on the caller's
+  /// thread what comes later.
   void submit(std::unique_ptr<Job> job) noexcept;
   /// Any thread: every job submitted with this key so far ends with `reason`, the running one within its
   /// chunk.
@@ -88,11 +88,12 @@ class Bus : public std::enable_shared_from_this<Bus> {
   class Port;
 
   void run() noexcept;
-  Status start() noexcept;
-  void serve(Port& port) noexcept;
-  void finish(Port& port) noexcept;
+  void serve(Port& port, RunQueue& queue) noexcept;
   bool take_commands(Port& port, RunQueue& queue) noexcept;
-  void set_running(const void* key, const std::shared_ptr<CancelToken>& token) noexcept;
+  void end_jobs(Port& port, RunQueue& queue, State state) noexcept;
+  bool begin_running(const void* key, const std::shared_ptr<CancelToken>& token) noexcept;
+  void end_running() noexcept;
+  void end_thread() noexcept;
 
   const Clock& clock_;
   const std::shared_ptr<Waker> waker_;

@@ -1,0 +1,333 @@
+#include "native/bus/bus.h"
+
+#include <chrono>
+#include <utility>
+
+#include "native/bus/run_queue.h"
+#include "native/bus/watched_master.h"
+#include "native/bus/wp_lines.h"
+
+namespace nvmem {
+namespace {
+
+/// For raising all write-protect lines when a bus closes.
+constexpr Nanoseconds kCloseRaiseLimit = 500 * kMillisecond;
+
+/// For jobs that come to a bus whose thread no longer takes any: everything fails with -ENODEV.
+class ClosedPort final : public BusPort {
+ public:
+  I2cMaster& master() override { return master_; }
+  [[nodiscard]] Nanoseconds now() const override { return monotonic_clock().now(); }
+  Status wp_claim(unsigned, const Wait&) override { return Status(-ENODEV); }
+  Status wp_acquire(unsigned, const Wait&) override { return Status(-ENODEV); }
+  Status wp_release(unsigned) override { return Status(-ENODEV); }
+
+ private:
+  class ClosedMaster final : public I2cMaster {
+   public:
+    Status start(const Wait&) override { return Status(-ENODEV); }
+    [[nodiscard]] I2cLimits limits() const override { return {}; }
+    Status write(std::uint8_t, std::span<const std::uint8_t>, const Wait&) override {
+      return Status(-ENODEV);
+    }
+    Transferred write_read(std::uint8_t, std::span<const std::uint8_t>, std::span<std::uint8_t>,
+                           const Wait&) override {
+      return {Status(-ENODEV), 0};
+    }
+    Status gpio_output(unsigned, bool, const Wait&) override { return Status(-ENODEV); }
+    Status gpio_set(unsigned, bool, const Wait&) override { return Status(-ENODEV); }
+    Status idle(Nanoseconds) override { return Status(-ENODEV); }
+    void stop() noexcept override {}
+    [[nodiscard]] std::string reason() const override { return "the bus is closed"; }
+    [[nodiscard]] std::string identity() const override { return {}; }
+  };
+  ClosedMaster master_;
+};
+
+/// Every bus of the process, for shutdown_all(). Leaked: it is used while the process exits.
+struct Registry {
+  std::mutex mutex;
+  std::vector<std::weak_ptr<Bus>> buses;
+};
+
+Registry& registry() {
+  static Registry* const all = new Registry;
+  return *all;
+}
+
+void enlist(const std::shared_ptr<Bus>& bus) {
+  Registry& all = registry();
+  const std::lock_guard lock(all.mutex);
+  std::erase_if(all.buses, [](const std::weak_ptr<Bus>& one) { return one.expired(); });
+  all.buses.push_back(bus);
+}
+
+}  // namespace
+
+/// What jobs see of this bus.
+class Bus::Port final : public BusPort {
+ public:
+  Port(I2cMaster& master, const Clock& clock) : watched(master), wp(watched, clock), clock_(clock) {}
+
+  I2cMaster& master() override { return watched; }
+  [[nodiscard]] Nanoseconds now() const override { return clock_.now(); }
+  Status wp_claim(unsigned line, const Wait& wait) override { return wp.claim(line, wait); }
+  Status wp_acquire(unsigned line, const Wait& wait) override { return wp.acquire(line, wait); }
+  Status wp_release(unsigned line) override { return wp.release(line); }
+
+  WatchedMaster watched;
+  WpLines wp;
+
+ private:
+  const Clock& clock_;
+};
+
+std::shared_ptr<Bus> Bus::open(std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker, Events events,
+                               Nanoseconds open_deadline, const Clock& clock) {
+  auto bus = std::make_shared<Bus>(Private{}, std::move(master), std::move(waker), std::move(events),
+                                   open_deadline, clock);
+  const Status started = bus->thread_.start("nvmem-bus", [bus] { bus->run(); });
+  if (started.ok()) {
+    enlist(bus);
+  } else {
+    bus->master_.reset();
+    bus->accepting_ = false;
+    bus->state_.store(State::kClosed, std::memory_order_release);
+    if (bus->events_.opened) bus->events_.opened(started, "the system has no thread to give");
+    bus->end_thread();
+  }
+  return bus;
+}
+
+Bus::Bus(Private, std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker, Events events,
+         Nanoseconds open_deadline, const Clock& clock)
+    : clock_(clock),
+      waker_(std::move(waker)),
+      open_deadline_(open_deadline),
+      master_(std::move(master)),
+      events_(std::move(events)) {}
+
+Bus::~Bus() = default;
+
+void Bus::submit(std::unique_ptr<Job> job) noexcept {
+  if (!job->cancel) job->cancel = std::make_shared<CancelToken>();
+  job->cancel->attach(waker_);
+  {
+    const std::lock_guard lock(mutex_);
+    if (accepting_) commands_.push_back(Command{std::move(job)});
+  }
+  if (job == nullptr) {
+    waker_->wake();
+    return;
+  }
+  ClosedPort closed;
+  job->abandon(closed, -ENODEV);
+}
+
+void Bus::cancel(const void* key, int reason) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!accepting_) return;
+    commands_.push_back(Command{nullptr, key, reason});
+    if (running_token_ && running_key_ == key) running_token_->cancel(reason);
+  }
+  waker_->wake();
+}
+
+void Bus::close() noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+    accepting_ = false;
+    if (running_token_) running_token_->cancel(-ENODEV);
+  }
+  waker_->wake();
+}
+
+bool Bus::join(Nanoseconds deadline) noexcept {
+  if (thread_.is_current()) return false;
+  std::unique_lock lock(mutex_);
+  const auto ended = [this] { return has_ended_; };
+  if (deadline == kNever) {
+    ended_.wait(lock, ended);
+  } else {
+    // libstdc++'s steady_clock is CLOCK_MONOTONIC in nanoseconds, as monotonic_clock() is.
+    const std::chrono::steady_clock::time_point at{std::chrono::nanoseconds(deadline)};
+    if (!ended_.wait_until(lock, at, ended)) return false;
+  }
+  // A few instructions at most: the thread has nothing left to do but to let go of its reference.
+  thread_.join();
+  return true;
+}
+
+std::size_t Bus::shutdown_all(Nanoseconds deadline) noexcept {
+  std::vector<std::shared_ptr<Bus>> buses;
+  {
+    Registry& all = registry();
+    const std::lock_guard lock(all.mutex);
+    for (const std::weak_ptr<Bus>& one : all.buses) {
+      if (std::shared_ptr<Bus> bus = one.lock()) buses.push_back(std::move(bus));
+    }
+  }
+  for (const auto& bus : buses) bus->close();
+  std::size_t left = 0;
+  for (const auto& bus : buses) left += bus->join(deadline) ? 0 : 1;
+  return left;
+}
+
+I2cLimits Bus::limits() const {
+  const std::lock_guard lock(mutex_);
+  return limits_;
+}
+
+std::string Bus::identity() const {
+  const std::lock_guard lock(mutex_);
+  return identity_;
+}
+
+// The bus thread.
+
+void Bus::run() noexcept {
+  const auto opening = std::make_shared<CancelToken>();
+  opening->attach(waker_);
+  Status status(-ENODEV);
+  std::string reason = "closed while opening";
+  if (!waker_->ok()) {
+    status = Status(-EMFILE);
+    reason = "no file descriptor left for the bus thread's eventfd";
+  } else if (begin_running(this, opening)) {
+    status = master_->start(Wait{open_deadline_, opening.get()});
+    end_running();
+    reason = status.ok() ? std::string() : master_->reason();
+  }
+  Port port(*master_, clock_);
+  RunQueue queue;
+  if (status.ok()) {
+    {
+      const std::lock_guard lock(mutex_);
+      limits_ = master_->limits();
+      identity_ = master_->identity();
+    }
+    state_.store(State::kOpen, std::memory_order_release);
+    if (events_.opened) events_.opened(status, reason);
+    serve(port, queue);
+    bool closing = false;
+    {
+      const std::lock_guard lock(mutex_);
+      closing = closing_;
+    }
+    const std::string gone_reason = port.watched.reason();
+    end_jobs(port, queue, closing ? State::kOpen : State::kGone);
+    if (closing) {
+      port.wp.raise_all(clock_.now() + kCloseRaiseLimit);
+    } else if (events_.gone) {
+      events_.gone(gone_reason);
+    }
+    master_->stop();
+  } else {
+    master_->stop();
+    end_jobs(port, queue, State::kClosed);
+    if (events_.opened) events_.opened(status, reason);
+  }
+  master_.reset();
+  state_.store(State::kClosed, std::memory_order_release);
+  end_thread();
+}
+
+/// Until the device is gone or close() is called.
+void Bus::serve(Port& port, RunQueue& queue) noexcept {
+  while (true) {
+    const bool closing = take_commands(port, queue);
+    if (closing || port.watched.gone()) return;
+
+    const Nanoseconds now = clock_.now();
+    for (auto& [job, reason] : queue.take([now](const Job& one) {
+           return Wait{one.deadline, one.cancel.get()}.check(now).error();
+         })) {
+      job->abandon(port, reason);
+    }
+    port.wp.retry();
+    if (port.watched.gone()) return;
+
+    if (Job* const job = queue.next(clock_.now())) {
+      if (!begin_running(job->key, job->cancel)) continue;
+      const Job::Next result = job->step(port);
+      end_running();
+      (void)queue.stepped(result);
+      continue;
+    }
+    const Status idle = port.watched.idle(std::min(queue.next_event(), port.wp.retry_at()));
+    // Drained before the commands are looked at: a wake that comes later is for the next idle().
+    waker_->drain();
+    if (!idle.ok() && idle.error() != -ETIMEDOUT) return;
+  }
+}
+
+/// Carries out what other threads have asked for. True when the bus is to close.
+bool Bus::take_commands(Port& port, RunQueue& queue) noexcept {
+  std::vector<Command> commands;
+  bool closing = false;
+  {
+    const std::lock_guard lock(mutex_);
+    commands.swap(commands_);
+    closing = closing_;
+  }
+  for (Command& command : commands) {
+    if (command.job) {
+      queue.add(std::move(command.job));
+      continue;
+    }
+    for (auto& [job, reason] :
+         queue.take([&command](const Job& one) { return one.key == command.cancel ? command.reason : 0; })) {
+      job->abandon(port, reason);
+    }
+  }
+  return closing;
+}
+
+/// No job comes in any more; those that are there end with -ENODEV.
+void Bus::end_jobs(Port& port, RunQueue& queue, State state) noexcept {
+  std::vector<Command> late;
+  {
+    const std::lock_guard lock(mutex_);
+    accepting_ = false;
+    late.swap(commands_);
+    state_.store(state, std::memory_order_release);
+  }
+  for (auto& [job, reason] : queue.take([](const Job&) { return -ENODEV; })) job->abandon(port, reason);
+  for (Command& command : late) {
+    if (command.job) command.job->abandon(port, -ENODEV);
+  }
+}
+
+/// False when close() or a cancel for this key has come since take_commands(): then there is no step.
+bool Bus::begin_running(const void* key, const std::shared_ptr<CancelToken>& token) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (closing_) return false;
+  for (const Command& command : commands_) {
+    if (!command.job && command.cancel == key) return false;
+  }
+  running_key_ = key;
+  running_token_ = token;
+  return true;
+}
+
+void Bus::end_running() noexcept {
+  const std::lock_guard lock(mutex_);
+  running_key_ = nullptr;
+  running_token_.reset();
+}
+
+void Bus::end_thread() noexcept {
+  {
+    // What the owner captured in the callbacks is let go of before anybody can see that the thread has ended.
+    const std::function<void()> closed = std::move(events_.closed);
+    events_ = Events{};
+    if (closed) closed();
+  }
+  const std::lock_guard lock(mutex_);
+  has_ended_ = true;
+  ended_.notify_all();
+}
+
+}  // namespace nvmem

@@ -1,0 +1,43 @@
+// Write-protect lines on the GPIO of a bus master, lowered as long as anybody holds a lease. Bus thread only.
+#pragma once
+
+#include <map>
+
+#include "native/bus/i2c_master.h"
+#include "native/util/clock.h"
+
+namespace nvmem {
+
+/// The rule: a line that may be low and has no lease is raised, at once, and again until it is known to be
+/// high.
+class WpLines {
+ public:
+  WpLines(I2cMaster& master, const Clock& clock) : master_(master), clock_(clock) {}
+
+  /// The three of BusPort.
+  Status claim(unsigned line, const Wait& wait);
+  Status acquire(unsigned line, const Wait& wait);
+  Status release(unsigned line);
+
+  /// Tries the raises that have failed, where their time has come.
+  void retry();
+  /// When retry() has something to do; kNever.
+  [[nodiscard]] Nanoseconds retry_at() const;
+  /// The bus closes: raises every line that may be low, leased or not. Ends by `deadline`.
+  void raise_all(Nanoseconds deadline);
+
+ private:
+  struct Line {
+    unsigned leases = 0;
+    bool maybe_low = false;
+    Nanoseconds retry_at = kNever;
+    Nanoseconds pause = 0;
+  };
+  Status raise(unsigned number, Line& line, Nanoseconds deadline);
+
+  I2cMaster& master_;
+  const Clock& clock_;
+  std::map<unsigned, Line> lines_;
+};
+
+}  // namespace nvmem
