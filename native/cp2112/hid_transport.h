@@ -29,8 +29,8 @@ class HidTransport {
   virtual Result<std::size_t> get_feature(std::span<std::uint8_t> report, const Wait& wait) = 0;
   /// Interrupt OUT; returns when the device has taken the report.
   virtual Status send(std::span<const std::uint8_t> report, const Wait& wait) = 0;
-  /// The next interrupt IN report in order of arrival, waiting for one. Bytes received. A deadline in the past
-  /// makes it a poll: it takes what has already arrived, and only else says -ETIMEDOUT.
+  /// The next interrupt IN report in order of arrival, waiting for one. Bytes received. A deadline in the
+  /// past makes it a poll: it takes what has already arrived, and only else says -ETIMEDOUT.
   virtual Result<std::size_t> receive(std::span<std::uint8_t> report, const Wait& wait) = 0;
   /// As I2cMaster::idle(); reports that arrive meanwhile are kept for receive().
   virtual Status idle(Nanoseconds deadline) = 0;
