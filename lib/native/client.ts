@@ -226,7 +226,8 @@ class Bus implements NativeBus {
   readonly gone: Promise<string>;
   #wentAway!: (reason: string) => void;
   #closing: Promise<void> | undefined;
-  #closed: (() => void) | undefined;
+  #resolveClosing: (() => void) | undefined;
+  #isClosed = false;
 
   constructor(
     readonly desk: Desk,
@@ -269,13 +270,16 @@ class Bus implements NativeBus {
     this.#wentAway(reason);
   }
 
+  /** Also comes without close(): a bus whose bridge has gone closes by itself. */
   wasClosed(): void {
-    this.#closed?.();
+    this.#isClosed = true;
+    this.#resolveClosing?.();
   }
 
   close(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
     this.#closing ??= new Promise((resolve) => {
-      this.#closed = resolve;
+      this.#resolveClosing = resolve;
       this.desk.addon.closeBus(this.id);
     });
     return this.#closing;

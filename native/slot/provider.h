@@ -19,8 +19,8 @@ class Provider {
   /// or later. Never blocks.
   virtual void submit(std::unique_ptr<Request> request) noexcept = 0;
 
-  /// Once, on the thread that unregisters. Every request inside ends soon, with -ENODEV unless it was through:
-  /// waiting ones at once, the one on the wire within a chunk. Write protect goes back up first.
+  /// Once, on the thread that unregisters. Every request inside ends soon, with -ENODEV unless it was
+  /// through: waiting ones at once, the one on the wire within a chunk. Write protect goes back up first.
   virtual void stop() noexcept = 0;
 
   /// Memory that needs no waiting is read and written on the caller's thread, inside a scope. -EWOULDBLOCK
@@ -29,7 +29,9 @@ class Provider {
   virtual Status write_now(std::uint64_t offset, std::span<const std::uint8_t> data) noexcept;
 };
 
-inline Status Provider::read_now(std::uint64_t, std::span<std::uint8_t>) noexcept { return Status(-EWOULDBLOCK); }
+inline Status Provider::read_now(std::uint64_t, std::span<std::uint8_t>) noexcept {
+  return Status(-EWOULDBLOCK);
+}
 inline Status Provider::write_now(std::uint64_t, std::span<const std::uint8_t>) noexcept {
   return Status(-EWOULDBLOCK);
 }

@@ -1,0 +1,223 @@
+// The addon's exports: plain functions that check what would be unsafe, and return numbers. What JavaScript
+// makes of them is lib/native.
+#include <napi.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "native/binding/environment.h"
+#include "native/cp2112/engine.h"
+#include "native/cp2112/usbip_transport.h"
+#include "native/provider/at24.h"
+#include "native/provider/memory.h"
+#include "native/provider/script.h"
+
+namespace nvmem::binding {
+namespace {
+
+using Napi::CallbackInfo;
+using Napi::Value;
+
+// lib/native is the only caller and is typed; anything else gets a TypeError instead of a crash.
+bool refuse(const CallbackInfo& info, bool good) {
+  if (good) return false;
+  Napi::TypeError::New(info.Env(), "nvmem addon: wrong arguments").ThrowAsJavaScriptException();
+  return true;
+}
+
+bool numbers(const CallbackInfo& info, std::size_t from, std::size_t to) {
+  if (info.Length() < to) return false;
+  for (std::size_t i = from; i < to; ++i) {
+    if (!info[i].IsNumber()) return false;
+  }
+  return true;
+}
+
+bool bytes(const Value& value) {
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+}
+
+std::int64_t integer(const Value& value) { return value.As<Napi::Number>().Int64Value(); }
+std::uint64_t natural(const Value& value) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(integer(value), 0));
+}
+unsigned small(const Value& value) { return value.As<Napi::Number>().Uint32Value(); }
+
+Value number(const CallbackInfo& info, std::int64_t value) {
+  return Napi::Number::New(info.Env(), static_cast<double>(value));
+}
+
+std::span<std::uint8_t> view(const Value& value) {
+  auto array = value.As<Napi::Uint8Array>();
+  return {array.Data(), array.ByteLength()};
+}
+
+Value Start(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 1 && info[0].IsFunction())) return info.Env().Undefined();
+  Environment::of(info).start(info[0].As<Napi::Function>());
+  return info.Env().Undefined();
+}
+
+Value OpenUsbip(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 5 && info[0].IsString() && info[1].IsNumber() && info[2].IsString() &&
+                       numbers(info, 3, 5))) {
+    return info.Env().Undefined();
+  }
+  auto waker = std::make_shared<Waker>();
+  if (!waker->ok()) return number(info, -EMFILE);
+  usbip::Options options;
+  options.host = info[0].As<Napi::String>().Utf8Value();
+  options.port = static_cast<std::uint16_t>(small(info[1]));
+  options.busid = info[2].As<Napi::String>().Utf8Value();
+  cp2112::EngineOptions engine;
+  engine.clock_hz = small(info[3]);
+  auto transport = std::make_unique<cp2112::UsbipTransport>(std::move(options), waker, monotonic_clock());
+  auto master = std::make_unique<cp2112::Engine>(std::move(transport), engine, monotonic_clock());
+  const Nanoseconds deadline = monotonic_clock().now() + integer(info[4]) * kMillisecond;
+  const std::uint64_t id = Environment::of(info).open_bus(std::move(master), std::move(waker), deadline);
+  return number(info, static_cast<std::int64_t>(id));
+}
+
+Value CloseBus(const CallbackInfo& info) {
+  if (!refuse(info, numbers(info, 0, 1))) Environment::of(info).close_bus(natural(info[0]));
+  return info.Env().Undefined();
+}
+
+Value NewAt24(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 10 && numbers(info, 0, 8) && info[8].IsBoolean() && info[9].IsNumber())) {
+    return info.Env().Undefined();
+  }
+  Environment& environment = Environment::of(info);
+  std::shared_ptr<Bus> bus = environment.bus(natural(info[0]));
+  if (bus == nullptr) return number(info, -EBADF);
+  At24Config config;
+  config.address = static_cast<std::uint8_t>(small(info[1]));
+  config.size = natural(info[2]);
+  config.address_bytes = small(info[3]);
+  config.page_size = small(info[4]);
+  config.write_cycle = integer(info[5]) * kMillisecond;
+  config.block_shift = small(info[6]);
+  config.offset_add = small(info[7]);
+  config.read_rollover = info[8].As<Napi::Boolean>().Value();
+  config.wp_line = static_cast<int>(integer(info[9]));
+  const std::uint64_t id = environment.add_slot(std::make_unique<At24>(std::move(bus), config));
+  return number(info, static_cast<std::int64_t>(id));
+}
+
+Value NewMemory(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 1 && bytes(info[0]))) return info.Env().Undefined();
+  const std::span<std::uint8_t> image = view(info[0]);
+  const std::uint64_t id = Environment::of(info).add_slot(std::make_unique<Memory>(image));
+  return number(info, static_cast<std::int64_t>(id));
+}
+
+Value NewScript(const CallbackInfo& info) {
+  return number(info, static_cast<std::int64_t>(Environment::of(info).add_slot(std::make_unique<Script>())));
+}
+
+Value ReadNow(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 3 && numbers(info, 0, 2) && bytes(info[2])))
+    return info.Env().Undefined();
+  const std::shared_ptr<Slot> slot = Environment::of(info).slot(natural(info[0]));
+  if (slot == nullptr) return number(info, -ENODEV);
+  return number(info, slot->read_now(natural(info[1]), view(info[2])).error());
+}
+
+Value WriteNow(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 3 && numbers(info, 0, 2) && bytes(info[2])))
+    return info.Env().Undefined();
+  const std::shared_ptr<Slot> slot = Environment::of(info).slot(natural(info[0]));
+  if (slot == nullptr) return number(info, -ENODEV);
+  return number(info, slot->write_now(natural(info[1]), view(info[2])).error());
+}
+
+Value Submit(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 7 && numbers(info, 0, 3) && (info[3].IsNumber() || bytes(info[3])) &&
+                       info[4].IsNumber() && info[5].IsBoolean() && info[6].IsBoolean())) {
+    return info.Env().Undefined();
+  }
+  auto request = std::make_unique<Request>();
+  request->operation = static_cast<Operation>(small(info[1]));
+  request->offset = natural(info[2]);
+  if (request->operation == Operation::kWrite) {
+    if (refuse(info, bytes(info[3]))) return info.Env().Undefined();
+    const std::span<std::uint8_t> data = view(info[3]);
+    request->data.assign(data.begin(), data.end());
+  } else {
+    if (refuse(info, info[3].IsNumber())) return info.Env().Undefined();
+    request->data.resize(natural(info[3]));
+  }
+  const std::int64_t timeout_ms = integer(info[4]);
+  if (timeout_ms >= 0) request->deadline = monotonic_clock().now() + timeout_ms * kMillisecond;
+  request->verify = info[5].As<Napi::Boolean>().Value();
+  request->progress = info[6].As<Napi::Boolean>().Value();
+  return number(info, Environment::of(info).submit(natural(info[0]), std::move(request)));
+}
+
+Value Cancel(const CallbackInfo& info) {
+  if (!refuse(info, numbers(info, 0, 2))) {
+    Environment::of(info).cancel(natural(info[0]), static_cast<int>(integer(info[1])));
+  }
+  return info.Env().Undefined();
+}
+
+Value Hold(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 2 && info[0].IsNumber() && info[1].IsString()))
+    return info.Env().Undefined();
+  return number(info, Environment::of(info).hold(natural(info[0]), info[1].As<Napi::String>().Utf8Value()));
+}
+
+Value ReleaseHold(const CallbackInfo& info) {
+  if (!refuse(info, numbers(info, 0, 1))) Environment::of(info).release_hold(natural(info[0]));
+  return info.Env().Undefined();
+}
+
+Value Unregister(const CallbackInfo& info) {
+  if (!refuse(info, numbers(info, 0, 1))) Environment::of(info).unregister(natural(info[0]));
+  return info.Env().Undefined();
+}
+
+Value Alive(const CallbackInfo& info) {
+  if (refuse(info, numbers(info, 0, 1))) return info.Env().Undefined();
+  const std::shared_ptr<Slot> slot = Environment::of(info).slot(natural(info[0]));
+  return Napi::Boolean::New(info.Env(), slot != nullptr && slot->alive());
+}
+
+Value ForgetSlot(const CallbackInfo& info) {
+  if (!refuse(info, numbers(info, 0, 1))) Environment::of(info).forget_slot(natural(info[0]));
+  return info.Env().Undefined();
+}
+
+Value Counts(const CallbackInfo& info) { return Environment::of(info).counts(); }
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  if (Environment::create(env) == nullptr) {
+    Napi::Error::New(env, "nvmem addon: no thread-safe function to be had").ThrowAsJavaScriptException();
+    return exports;
+  }
+  const auto add = [&](const char* name, Value (*function)(const CallbackInfo&)) {
+    exports.Set(name, Napi::Function::New(env, function, name));
+  };
+  add("start", Start);
+  add("openUsbip", OpenUsbip);
+  add("closeBus", CloseBus);
+  add("at24", NewAt24);
+  add("memory", NewMemory);
+  add("script", NewScript);
+  add("readNow", ReadNow);
+  add("writeNow", WriteNow);
+  add("submit", Submit);
+  add("cancel", Cancel);
+  add("hold", Hold);
+  add("releaseHold", ReleaseHold);
+  add("unregister", Unregister);
+  add("alive", Alive);
+  add("forgetSlot", ForgetSlot);
+  add("counts", Counts);
+  return exports;
+}
+
+NODE_API_MODULE(nvmem, Init)
+
+}  // namespace
+}  // namespace nvmem::binding

@@ -1,0 +1,234 @@
+#include "native/binding/environment.h"
+
+#include <cstdlib>
+#include <utility>
+#include <vector>
+
+namespace nvmem::binding {
+namespace {
+
+// An environment's end waits this long for a bus thread to raise write protect and let go of its bridge.
+constexpr Nanoseconds kTeardownPatience = kSecond;
+// process.exit(), an uncaught exception or the natural end: the same for the whole process. A bridge that
+// does not answer must not keep a program from ending.
+constexpr Nanoseconds kExitPatience = kSecond / 2;
+
+// Node runs no cleanup hooks for the main thread on process.exit(), so this is an atexit handler. It only
+// talks to native threads: JavaScript is not there any more.
+void at_exit() { Bus::shutdown_all(monotonic_clock().now() + kExitPatience); }
+
+void nothing() {}
+
+}  // namespace
+
+Environment* Environment::create(Napi::Env env) {
+  static const bool registered = std::atexit(at_exit) == 0;
+  static_cast<void>(registered);
+  auto self = std::make_unique<Environment>(env);
+  self->mailbox_ = Mailbox::create(env, &Environment::on_mail);
+  if (self->mailbox_ == nullptr) return nullptr;
+  Environment* const raw = self.release();
+  env.SetInstanceData<Environment>(raw);
+  // Registered after the thread-safe function was made, and hooks run newest first: the mailbox is closed
+  // before Node takes the function away.
+  napi_add_env_cleanup_hook(env, &Environment::on_teardown, raw);
+  return raw;
+}
+
+Environment::Environment(Napi::Env env) : env_(env) {}
+
+Environment& Environment::of(const Napi::CallbackInfo& info) {
+  return *info.Env().GetInstanceData<Environment>();
+}
+
+void Environment::start(const Napi::Function& dispatch) { dispatch_ = Napi::Persistent(dispatch); }
+
+void Environment::begin_work() {
+  if (work_++ == 0) mailbox_->hold_loop(true);
+}
+
+void Environment::end_work() {
+  if (--work_ == 0) mailbox_->hold_loop(false);
+}
+
+std::uint64_t Environment::add_slot(std::unique_ptr<Provider> provider) {
+  const std::uint64_t id = next_id_++;
+  slots_.emplace(id, Slot::create(std::move(provider)));
+  return id;
+}
+
+std::shared_ptr<Slot> Environment::slot(std::uint64_t id) const {
+  const auto found = slots_.find(id);
+  return found == slots_.end() ? nullptr : found->second;
+}
+
+void Environment::unregister(std::uint64_t id) {
+  begin_work();
+  const auto done = [mailbox = mailbox_, id] {
+    Message message;
+    message.kind = Message::Kind::kUnregistered;
+    message.id = id;
+    mailbox->post(std::move(message));
+  };
+  const std::shared_ptr<Slot> target = slot(id);
+  if (target == nullptr) {
+    done();
+  } else {
+    target->unregister(done);
+  }
+}
+
+std::int64_t Environment::submit(std::uint64_t slot_id, std::unique_ptr<Request> request) {
+  const std::shared_ptr<Slot> target = slot(slot_id);
+  if (target == nullptr) return -EBADF;
+  const std::uint64_t id = next_id_++;
+  request->id = id;
+  request->sink = mailbox_;
+  request->cancel = std::make_shared<CancelToken>();
+  const std::shared_ptr<CancelToken> cancel = request->cancel;
+  const Status status = target->submit(request);
+  if (!status.ok()) return status.error();
+  requests_.emplace(id, cancel);
+  begin_work();
+  return static_cast<std::int64_t>(id);
+}
+
+void Environment::cancel(std::uint64_t request, int reason) {
+  const auto found = requests_.find(request);
+  if (found != requests_.end()) found->second->cancel(reason);
+}
+
+std::int64_t Environment::hold(std::uint64_t slot_id, const std::string& label) {
+  const std::shared_ptr<Slot> target = slot(slot_id);
+  if (target == nullptr) return -EBADF;
+  Result<srcu::Hold> hold = target->hold(label.c_str());
+  if (!hold.ok()) return hold.error();
+  const std::uint64_t id = next_id_++;
+  holds_.emplace(id, std::move(hold).value());
+  return static_cast<std::int64_t>(id);
+}
+
+std::uint64_t Environment::open_bus(std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker,
+                                    Nanoseconds open_deadline) {
+  const std::uint64_t id = next_id_++;
+  const auto post = [mailbox = mailbox_, id](Message::Kind kind, int status, std::string text) {
+    Message message;
+    message.kind = kind;
+    message.id = id;
+    message.status = status;
+    message.text = std::move(text);
+    mailbox->post(std::move(message));
+  };
+  Bus::Events events;
+  events.opened = [post](Status status, const std::string& text) {
+    post(Message::Kind::kBusOpened, status.error(), text);
+  };
+  events.gone = [post](const std::string& reason) { post(Message::Kind::kBusGone, -ENODEV, reason); };
+  events.closed = [post] { post(Message::Kind::kBusClosed, 0, {}); };
+  begin_work();
+  buses_.emplace(id, Bus::open(std::move(master), std::move(waker), std::move(events), open_deadline));
+  return id;
+}
+
+std::shared_ptr<Bus> Environment::bus(std::uint64_t id) const {
+  const auto found = buses_.find(id);
+  return found == buses_.end() ? nullptr : found->second;
+}
+
+void Environment::close_bus(std::uint64_t id) {
+  const std::shared_ptr<Bus> target = bus(id);
+  if (target == nullptr || !closing_.insert(id).second) return;
+  begin_work();
+  target->close();
+}
+
+Napi::Object Environment::counts() const {
+  Napi::Object counts = Napi::Object::New(env_);
+  counts.Set("requests", static_cast<double>(requests_.size()));
+  counts.Set("holds", static_cast<double>(holds_.size()));
+  counts.Set("slots", static_cast<double>(slots_.size()));
+  counts.Set("buses", static_cast<double>(buses_.size()));
+  return counts;
+}
+
+void Environment::on_mail(napi_env env) {
+  const Napi::Env wrapped(env);
+  const Napi::HandleScope scope(wrapped);
+  wrapped.GetInstanceData<Environment>()->deliver();
+}
+
+void Environment::deliver() {
+  for (Message& message : mailbox_->take()) {
+    const Napi::HandleScope scope(env_);
+    deliver_one(message);
+    // Only a terminated worker gets here with an exception: no more JavaScript, but the books stay right.
+  }
+}
+
+void Environment::deliver_one(Message& message) {
+  using Kind = Message::Kind;
+  Outcome outcome;
+  outcome.status = message.status;
+  outcome.transferred = message.done;
+  outcome.reason = std::move(message.text);
+  napi_value data = env_.Undefined();
+  switch (message.kind) {
+    case Kind::kCompleted: {
+      requests_.erase(message.id);
+      end_work();
+      outcome = std::move(message.request->outcome);
+      if (message.request->operation == Operation::kRead && outcome.transferred > 0) {
+        data = Napi::Buffer<std::uint8_t>::Copy(env_, message.request->data.data(), outcome.transferred);
+      }
+      break;
+    }
+    case Kind::kBusOpened:
+      end_work();
+      if (message.status != 0) {
+        if (const std::shared_ptr<Bus> failed = bus(message.id))
+          failed->join(monotonic_clock().now() + kTeardownPatience);
+        buses_.erase(message.id);
+      }
+      break;
+    case Kind::kBusClosed:
+      // A bus that failed to open has left the books with kBusOpened.
+      if (const std::shared_ptr<Bus> closed = bus(message.id)) {
+        // `closed` was the thread's last act: this waits for a return, not for a device.
+        closed->join(monotonic_clock().now() + kTeardownPatience);
+        buses_.erase(message.id);
+      }
+      // A bus whose bridge has gone closes by itself; only close_bus() has somebody waiting.
+      if (closing_.erase(message.id) != 0) end_work();
+      break;
+    case Kind::kUnregistered:
+      slots_.erase(message.id);
+      end_work();
+      break;
+    case Kind::kProgress:
+    case Kind::kBusGone:
+      break;
+  }
+  dispatch_.Call({Napi::Number::New(env_, static_cast<double>(message.kind)),
+                  Napi::Number::New(env_, static_cast<double>(message.id)),
+                  Napi::Number::New(env_, outcome.status),
+                  Napi::Number::New(env_, static_cast<double>(outcome.transferred)),
+                  Napi::Number::New(env_, static_cast<double>(outcome.uncertain)),
+                  Napi::Number::New(env_, outcome.protect_status),
+                  Napi::Number::New(env_, static_cast<double>(outcome.mismatch_offset)),
+                  Napi::Number::New(env_, static_cast<double>(outcome.mismatch_count)),
+                  Napi::String::New(env_, outcome.reason), data});
+}
+
+void Environment::on_teardown(void* data) {
+  auto* const self = static_cast<Environment*>(data);
+  self->mailbox_->close();
+  for (const auto& [id, cancel] : self->requests_) cancel->cancel(-ECANCELED);
+  // What JavaScript held it can release no more.
+  self->holds_.clear();
+  for (const auto& [id, slot] : self->slots_) slot->unregister(nothing);
+  const Nanoseconds deadline = monotonic_clock().now() + kTeardownPatience;
+  for (const auto& [id, bus] : self->buses_) bus->close();
+  for (const auto& [id, bus] : self->buses_) bus->join(deadline);
+}
+
+}  // namespace nvmem::binding

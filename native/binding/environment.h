@@ -1,0 +1,74 @@
+// What one JavaScript environment (the main thread, or a worker) owns. Nothing that refers to JavaScript
+// lives outside of it. Every function runs on the environment's thread.
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "native/binding/mailbox.h"
+#include "native/bus/bus.h"
+#include "native/slot/slot.h"
+
+namespace nvmem::binding {
+
+class Environment {
+ public:
+  /// Null where Node has no thread-safe function left for us.
+  static Environment* create(Napi::Env env);
+  explicit Environment(Napi::Env env);
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  static Environment& of(const Napi::CallbackInfo& info);
+
+  void start(const Napi::Function& dispatch);
+
+  std::uint64_t add_slot(std::unique_ptr<Provider> provider);
+  [[nodiscard]] std::shared_ptr<Slot> slot(std::uint64_t id) const;
+  void unregister(std::uint64_t id);
+  void forget_slot(std::uint64_t id) { slots_.erase(id); }
+
+  /// The request's id, or a negative errno.
+  std::int64_t submit(std::uint64_t slot, std::unique_ptr<Request> request);
+  void cancel(std::uint64_t request, int reason);
+
+  /// The hold's id, or a negative errno.
+  std::int64_t hold(std::uint64_t slot, const std::string& label);
+  void release_hold(std::uint64_t id) { holds_.erase(id); }
+
+  /// Starts a bus over `master`; its id.
+  std::uint64_t open_bus(std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker,
+                         Nanoseconds open_deadline);
+  [[nodiscard]] std::shared_ptr<Bus> bus(std::uint64_t id) const;
+  void close_bus(std::uint64_t id);
+
+  [[nodiscard]] Napi::Object counts() const;
+
+ private:
+  static void on_mail(napi_env env);
+  static void on_teardown(void* self);
+  void deliver();
+  void deliver_one(Message& message);
+  void begin_work();
+  void end_work();
+
+  Napi::Env env_;
+  Napi::FunctionReference dispatch_;
+  std::shared_ptr<Mailbox> mailbox_;
+  std::uint64_t next_id_ = 1;
+  /// Operations, openings, closings and grace periods that JavaScript waits for: they hold the loop open.
+  std::uint64_t work_ = 0;
+  std::unordered_map<std::uint64_t, std::shared_ptr<CancelToken>> requests_;
+  std::unordered_map<std::uint64_t, srcu::Hold> holds_;
+  // Slots before buses: a slot's provider keeps its bus alive.
+  std::unordered_map<std::uint64_t, std::shared_ptr<Bus>> buses_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Slot>> slots_;
+  std::unordered_set<std::uint64_t> closing_;  ///< buses whose closing JavaScript waits for
+};
+
+}  // namespace nvmem::binding
