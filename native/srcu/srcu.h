@@ -1,23 +1,36 @@
 // Sleepable read-copy-update in user space: the only way to a provider pointer. No Node in here.
 //
-// Two kinds of read-side section, as in the kernel: a Scope (srcu_read_lock: same thread, LIFO, nestable,
-// about a nanosecond) and a Hold (srcu_down_read: a token that may sleep and end on another thread).
+//   srcu::Domain domain;                      the sections a grace period waits for
+//   srcu::Pointer<Provider> pointer;          what is protected
+//
+//   { srcu::Scope scope(domain);              reader, same thread, about a nanosecond (srcu_read_lock)
+//     if (Provider* p = pointer.load(scope)) p->use(); }
+//
+//   srcu::Hold hold(domain, "read #7");       reader that may sleep and end on another thread
+//   (srcu_down_read) srcu::Hold hold(scope);                   the same, continuing a scope
+//
+//   Provider* old = pointer.exchange(nullptr);             updater
+//   domain.synchronize();  delete old;                     waits, or
+//   domain.call_after_grace_period([old] { delete old; });  does not
+//
+// Readers mark a slot of their own with plain stores and pay for no fence and no atomic read-modify-write:
+// the updater makes every running thread execute a barrier with membarrier(2). Scopes store the number of the
+// grace period they began after, holds are counted; a grace period waits for the stamps first and for the
+// counters second, so that a scope may be turned into a hold. Until membarrier has been registered, on a
+// thread of ours, and where the kernel refuses it, readers use full fences.
+//
+// Process exit: all process-wide state is leaked and no destructor waits, so a process may end anywhere, with
+// sections open and callbacks outstanding (these do not run then). The image must not be unmapped: the
+// grace-period thread and the threads' exit handlers run in it (link with -z nodelete).
+//
+// fork(): the child of a fork without exec may not use any domain, Reader, Scope or Hold: the marks of the
+// parent's other threads stay in its copy for ever and there is no grace-period thread. Fork and exec
+// (child_process) need no care.
+//
+// Signal handlers, and longjmp out of a scope, are not supported.
 #pragma once
 
-#include <functional>
-
-#include "native/util/status.h"
-
-namespace nvmem::srcu {
-
-class Hold {
- public:
-  Hold() = default;
-  Hold(Hold&& other) noexcept;
-  Hold& operator=(Hold&& other) noexcept;
-  ~Hold();
-  void release() noexcept;
-  [[nodiscard]] explicit operator bool() const noexcept;
-};
-
-}  // namespace nvmem::srcu
+#include "native/srcu/domain.h"
+#include "native/srcu/pointer.h"
+#include "native/srcu/section.h"
+#include "native/srcu/stall.h"

@@ -1,0 +1,125 @@
+#include "native/srcu/domain.h"
+
+#include <time.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "native/srcu/collector.h"
+#include "native/srcu/grace_period.h"
+
+namespace nvmem::srcu {
+namespace {
+
+/// Looks at unfinished sections before the grace-period thread takes over: some microseconds, which is what a
+/// section on a running thread takes.
+constexpr unsigned kPatience = 256;
+
+std::atomic<Mode>& mode() noexcept {
+  static std::atomic<Mode> value = [] {
+    const char* const wanted = std::getenv("NVMEM_SRCU_MODE");
+    return wanted != nullptr && std::strcmp(wanted, "symmetric") == 0 ? Mode::kSymmetric : Mode::kAutomatic;
+  }();
+  return value;
+}
+
+/// A callback on the waiting thread's stack.
+struct Sentinel : Head {
+  Sentinel() {
+    invoke = [](Head* head) noexcept {
+      static_cast<Sentinel*>(head)->done.store(true, std::memory_order_release);
+    };
+  }
+  std::atomic<bool> done{false};
+};
+
+}  // namespace
+
+Mode default_mode() noexcept { return mode().load(std::memory_order_relaxed); }
+
+void set_default_mode(Mode value) noexcept { mode().store(value, std::memory_order_relaxed); }
+
+bool wait_until_settled() noexcept {
+  detail::want_heavy_fence();
+  return detail::start_collector() && detail::wait_until_registered();
+}
+
+Domain::Domain(Mode wanted) noexcept : state_(detail::create_domain(wanted == Mode::kAutomatic)) {
+  if (wanted != Mode::kAutomatic) return;
+  detail::want_heavy_fence();
+  detail::start_collector();
+}
+
+bool Domain::inside() const noexcept {
+  const detail::ReaderSlot* const slot = detail::find_slot(state_);
+  return slot != nullptr && slot->stamp.load(std::memory_order_relaxed) != 0;
+}
+
+void Domain::wait_for_callback() noexcept {
+  Sentinel sentinel;
+  detail::enqueue(*state_, &sentinel);
+  detail::wait_for_completion(sentinel.done);
+}
+
+Status Domain::synchronize() noexcept {
+  if (detail::on_collector() || inside()) return Status(-EDEADLK);
+  while (!detail::attempt(*state_, kPatience)) {
+    if (detail::start_collector()) {
+      wait_for_callback();
+      break;
+    }
+    // A process out of threads: this one has to do it all.
+    const timespec pause{0, kMillisecond};
+    ::nanosleep(&pause, nullptr);
+  }
+  return Status();
+}
+
+bool Domain::try_synchronize() noexcept { return detail::attempt(*state_, 0); }
+
+void Domain::call_after_grace_period(Head* head) noexcept { detail::enqueue(*state_, head); }
+
+Status Domain::barrier() noexcept {
+  if (detail::on_collector() || inside()) return Status(-EDEADLK);
+  {
+    const std::lock_guard lock(state_->queue_lock);
+    if (!state_->collected) return Status();
+  }
+  if (!detail::start_collector()) return Status(-EAGAIN);
+  wait_for_callback();
+  return Status();
+}
+
+std::size_t Domain::slot_count() const noexcept {
+  std::size_t count = 0;
+  const detail::ReaderSlot* slot = state_->slots.load(std::memory_order_acquire);
+  for (; slot != nullptr; slot = slot->next) ++count;
+  return count - 1;  // the shared one
+}
+
+void Hold::label(const char* text) noexcept {
+  auto* const record = new (std::nothrow) detail::HoldRecord;
+  if (record == nullptr) return;  // the hold is good, its report will be nameless
+  std::strncpy(record->label, text, sizeof record->label - 1);
+  record->thread = detail::thread_id();
+  record->since = monotonic_clock().now();
+  const std::lock_guard lock(domain_->holds_lock);
+  record->next = domain_->holds;
+  record->link = &domain_->holds;
+  if (record->next != nullptr) record->next->link = &record->next;
+  domain_->holds = record;
+  record_ = record;
+}
+
+void Hold::forget() noexcept {
+  detail::HoldRecord* const record = std::exchange(record_, nullptr);
+  {
+    const std::lock_guard lock(domain_->holds_lock);
+    *record->link = record->next;
+    if (record->next != nullptr) record->next->link = record->link;
+  }
+  delete record;
+}
+
+}  // namespace nvmem::srcu
