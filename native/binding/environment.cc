@@ -80,7 +80,7 @@ void Environment::unregister(std::uint64_t id) {
 
 std::int64_t Environment::submit(std::uint64_t slot_id, std::unique_ptr<Request> request) {
   const std::shared_ptr<Slot> target = slot(slot_id);
-  if (target == nullptr) return -EBADF;
+  if (target == nullptr) return -ENODEV;  // unregistered, or never there
   const std::uint64_t id = next_id_++;
   request->id = id;
   request->sink = mailbox_;
@@ -100,7 +100,7 @@ void Environment::cancel(std::uint64_t request, int reason) {
 
 std::int64_t Environment::hold(std::uint64_t slot_id, const std::string& label) {
   const std::shared_ptr<Slot> target = slot(slot_id);
-  if (target == nullptr) return -EBADF;
+  if (target == nullptr) return -ENODEV;  // unregistered, or never there
   Result<srcu::Hold> hold = target->hold(label.c_str());
   if (!hold.ok()) return hold.error();
   const std::uint64_t id = next_id_++;
