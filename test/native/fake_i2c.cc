@@ -1,0 +1,208 @@
+#include "test/native/fake_i2c.h"
+
+#include <poll.h>
+
+#include <algorithm>
+
+#include "test/native/check.h"
+
+namespace fake {
+
+using nvmem::I2cLimits;
+using nvmem::Status;
+using nvmem::Transferred;
+using nvmem::Wait;
+
+int Eeprom::block_of(std::uint8_t device) const {
+  const std::uint64_t blocks = (memory.size() + block() - 1) / block();
+  for (std::uint64_t n = 0; n < blocks; ++n) {
+    if (device == address + (n << block_shift)) return static_cast<int>(n);
+  }
+  return -1;
+}
+
+std::vector<Op> World::transfers() const {
+  std::vector<Op> found;
+  std::copy_if(log.begin(), log.end(), std::back_inserter(found),
+               [](const Op& op) { return op.is_transfer(); });
+  return found;
+}
+
+Eeprom& World::add(Eeprom part) {
+  if (part.memory.empty()) part.memory.resize(part.offset_add + part.size);
+  parts.push_back(std::move(part));
+  return parts.back();
+}
+
+Status Master::start(const Wait& wait) { return Status(world_.on_start ? world_.on_start(wait) : 0); }
+
+Fault Master::begin(Op& op, const Wait& wait, std::size_t wire_bytes) {
+  op.at = world_.clock.now();
+  if (world_.stopped || world_.unplugged) return {.status = -ENODEV};
+  Fault fault;
+  if (world_.before) fault = world_.before(index_, op);
+  ++index_;
+  if (fault.gone) world_.unplugged = true;
+  if (fault.status == 0) fault.status = wait.check(world_.clock.now()).error();
+  if (fault.status == 0) {
+    const Nanoseconds bits = static_cast<Nanoseconds>(wire_bytes) * 9;
+    world_.clock.advance(bits * nvmem::kSecond / world_.limits.clock_hz);
+    if (world_.clock.now() > wait.deadline) fault = {.status = -ETIMEDOUT, .reaches = op.length / 2};
+  }
+  return fault;
+}
+
+int Master::end(Op op, int status) {
+  op.status = status;
+  world_.log.push_back(std::move(op));
+  return status;
+}
+
+Status Master::write(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) {
+  Op op{Kind::kWrite, address, {data.begin(), data.end()}};
+  const auto part = std::find_if(world_.parts.begin(), world_.parts.end(),
+                                 [address](const Eeprom& one) { return one.block_of(address) >= 0; });
+  const bool known = part != world_.parts.end();
+  if (known) op.length = data.size() - std::min<std::size_t>(data.size(), part->address_bytes);
+  const Fault fault = begin(op, wait, data.size() + 1);
+  if (data.empty() || data.size() > world_.limits.max_write) return Status(end(std::move(op), -EINVAL));
+  if (fault.status != 0 && fault.reaches == 0) return Status(end(std::move(op), fault.status));
+  const Nanoseconds now = world_.clock.now();
+  if (!known || now < part->busy_until) return Status(end(std::move(op), -ENXIO));
+
+  std::uint64_t word = 0;
+  for (unsigned i = 0; i < part->address_bytes; ++i) word = word << 8 | data[i];
+  const std::size_t count = fault.status == 0 ? op.length : std::min(fault.reaches, op.length);
+  if (count == 0) return Status(end(std::move(op), fault.status));
+  if (part->wp_line >= 0 && world_.levels[static_cast<unsigned>(part->wp_line)]) {
+    const int status = part->refuses_when_protected ? -EREMOTEIO : fault.status;
+    return Status(end(std::move(op), status));
+  }
+  // A write cycle begins at the STOP, and without one there is none.
+  if (fault.status == 0 || fault.stop_follows || count == op.length) {
+    const std::uint64_t base = static_cast<std::uint64_t>(part->block_of(address)) * part->block() + word;
+    const std::uint64_t page = base - base % part->page;
+    for (std::size_t i = 0; i < count; ++i) {
+      part->memory[page + (base + i) % part->page] = data[part->address_bytes + i];
+    }
+    part->busy_until = now + part->write_cycle;
+    ++part->cycles;
+  }
+  return Status(end(std::move(op), fault.status));
+}
+
+Transferred Master::write_read(std::uint8_t address, std::span<const std::uint8_t> prefix,
+                               std::span<std::uint8_t> data, const Wait& wait) {
+  Op op{Kind::kRead, address, {prefix.begin(), prefix.end()}, data.size()};
+  const Fault fault = begin(op, wait, prefix.size() + data.size() + 2);
+  if (data.empty() || data.size() > world_.limits.max_read || prefix.size() > world_.limits.max_read_prefix) {
+    return {Status(end(std::move(op), -EINVAL)), 0};
+  }
+  if (fault.status != 0 && fault.reaches == 0) return {Status(end(std::move(op), fault.status)), 0};
+  for (Eeprom& part : world_.parts) {
+    const int block = part.block_of(address);
+    if (block < 0) continue;
+    if (world_.clock.now() < part.busy_until || prefix.size() != part.address_bytes) break;
+    std::uint64_t word = 0;
+    for (const std::uint8_t byte : prefix) word = word << 8 | byte;
+    const std::uint64_t first = static_cast<std::uint64_t>(block) * part.block();
+    const std::size_t count = fault.status == 0 ? data.size() : std::min(fault.reaches, data.size());
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint64_t at = part.rolls_over_in_block ? first + (word + i) % part.block()
+                                                        : (first + word + i) % part.memory.size();
+      data[i] = part.memory[at];
+    }
+    return {Status(end(std::move(op), fault.status)), count};
+  }
+  return {Status(end(std::move(op), -ENXIO)), 0};
+}
+
+Status Master::gpio(Kind kind, unsigned line, bool level, const Wait& wait) {
+  Op op{kind, static_cast<std::uint8_t>(line), {static_cast<std::uint8_t>(level)}, 1};
+  const Fault fault = begin(op, wait, 0);
+  if (fault.status == 0 || fault.reaches > 0) world_.levels[line] = level;
+  return Status(end(std::move(op), fault.status));
+}
+
+Status Master::gpio_output(unsigned line, bool level, const Wait& wait) {
+  return gpio(Kind::kOutput, line, level, wait);
+}
+
+Status Master::gpio_set(unsigned line, bool level, const Wait& wait) {
+  return gpio(Kind::kSet, line, level, wait);
+}
+
+Status Master::idle(Nanoseconds deadline) {
+  world_.log.push_back(Op{.kind = Kind::kIdle, .at = world_.clock.now()});
+  pollfd waiter{world_.waker->fd(), POLLIN, 0};
+  // With a deadline time itself does the waiting, unless somebody has used the waker already.
+  const int ready = ::poll(&waiter, 1, deadline == nvmem::kNever && !world_.unplugged ? -1 : 0);
+  if (world_.unplugged) return Status(-ENODEV);
+  if (ready > 0) {
+    world_.waker->drain();
+    return Status();
+  }
+  world_.clock.advance_to(deadline);
+  return Status(-ETIMEDOUT);
+}
+
+Nanoseconds soon() { return nvmem::monotonic_clock().now() + 60 * nvmem::kSecond; }
+
+void Bench::open(bool held) {
+  held_ = held;
+  const auto on_start = world.on_start;
+  world.on_start = [this, on_start](const Wait& wait) {
+    {
+      std::unique_lock lock(mutex_);
+      started_ = true;
+      changed_.notify_all();
+      changed_.wait(lock, [this] { return !held_; });
+    }
+    return on_start ? on_start(wait) : 0;
+  };
+  bus = nvmem::Bus::open(
+      std::make_unique<Master>(world), world.waker,
+      {.opened = [this](Status status,
+                        const std::string&) { note("opened " + std::to_string(status.error())); },
+       .gone = [this](const std::string& reason) { note("gone " + reason); },
+       .closed = [this] { note("closed"); }},
+      nvmem::kNever, world.clock);
+}
+
+void Bench::go() {
+  const std::lock_guard lock(mutex_);
+  held_ = false;
+  changed_.notify_all();
+}
+
+void Bench::wait_started() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return started_; });
+}
+
+void Bench::close() {
+  if (!bus) return;
+  bus->close();
+  go();
+  CHECK(bus->join(soon()));
+  bus.reset();
+}
+
+void Bench::note(const std::string& event) {
+  if (on_event) on_event(event);
+  const std::lock_guard lock(mutex_);
+  events_.push_back(event);
+  changed_.notify_all();
+}
+
+void Bench::wait_event(const std::string& event) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return std::find(events_.begin(), events_.end(), event) != events_.end(); });
+}
+
+std::vector<std::string> Bench::events() {
+  const std::lock_guard lock(mutex_);
+  return events_;
+}
+
+}  // namespace fake
