@@ -1,0 +1,112 @@
+/** What the core drives: one face over slots of the addon and over providers in JavaScript. */
+import type { NativeHold, NativeOutcome, NativeReadOutcome, NativeSlot } from '../native/index.js';
+import type { Operation } from './operation.js';
+import { NativeProvider } from './provider.js';
+
+/** How a piece of I/O ended; `cause` is what a provider in JavaScript threw. */
+export type PieceOutcome = NativeOutcome & { readonly cause?: unknown };
+export type PieceReadOutcome = PieceOutcome & { readonly data: Uint8Array };
+
+export interface Backend {
+  readonly canRead: boolean;
+  readonly canWrite: boolean;
+  /** A write-protect line is leased around every write. */
+  readonly hasWpLine: boolean;
+  /** The provider wants accesses of no bytes as well (the kernel passes them on). */
+  readonly takesEmpty: boolean;
+  /** A write that its caller has given up but that still runs inside the provider: the next one waits for it. */
+  readonly writing: Promise<void> | undefined;
+  /** 0, a negative errno, or -EWOULDBLOCK (-11): use read(). */
+  readNow(offset: number, into: Uint8Array): number;
+  writeNow(offset: number, data: Uint8Array): number;
+  read(operation: Operation, offset: number, length: number, before: number): Promise<PieceReadOutcome>;
+  write(
+    operation: Operation,
+    offset: number,
+    data: Uint8Array,
+    verify: boolean,
+    before: number,
+  ): Promise<PieceOutcome>;
+  hold(label: string): NativeHold | number;
+  unregister(): Promise<void>;
+}
+
+export interface SlotInfo {
+  readonly hasWpLine: boolean;
+}
+
+const slots = new WeakMap<NativeProvider, NativeSlot>();
+const infos = new WeakMap<NativeProvider, SlotInfo>();
+
+/** Wraps a slot so that it can be handed to register() without the public types knowing of the addon. */
+export function providerOfSlot(slot: NativeSlot, size: number, info: SlotInfo): NativeProvider {
+  const provider = new NativeProvider(size);
+  slots.set(provider, slot);
+  infos.set(provider, info);
+  return provider;
+}
+
+/** The slot of a provider that is used for the first time, else undefined. */
+export function takeSlot(provider: NativeProvider): { slot: NativeSlot; info: SlotInfo } | undefined {
+  const slot = slots.get(provider);
+  const info = infos.get(provider);
+  slots.delete(provider);
+  return slot && info && { slot, info };
+}
+
+export class SlotBackend implements Backend {
+  readonly canRead = true;
+  readonly canWrite = true;
+  readonly takesEmpty = false;
+  // The bus keeps the order of one part's writes by itself, given up or not.
+  readonly writing = undefined;
+  readonly #slot: NativeSlot;
+  readonly hasWpLine: boolean;
+
+  constructor(slot: NativeSlot, info: SlotInfo) {
+    this.#slot = slot;
+    this.hasWpLine = info.hasWpLine;
+  }
+
+  readNow(offset: number, into: Uint8Array): number {
+    return this.#slot.readNow(offset, into);
+  }
+
+  writeNow(offset: number, data: Uint8Array): number {
+    return this.#slot.writeNow(offset, data);
+  }
+
+  read(operation: Operation, offset: number, length: number, before: number): Promise<NativeReadOutcome> {
+    return this.#slot.read(offset, length, ioOptions(operation, before));
+  }
+
+  write(
+    operation: Operation,
+    offset: number,
+    data: Uint8Array,
+    verify: boolean,
+    before: number,
+  ): Promise<NativeOutcome> {
+    return this.#slot.write(offset, data, { ...ioOptions(operation, before), verify });
+  }
+
+  hold(label: string): NativeHold | number {
+    return this.#slot.hold(label);
+  }
+
+  unregister(): Promise<void> {
+    return this.#slot.unregister();
+  }
+}
+
+function ioOptions(operation: Operation, before: number): {
+  signal: AbortSignal | undefined;
+  timeoutMs: number | undefined;
+  onProgress: ((done: number) => void) | undefined;
+} {
+  return {
+    signal: operation.signal,
+    timeoutMs: operation.remainingMs,
+    onProgress: operation.progressFrom(before),
+  };
+}

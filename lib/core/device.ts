@@ -1,0 +1,164 @@
+import { EventEmitter } from 'node:events';
+
+import { NvmemCell } from './cell.js';
+import type { DeviceCore, NvmemType, NvmemWriteResult, WriteOptions } from './device_core.js';
+import { NvmemError } from './errors.js';
+import { callUser } from './report.js';
+import {
+  checkBoolean,
+  checkBytes,
+  checkInteger,
+  checkOperationOptions,
+  checkString,
+  type OperationOptions,
+} from './validate.js';
+
+export interface NvmemDeviceEvents {
+  /** Once, after every pending operation has settled: the provider is gone, and why in a few words. */
+  removed: [reason: string];
+}
+
+const cores = new WeakMap<NvmemDevice, DeviceCore>();
+
+/** The device behind a handle; for the core's own modules. */
+export function coreOf(device: NvmemDevice): DeviceCore {
+  const core = cores.get(device);
+  if (!core) throw new TypeError('not a device of this library');
+  return core;
+}
+
+/**
+ * A handle on a registered memory. It may be kept for ever and never blocks an unplug: once the provider is gone
+ * every operation gives ENODEV.
+ *
+ * Reads overlap each other; writes to one device take turns. A failed operation rejects once, with everything that
+ * is known in the error (see NvmemError); bad arguments reject with TypeError or RangeError before any I/O.
+ */
+export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
+  readonly #core: DeviceCore;
+
+  /** @internal Devices come from Nvmem.register(), Nvmem.get() and open(). */
+  constructor(core: DeviceCore) {
+    super();
+    this.#core = core;
+    cores.set(this, core);
+  }
+
+  /** As the registry knows it. */
+  get name(): string {
+    return this.#core.facts.name;
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return this.#core.facts.size;
+  }
+
+  /** What it is, in the kernel's words. */
+  get type(): NvmemType {
+    return this.#core.facts.type;
+  }
+
+  /** Smallest access of the provider, bytes. */
+  get wordSize(): number {
+    return this.#core.facts.wordSize;
+  }
+
+  /** Offsets at the user boundary and of cells are multiples of it, bytes. */
+  get stride(): number {
+    return this.#core.facts.stride;
+  }
+
+  /** Only its owner may read it at the user boundary. */
+  get rootOnly(): boolean {
+    return this.#core.facts.rootOnly;
+  }
+
+  /** Whether its provider is still there. */
+  get alive(): boolean {
+    return this.#core.gone === undefined;
+  }
+
+  /**
+   * The kernel's force_ro: whether cells and the user boundary refuse writes. A device with a write-protect line
+   * begins with true (as from Linux 7.3) though write() itself works and leases the line; setting it to true makes
+   * write() refuse as well (EPERM), setting it to false lets every write through.
+   *
+   * @throws NvmemError EOPNOTSUPP: set to false on a provider that cannot write.
+   */
+  get forceRo(): boolean {
+    return this.#core.readOnly !== 'no';
+  }
+
+  set forceRo(value: boolean) {
+    checkBoolean('forceRo', value);
+    if (!value && !this.#core.backend.canWrite) {
+      throw new NvmemError('EOPNOTSUPP', `the provider of ${this.name} cannot write`, {
+        syscall: 'forceRo',
+        device: this.name,
+      });
+    }
+    this.#core.readOnly = value ? 'yes' : 'no';
+  }
+
+  /**
+   * `length` bytes from `offset`; keepouts read as their fill value.
+   *
+   * Rejects with NvmemError: ENODEV (gone, before or during the read), ABORT_ERR, ETIMEDOUT, EOPNOTSUPP, and what the
+   * bus or provider says (ENXIO, EIO, EBUSY …), each with the good bytes in `partial`; RangeError with code EINVAL
+   * beyond the end of the device.
+   */
+  async read(offset: number, length: number, options: OperationOptions = {}): Promise<Buffer> {
+    checkInteger('offset', offset, 0);
+    checkInteger('length', length, 0);
+    checkOperationOptions(options, ['signal', 'timeoutMs', 'onProgress']);
+    return this.#core.read(offset, length, options, NvmemDevice.prototype.read);
+  }
+
+  /**
+   * Writes all of `data` at `offset`, which may be changed as soon as the call has returned; keepouts are skipped.
+   * What was written is read back and compared unless `verify` is false. A write-protect line is leased for the
+   * time of the write, and raised again whatever happens.
+   *
+   * Rejects with NvmemError: EPERM (read-only, or write control high on ST parts), EBADMSG (reads back differently:
+   * most often WP is high), ENODEV, ABORT_ERR, ETIMEDOUT, EOPNOTSUPP, and what the bus or provider says, each with the
+   * committed, uncertain and untouched ranges; RangeError with code EINVAL beyond the end of the device.
+   */
+  async write(offset: number, data: Uint8Array, options: WriteOptions = {}): Promise<NvmemWriteResult> {
+    checkInteger('offset', offset, 0);
+    checkBytes('data', data);
+    checkOperationOptions(options, ['signal', 'timeoutMs', 'onProgress', 'verify']);
+    if (options.verify !== undefined) checkBoolean('options.verify', options.verify);
+    return this.#core.write(offset, data, options, NvmemDevice.prototype.write);
+  }
+
+  /**
+   * The cell of that name.
+   *
+   * @throws NvmemError ENOENT: the device has no such cell.
+   */
+  cell(name: string): NvmemCell {
+    checkString('name', name);
+    const entry = this.#core.cells.find((cell) => cell.name === name);
+    if (entry) return new NvmemCell(this.#core, entry);
+    const names = this.#core.cells.map((cell) => cell.name).join(', ') || 'none';
+    throw new NvmemError('ENOENT', `${this.name} has no cell ${JSON.stringify(name)}; it has ${names}`, {
+      syscall: 'cell',
+      device: this.name,
+    });
+  }
+
+  /** All cells, in the order in which they were added. */
+  cells(): NvmemCell[] {
+    return this.#core.cells.map((entry) => new NvmemCell(this.#core, entry));
+  }
+
+  /** @internal Tells this handle's listeners that the provider is gone. */
+  announceRemoved(reason: string): void {
+    for (const listener of this.rawListeners('removed')) {
+      callUser(() => {
+        (listener as (this: NvmemDevice, reason: string) => unknown).call(this, reason);
+      });
+    }
+  }
+}

@@ -1,0 +1,364 @@
+/**
+ * A registered memory, as the kernel's struct nvmem_device: everything behind the handles that users hold. It
+ * outlives its provider, and is numb then: every operation gives ENODEV.
+ */
+import type { Backend } from './backend.js';
+import { extractBits, insertBits } from './bits.js';
+import { checkCellData, isBitCell, type CellEntry } from './cell_entry.js';
+import { CallSite, codeOf, errnoOf, NvmemError, saysOf, type NvmemErrorDetails } from './errors.js';
+import { heldCall } from './held_call.js';
+import { splitAtKeepouts, type Keepout } from './keepouts.js';
+import { Interrupted, Operation, type Failure } from './operation.js';
+import { nothingWritten, readSegments, writeSegments, type WriteEnd } from './transfer.js';
+import { callUser } from './report.js';
+import { boundsError, type OperationOptions } from './validate.js';
+import { WriterLock } from './writer_lock.js';
+
+const EPERM = -1;
+const EINVAL = -22;
+const ENODEV = -19;
+const EOPNOTSUPP = -95;
+const EWOULDBLOCK = -11;
+
+export type NvmemType = 'Unknown' | 'EEPROM' | 'OTP' | 'Battery backed' | 'FRAM';
+
+export interface WriteOptions extends OperationOptions {
+  /** Read back and compare (default true): parts with WP high acknowledge a write and drop it. */
+  readonly verify?: boolean | undefined;
+}
+
+export interface NvmemWriteResult {
+  /** Bytes accepted, all of them, as the kernel counts: those skipped in keepouts are among them. */
+  readonly bytesWritten: number;
+  /** Bytes of it that fell into keepouts and were not stored. */
+  readonly bytesSkipped: number;
+  /** Putting write protect back up failed: the bytes are stored, the part is NOT protected. */
+  readonly protectError: NvmemError | undefined;
+}
+
+/** Who may write: everybody; not cells and the user boundary (a write-protect line is there); nobody. */
+export type ReadOnly = 'no' | 'wp' | 'yes';
+
+export interface DeviceFacts {
+  readonly name: string;
+  readonly type: NvmemType;
+  readonly size: number;
+  readonly wordSize: number;
+  readonly stride: number;
+  readonly rootOnly: boolean;
+  readonly keepouts: readonly Keepout[];
+}
+
+/** A public function of the library; frames from it upwards are left out of stacks. */
+export type Below = (...args: never[]) => unknown;
+
+export class DeviceCore {
+  /** As in the kernel two cells may have one name; the first is found. */
+  readonly cells: CellEntry[] = [];
+  readOnly: ReadOnly;
+  /** Why the provider is gone, in a few words; undefined while it is there. */
+  gone: string | undefined;
+  readonly #lock = new WriterLock();
+  readonly #pending = new Map<Operation, Promise<void>>();
+
+  constructor(
+    readonly facts: DeviceFacts,
+    readonly backend: Backend,
+    readOnly: ReadOnly,
+  ) {
+    this.readOnly = readOnly;
+  }
+
+  async read(offset: number, length: number, options: OperationOptions, below: Below): Promise<Buffer> {
+    const { backend, facts } = this;
+    if (this.#isImmediate(options) && this.#inside(offset, length) && length > 0) {
+      const data = Buffer.allocUnsafe(length);
+      const status = backend.readNow(offset, data);
+      if (status === 0) {
+        reportWhole(options, length);
+        return data;
+      }
+      if (status !== EWOULDBLOCK) throw this.#operation('read', offset, length, options, below).error({ status });
+    }
+    return this.#track('read', offset, length, options, below, async (operation) => {
+      const refused = this.#refusal(operation, backend.canRead ? 0 : EOPNOTSUPP);
+      if (refused) throw operation.error(refused);
+      if (!this.#inside(offset, length)) throw boundsError(facts.name, facts.size, offset, length);
+      return this.#hold(operation, async () => {
+        const { data, good, failure } = await this.#readOut(operation, offset, length);
+        if (failure === undefined) return data;
+        throw this.#error(operation, failure, { bytesTransferred: good, partial: data.subarray(0, good) });
+      });
+    });
+  }
+
+  async write(
+    offset: number,
+    data: Uint8Array,
+    options: WriteOptions,
+    below: Below,
+  ): Promise<NvmemWriteResult> {
+    const { backend, facts } = this;
+    const { length } = data;
+    const immediate =
+      this.#isImmediate(options) && this.#inside(offset, length) && length > 0 && this.readOnly !== 'yes';
+    if (immediate && this.#lock.tryAcquire()) {
+      const status = backend.writeNow(offset, data);
+      this.#lock.release();
+      if (status === 0) {
+        reportWhole(options, length);
+        return { bytesWritten: length, bytesSkipped: 0, protectError: undefined };
+      }
+    }
+    const copy = new Uint8Array(data);
+    return this.#track('write', offset, length, options, below, async (operation) => {
+      const refused = this.#refusal(
+        operation,
+        !backend.canWrite ? EOPNOTSUPP : this.readOnly === 'yes' ? EPERM : 0,
+      );
+      if (refused) throw this.#writeError(operation, nothingWritten(refused, this.#split(offset, length)));
+      if (!this.#inside(offset, length)) throw boundsError(facts.name, facts.size, offset, length);
+      return this.#exclusive(operation, async () =>
+        writeSegments(backend, operation, this.#split(offset, length), copy, options.verify ?? true),
+      );
+    });
+  }
+
+  async readCell(
+    cell: CellEntry,
+    id: string | undefined,
+    index: number,
+    options: OperationOptions,
+    below: Below,
+  ): Promise<Buffer> {
+    const { offset, rawLength, bytes, readPostProcess } = cell;
+    return this.#track('cell-read', offset, rawLength, options, below, async (operation) => {
+      const refused = this.#refusal(operation, this.backend.canRead ? 0 : EOPNOTSUPP);
+      if (refused) throw operation.error(refused);
+      this.#checkCellBounds(cell, rawLength);
+      return this.#hold(operation, async () => {
+        const { data, failure, good } = await this.#readOut(
+          operation,
+          offset,
+          rawLength,
+          Math.max(rawLength, bytes),
+        );
+        if (failure !== undefined) {
+          throw this.#error(operation, failure, { bytesTransferred: good, partial: data.subarray(0, good) });
+        }
+        if (isBitCell(cell)) extractBits(data.subarray(0, bytes), cell.bitOffset, cell.nbits);
+        if (readPostProcess) {
+          const raw = data.subarray(0, rawLength);
+          try {
+            await heldCall(this.backend, `${this.facts.name}: readPostProcess`, operation, () =>
+              readPostProcess({ id, index, offset, data: raw }),
+            );
+          } catch (cause) {
+            if (cause instanceof Interrupted) throw this.#error(operation, cause);
+            throw operation.error({ status: errnoOf(cause), cause, reason: `readPostProcess of cell ${cell.name}` });
+          }
+        }
+        return data.subarray(0, bytes);
+      });
+    });
+  }
+
+  /** `value` has the cell's length or, for a bit cell, that of its bits. One read-modify-write, alone on the device. */
+  async writeCell(cell: CellEntry, value: unknown, options: WriteOptions, below: Below): Promise<NvmemWriteResult> {
+    const { offset, bytes, bitOffset, nbits } = cell;
+    const { name, wordSize } = this.facts;
+    const verify = options.verify ?? true;
+    return this.#track('cell-write', offset, bytes, options, below, async (operation) => {
+      const { canRead, canWrite } = this.backend;
+      const able = canWrite && (canRead || !isBitCell(cell));
+      const refused = this.#refusal(operation, this.readOnly !== 'no' ? EINVAL : able ? 0 : EOPNOTSUPP);
+      if (refused) {
+        const reason = refused.status === EINVAL ? { ...refused, reason: 'the device is read-only' } : refused;
+        throw this.#writeError(operation, nothingWritten(reason, this.#split(offset, bytes)));
+      }
+      const data = checkCellData(cell, value, name);
+      this.#checkCellBounds(cell, bytes);
+      return this.#exclusive(operation, async () => {
+        const segments = this.#split(offset, bytes);
+        if (!isBitCell(cell)) return writeSegments(this.backend, operation, segments, data, verify);
+        const whole = Buffer.alloc(bytes);
+        for (const [from, to] of neighbours(cell, wordSize)) {
+          const { data: old, failure } = await this.#readOut(operation, offset + from, to - from);
+          if (failure !== undefined) return nothingWritten(failure, segments);
+          old.copy(whole, from);
+        }
+        insertBits(whole, bitOffset, nbits, data);
+        return writeSegments(this.backend, operation, segments, whole, verify);
+      });
+    });
+  }
+
+  /** The provider pointer has just been taken away: whoever waits in JavaScript learns it now. */
+  detach(reason: string): void {
+    this.gone = reason;
+    for (const operation of this.#pending.keys()) operation.deviceGone();
+  }
+
+  /** Resolves when no operation is pending. */
+  async idle(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.all(this.#pending.values());
+  }
+
+  /** No piece of it needs more than one call, and nothing can end it early. */
+  #isImmediate(options: OperationOptions): boolean {
+    return this.facts.keepouts.length === 0 && this.gone === undefined && !options.signal?.aborted;
+  }
+
+  #inside(offset: number, length: number): boolean {
+    return length <= this.facts.size - offset;
+  }
+
+  #split(offset: number, length: number): ReturnType<typeof splitAtKeepouts> {
+    return splitAtKeepouts(this.facts.keepouts, offset, length);
+  }
+
+  #checkCellBounds(cell: CellEntry, length: number): void {
+    if (!this.#inside(cell.offset, length)) {
+      throw boundsError(this.facts.name, this.facts.size, cell.offset, length);
+    }
+  }
+
+  #operation(
+    syscall: string,
+    offset: number,
+    length: number,
+    options: OperationOptions,
+    below: Below,
+  ): Operation {
+    return new Operation(this.facts.name, syscall, offset, length, new CallSite(below), options);
+  }
+
+  /** Runs `body`; its promise is one that idle() waits for. */
+  #track<T>(
+    syscall: string,
+    offset: number,
+    length: number,
+    options: OperationOptions,
+    below: Below,
+    body: (operation: Operation) => Promise<T>,
+  ): Promise<T> {
+    const operation = this.#operation(syscall, offset, length, options, below);
+    // Listed before it runs: a provider may unregister the device from inside its very first call.
+    this.#pending.set(operation, Promise.resolve());
+    const promise = body(operation);
+    const end = (): void => {
+      operation.dispose();
+      this.#pending.delete(operation);
+    };
+    this.#pending.set(operation, promise.then(end, end));
+    return promise;
+  }
+
+  /** Why an operation may not begin. `status`: what the device itself has against it. */
+  #refusal(operation: Operation, status: number): Failure | undefined {
+    if (operation.status !== 0) return { status: operation.status };
+    if (this.gone !== undefined) return { status: ENODEV, reason: this.gone };
+    return status === 0 ? undefined : { status };
+  }
+
+  /** One operation is one section, however many pieces it has (fact sheet defect D10). */
+  async #hold<T>(operation: Operation, body: () => Promise<T>): Promise<T> {
+    const hold = this.backend.hold(`${this.facts.name}: ${operation.syscall}`);
+    if (typeof hold === 'number') throw this.#error(operation, { status: hold });
+    try {
+      return await body();
+    } finally {
+      hold.release();
+    }
+  }
+
+  /** A write: alone on the device, in one section, and whatever became of it told in full. */
+  async #exclusive(operation: Operation, body: () => Promise<WriteEnd>): Promise<NvmemWriteResult> {
+    const untouched = (failure: Failure): WriteEnd =>
+      nothingWritten(failure, this.#split(operation.offset, operation.length));
+    try {
+      await this.#lock.acquire(operation);
+    } catch (error) {
+      if (!(error instanceof Interrupted)) throw error;
+      throw this.#writeError(operation, untouched(error));
+    }
+    try {
+      const hold = this.backend.hold(`${this.facts.name}: ${operation.syscall}`);
+      if (typeof hold === 'number') throw this.#writeError(operation, untouched({ status: hold }));
+      try {
+        const end = await body();
+        if (end.failure !== undefined) throw this.#writeError(operation, end);
+        return {
+          bytesWritten: operation.length,
+          bytesSkipped: end.skipped,
+          protectError: this.#protectError(end.protectStatus),
+        };
+      } finally {
+        hold.release();
+      }
+    } finally {
+      const { writing } = this.backend;
+      if (writing) {
+        void writing.then(() => {
+          this.#lock.release();
+        });
+      } else {
+        this.#lock.release();
+      }
+    }
+  }
+
+  async #readOut(
+    operation: Operation,
+    offset: number,
+    length: number,
+    room = length,
+  ): Promise<{ data: Buffer; good: number; failure: Failure | undefined }> {
+    const data = Buffer.alloc(room);
+    const segments = this.#split(offset, length);
+    const end = await readSegments(this.backend, operation, segments, data.subarray(0, length));
+    return { data, ...end };
+  }
+
+  #error(operation: Operation, failure: Failure, details?: NvmemErrorDetails): NvmemError {
+    const silent = failure.status === ENODEV && (failure.reason ?? '') === '';
+    return operation.error(silent ? { ...failure, reason: this.gone } : failure, details);
+  }
+
+  #writeError(operation: Operation, end: WriteEnd): NvmemError {
+    const { failure, stored, committed, uncertain, untouched, mismatchOffset, mismatchCount } = end;
+    return this.#error(operation, failure ?? { status: EINVAL }, {
+      bytesTransferred: stored,
+      committed,
+      uncertain,
+      untouched,
+      mismatchOffset,
+      mismatchCount,
+      protectError: this.#protectError(end.protectStatus),
+    });
+  }
+
+  #protectError(status: number): NvmemError | undefined {
+    if (status === 0) return undefined;
+    const code = codeOf(status);
+    const message = `${saysOf(code)}, putting write protect of ${this.facts.name} back up: it is NOT protected`;
+    return new NvmemError(code, message, { errno: status, syscall: 'protect', device: this.facts.name });
+  }
+}
+
+function reportWhole({ onProgress }: OperationOptions, length: number): void {
+  if (onProgress) callUser(onProgress, length, length);
+}
+
+/**
+ * The stretches of a bit cell whose other bits must survive a write, as [from, to) in bytes of the cell: as in the
+ * kernel those before the field and then the last byte; whole cells where the provider only does whole words.
+ */
+function neighbours(cell: CellEntry, wordSize: number): [number, number][] {
+  const { bytes, bitOffset, nbits, rawLength } = cell;
+  if (wordSize > 1 || nbits === 0) return [[0, wordSize > 1 ? rawLength : bytes]];
+  const stretches: [number, number][] = [];
+  if (bitOffset !== 0) stretches.push([0, Math.ceil(bitOffset / 8)]);
+  if ((bitOffset + nbits) % 8 !== 0) stretches.push([bytes - 1, bytes]);
+  return stretches;
+}

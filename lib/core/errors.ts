@@ -1,0 +1,359 @@
+/**
+ * Every error the library raises, in one table, and the one class that carries them.
+ *
+ * Programs test `code`, not `instanceof`: errors cross realms and copies of a package.
+ */
+import { getSystemErrorMap } from 'node:util';
+
+/** Exit statuses of the command line: 0 fine, 130 interrupted. */
+export type ExitStatus = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 130;
+
+export interface ErrorEntry {
+  /** The positive number; `NvmemError.errno` is its negative, as in Node. */
+  readonly errno: number;
+  /** What the command line exits with. */
+  readonly exit: Exclude<ExitStatus, 0>;
+  /** What happened, as the middle of a sentence. */
+  readonly says: string;
+  /** When it is raised. */
+  readonly when: string;
+  /** What to do next, one sentence. */
+  readonly hint: string;
+}
+
+const table = {
+  ENODEV: {
+    errno: 19,
+    exit: 3,
+    says: 'the device is gone',
+    when: 'The bridge was unplugged, its server hung up, or the provider was unregistered, before or during the operation.',
+    hint: 'Plug it in again and repeat; what was read up to then is in the error.',
+  },
+  ENXIO: {
+    errno: 6,
+    exit: 3,
+    says: 'nobody acknowledges that address',
+    when: 'No part on the I2C bus acknowledged the device address.',
+    hint: 'Check the address (0x50 plus A2 A1 A0), that the part has power, and SDA and SCL with their pull-ups.',
+  },
+  EREMOTEIO: {
+    errno: 121,
+    exit: 1,
+    says: 'the part acknowledged its address but refused a later byte',
+    when: 'A byte after the device address was not acknowledged. ST parts do this to data while write control (WC) is high.',
+    hint: 'For a write, release write protect (wp=N names the bridge GPIO on the WP pin); else check chip= and addressWidth=.',
+  },
+  EIO: {
+    errno: 5,
+    exit: 1,
+    says: 'the transfer failed',
+    when: 'An incomplete transfer, an answer that makes no sense, or a provider that failed without saying how.',
+    hint: 'Repeat; when it persists check wiring, pull-ups and a lower speed=.',
+  },
+  EPERM: {
+    errno: 1,
+    exit: 4,
+    says: 'it is read-only or write-protected',
+    when: 'A write to a read-only device (a read-only part, readOnly, forceRo), or a part that refuses data while its write control is high.',
+    hint: 'Open it for writing (forceRo off), and name the bridge GPIO on the WP pin with wp=N or tie the pin low.',
+  },
+  EACCES: {
+    errno: 13,
+    exit: 4,
+    says: 'permission denied',
+    when: 'The operating system refused to open the file or device.',
+    hint: 'Check the permissions of the file or device.',
+  },
+  EROFS: {
+    errno: 30,
+    exit: 4,
+    says: 'the file system is read-only',
+    when: 'A file image or an output file lies on a read-only file system.',
+    hint: 'Use another directory.',
+  },
+  EBADMSG: {
+    errno: 74,
+    exit: 5,
+    says: 'what was read back differs from what was written',
+    when: 'Verification found other bytes than those written. Microchip parts acknowledge and drop writes while WP is high.',
+    hint: 'Write protect is the usual reason: tie WP low, or name the bridge GPIO on it with wp=N.',
+  },
+  EBUSY: {
+    errno: 16,
+    exit: 6,
+    says: 'busy',
+    when: 'The I2C bus is held low, the bridge or a name is in use by someone else, or the bridge is open with another clock.',
+    hint: 'Let the other user finish; a bus that stays low needs its parts power-cycled.',
+  },
+  EAGAIN: {
+    errno: 11,
+    exit: 6,
+    says: 'arbitration was lost to another master',
+    when: 'Another I2C master won the bus.',
+    hint: 'Repeat the operation.',
+  },
+  ETIMEDOUT: {
+    errno: 110,
+    exit: 6,
+    says: 'it took too long',
+    when: 'timeoutMs passed, the bridge or its server stopped answering, or a part stayed busy beyond its write cycle.',
+    hint: 'Repeat, with a longer timeout if the transfer is long; a bridge that stays silent needs to be plugged in again.',
+  },
+  ABORT_ERR: {
+    errno: 125,
+    exit: 130,
+    says: 'the operation was aborted',
+    when: 'The AbortSignal given to the operation was aborted. `name` is AbortError and `cause` the reason of the signal, as in Node.',
+    hint: 'Nothing to do; what was done up to then is in the error.',
+  },
+  ECONNREFUSED: {
+    errno: 111,
+    exit: 3,
+    says: 'nobody listens there',
+    when: 'Nothing listens at the host and port of a usbip:// URI.',
+    hint: 'Start the USB/IP server (for a try: nvmem rig --port 3240), or correct the host and port.',
+  },
+  ECONNRESET: {
+    errno: 104,
+    exit: 3,
+    says: 'the server hung up',
+    when: 'The USB/IP server closed the connection while the bridge was being opened.',
+    hint: 'Look at the log of the server, then repeat.',
+  },
+  EHOSTUNREACH: {
+    errno: 113,
+    exit: 3,
+    says: 'the host cannot be reached',
+    when: 'There is no way to the host of a usbip:// URI, or its name is unknown.',
+    hint: 'Check the host name and the network.',
+  },
+  ENETUNREACH: {
+    errno: 101,
+    exit: 3,
+    says: 'the network cannot be reached',
+    when: 'There is no way to the network of the host of a usbip:// URI.',
+    hint: 'Check the host name and the network.',
+  },
+  EPROTO: {
+    errno: 71,
+    exit: 1,
+    says: 'the peer does not speak the protocol',
+    when: 'The server is no USB/IP server, or it or the bridge broke the protocol.',
+    hint: 'Check that the port is that of a USB/IP server (3240 is the usual one).',
+  },
+  ENOENT: {
+    errno: 2,
+    exit: 3,
+    says: 'there is no such device',
+    when: 'The server exports no device with that bus id, a file image does not exist, or a device has no cell of that name.',
+    hint: 'Check the name; for usbip:// the server lists its bus ids (usbip list -r HOST).',
+  },
+  ENOTSUP: {
+    errno: 95,
+    exit: 1,
+    says: 'this is not supported',
+    when: 'The URI names a scheme that this version has no transport for, or a USB device that is no CP2112.',
+    hint: 'This version opens usbip://, mem:// and file://, and the bridge must be a CP2112.',
+  },
+  EOPNOTSUPP: {
+    errno: 95,
+    exit: 1,
+    says: 'the provider cannot do this',
+    when: 'The provider has no read, or no write.',
+    hint: 'Give the provider the missing function.',
+  },
+  EINVAL: {
+    errno: 22,
+    exit: 2,
+    says: 'an argument is invalid',
+    when: 'A URI, configuration, cell or range breaks a rule that the message names.',
+    hint: 'Correct what the message names.',
+  },
+  ERANGE: {
+    errno: 34,
+    exit: 2,
+    says: 'a value is out of range',
+    when: 'Keepouts overlap, are out of order, or leave less than a word between them.',
+    hint: 'Correct what the message names.',
+  },
+  EFBIG: {
+    errno: 27,
+    exit: 1,
+    says: 'it does not fit',
+    when: 'More bytes were given than the device holds from that offset on.',
+    hint: 'Use a smaller file, another offset, or the right chip=.',
+  },
+  EEXIST: {
+    errno: 17,
+    exit: 1,
+    says: 'that name is taken',
+    when: 'A device of that name is registered.',
+    hint: "Use another name, or id: 'auto'.",
+  },
+  EISDIR: {
+    errno: 21,
+    exit: 1,
+    says: 'it is a directory',
+    when: 'A file image or an output file is a directory.',
+    hint: 'Name a file.',
+  },
+  ENOSPC: {
+    errno: 28,
+    exit: 1,
+    says: 'the disk is full',
+    when: 'An output file or a file image could not grow.',
+    hint: 'Make room and repeat.',
+  },
+  ENOMEM: {
+    errno: 12,
+    exit: 1,
+    says: 'out of memory',
+    when: 'A buffer could not be had.',
+    hint: 'Read or write in smaller parts.',
+  },
+  EPIPE: {
+    errno: 32,
+    exit: 1,
+    says: 'the bridge stalled the request',
+    when: 'The bridge refused a USB request.',
+    hint: 'Plug it in again; when it persists the bridge is not a CP2112.',
+  },
+  EPROBE_DEFER: {
+    errno: 517,
+    exit: 3,
+    says: 'the provider is not there (yet)',
+    when: 'A device was looked up by a name that nobody has registered so far (or any more).',
+    hint: "Register it first, or wait for the registry's add event.",
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+/** The codes the library itself raises. A provider's own code (a string like 'EBADF') is passed through as well. */
+export type NvmemErrorCode = keyof typeof table;
+
+/** When each code is raised, what to do about it, and the exit status of the command line. */
+export const errorTable: Readonly<Record<NvmemErrorCode, ErrorEntry>> = table;
+
+/** A stretch of the device, bytes. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface NvmemErrorDetails {
+  /** Negative. Default: that of the code. */
+  errno?: number;
+  syscall?: string | undefined;
+  device?: string | undefined;
+  offset?: number | undefined;
+  bytesTransferred?: number | undefined;
+  cause?: unknown;
+  hint?: string | undefined;
+  partial?: Buffer | undefined;
+  committed?: readonly ByteRange[] | undefined;
+  uncertain?: readonly ByteRange[] | undefined;
+  untouched?: readonly ByteRange[] | undefined;
+  protectError?: NvmemError | undefined;
+  mismatchOffset?: number | undefined;
+  mismatchCount?: number | undefined;
+}
+
+/** What every failed operation rejects with. `code` is for programs, `message` for people. */
+export class NvmemError extends Error {
+  /** 'ENODEV' and so on; see `errorTable`. */
+  readonly code: NvmemErrorCode | (string & Record<never, never>);
+  /** Negative, as in Node: -19 is ENODEV. */
+  readonly errno: number;
+  /** 'read', 'write', 'open', 'register' … */
+  readonly syscall: string | undefined;
+  /** Name of the device. */
+  readonly device: string | undefined;
+  /** Device offset at which the operation began, bytes. */
+  readonly offset: number | undefined;
+  /** Read: good bytes from the start. Write: committed bytes. */
+  readonly bytesTransferred: number | undefined;
+  /** One sentence on what to do next. */
+  readonly hint: string;
+  /** Read: the good bytes themselves, `bytesTransferred` of them. */
+  readonly partial: Buffer | undefined;
+  /** Write: ranges that hold the new data. */
+  readonly committed: readonly ByteRange[] | undefined;
+  /** Write: ranges that may hold old data, new data or a mixture. */
+  readonly uncertain: readonly ByteRange[] | undefined;
+  /** Write: ranges that still hold what they held before. */
+  readonly untouched: readonly ByteRange[] | undefined;
+  /** Write: putting write protect back up failed as well. It never replaces the result of the write itself. */
+  readonly protectError: NvmemError | undefined;
+  /** EBADMSG: device offset of the first byte that reads back differently. */
+  readonly mismatchOffset: number | undefined;
+  /** EBADMSG: how many bytes differ. */
+  readonly mismatchCount: number | undefined;
+
+  /** The code is put in front of `message`, as Node does. */
+  constructor(code: NvmemError['code'], message: string, details: NvmemErrorDetails = {}) {
+    super(`${code}: ${message}`, details.cause === undefined ? undefined : { cause: details.cause });
+    const entry = entryOf(code);
+    this.name = code === 'ABORT_ERR' ? 'AbortError' : 'NvmemError';
+    this.code = code;
+    this.errno = details.errno ?? -(entry?.errno ?? table.EIO.errno);
+    this.syscall = details.syscall;
+    this.device = details.device;
+    this.offset = details.offset;
+    this.bytesTransferred = details.bytesTransferred;
+    this.hint = details.hint ?? entry?.hint ?? table.EIO.hint;
+    this.partial = details.partial;
+    this.committed = details.committed;
+    this.uncertain = details.uncertain;
+    this.untouched = details.untouched;
+    this.protectError = details.protectError;
+    this.mismatchOffset = details.mismatchOffset;
+    this.mismatchCount = details.mismatchCount;
+  }
+}
+
+/** The row of a code, or undefined for a code that only a provider knows. */
+export function entryOf(code: string): ErrorEntry | undefined {
+  return Object.hasOwn(table, code) ? table[code as NvmemErrorCode] : undefined;
+}
+
+const byErrno = new Map<number, NvmemErrorCode>();
+for (const [code, entry] of Object.entries(table)) byErrno.set(entry.errno, code as NvmemErrorCode);
+
+/** The code of a negative errno: the table's, else the operating system's, else 'E' and the number. */
+export function codeOf(status: number): NvmemError['code'] {
+  return byErrno.get(-status) ?? getSystemErrorMap().get(status)?.[0] ?? `E${String(-status)}`;
+}
+
+/** What a code means, as the middle of a sentence. */
+export function saysOf(code: string): string {
+  return entryOf(code)?.says ?? `it failed with ${code}`;
+}
+
+/** The negative errno of an error that a provider or the operating system threw; -EIO where it says none. */
+export function errnoOf(error: unknown): number {
+  if (typeof error === 'object' && error !== null) {
+    const { errno, code } = error as { errno?: unknown; code?: unknown };
+    if (typeof errno === 'number' && Number.isInteger(errno) && errno < 0) return errno;
+    if (typeof code === 'string') {
+      const entry = entryOf(code);
+      if (entry) return -entry.errno;
+      for (const [number, [name]] of getSystemErrorMap()) if (name === code) return number;
+    }
+  }
+  return -table.EIO.errno;
+}
+
+/** Remembers where an operation was called, so that the error it may end with points there and not into the library. */
+export class CallSite {
+  declare readonly stack?: string;
+  /** `below`: the library's public function; frames from it upwards are left out. */
+  constructor(below: (...args: never[]) => unknown) {
+    Error.captureStackTrace(this, below);
+  }
+
+  /** Makes `error` point at the call. */
+  adopt<E extends Error>(error: E): E {
+    const frames = this.stack?.indexOf('\n    at ') ?? -1;
+    if (frames >= 0) error.stack = `${error.name}: ${error.message}${this.stack?.slice(frames) ?? ''}`;
+    return error;
+  }
+}

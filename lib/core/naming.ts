@@ -1,0 +1,47 @@
+/** Names of devices, after nvmem_register(): the name given, and a number. */
+import { checkInteger, checkString, rangeError } from './validate.js';
+
+/**
+ * 'none': the name as it is. 'auto': the name and the lowest number free. A number: the name and that number.
+ * The kernel's own constants are understood too: -1 is 'none', -2 is 'auto'.
+ */
+export type NvmemId = 'none' | 'auto' | number;
+
+/** Hands out the lowest number that is free, as the kernel's ida does. */
+export class NumberPool {
+  readonly #taken = new Set<number>();
+  #lowestFree = 0;
+
+  take(): number {
+    const number = this.#lowestFree;
+    this.#taken.add(number);
+    while (this.#taken.has(this.#lowestFree)) this.#lowestFree++;
+    return number;
+  }
+
+  give(number: number): void {
+    if (this.#taken.delete(number)) this.#lowestFree = Math.min(this.#lowestFree, number);
+  }
+}
+
+export function checkId(id: unknown): NvmemId {
+  if (id === 'none' || id === 'auto') return id;
+  if (typeof id === 'string') throw rangeError('id', "'none', 'auto' or an integer", id);
+  const number = checkInteger('id', id, Number.MIN_SAFE_INTEGER);
+  return number === -1 ? 'none' : number === -2 ? 'auto' : number;
+}
+
+export function checkName(name: unknown): string {
+  const text = checkString('name', name);
+  // eslint-disable-next-line no-control-regex -- control characters are what is refused
+  if (/[\0-\x1f\x7f]/.test(text)) throw rangeError('name', 'free of control characters', name);
+  // A kernel object's name has no slash either: kobject_set_name() puts '!' in its place.
+  return text.replaceAll('/', '!');
+}
+
+/** `number` is the one taken from the pool for this device, whether its name shows it or not. */
+export function deviceName(name: string | undefined, id: NvmemId, number: number): string {
+  if (name === undefined) return `nvmem${String(number)}`;
+  if (id === 'none') return name;
+  return `${name}${String(id === 'auto' ? number : id)}`;
+}

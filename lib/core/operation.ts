@@ -1,0 +1,138 @@
+/** One read or write from the call to its end: what can end it early, and the error it ends with. */
+import { callUser } from './report.js';
+import type { OperationOptions } from './validate.js';
+import { type CallSite, codeOf, NvmemError, type NvmemErrorDetails, saysOf } from './errors.js';
+
+const ENODEV = -19;
+const ETIMEDOUT = -110;
+const ECANCELED = -125;
+
+/** Thrown inside the core by Operation.waitFor(); never leaves it. */
+export class Interrupted extends Error {
+  constructor(readonly status: number) {
+    super('interrupted');
+  }
+}
+
+/** A failure on its way to becoming an NvmemError. */
+export interface Failure {
+  /** Negative errno. */
+  readonly status: number;
+  readonly reason?: string | undefined;
+  readonly cause?: unknown;
+}
+
+export class Operation {
+  readonly #site: CallSite;
+  readonly #options: OperationOptions;
+  readonly #deadline: number | undefined;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #status = 0;
+  #wake: (() => void) | undefined;
+
+  constructor(
+    readonly device: string,
+    readonly syscall: string,
+    readonly offset: number,
+    readonly length: number,
+    site: CallSite,
+    options: OperationOptions,
+  ) {
+    this.#site = site;
+    this.#options = options;
+    const { signal, timeoutMs } = options;
+    if (signal?.aborted) this.interrupt(ECANCELED);
+    else signal?.addEventListener('abort', this.#aborted, { once: true });
+    if (timeoutMs !== undefined) {
+      this.#deadline = performance.now() + timeoutMs;
+      this.#timer = setTimeout(() => {
+        this.interrupt(ETIMEDOUT);
+      }, timeoutMs);
+    }
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#options.signal;
+  }
+
+  /** 0, or the negative errno that ends every wait of this operation. The first one stays. */
+  get status(): number {
+    return this.#status;
+  }
+
+  /** Milliseconds left for a piece of native I/O; at least a little, so that the native side says ETIMEDOUT. */
+  get remainingMs(): number | undefined {
+    return this.#deadline === undefined ? undefined : Math.max(this.#deadline - performance.now(), 0.001);
+  }
+
+  readonly #aborted = (): void => {
+    this.interrupt(ECANCELED);
+  };
+
+  /** Ends waits in JavaScript (a queue, a provider's promise). Native I/O is ended by the native side itself. */
+  interrupt(status: number): void {
+    if (this.#status !== 0) return;
+    this.#status = status;
+    this.#wake?.();
+  }
+
+  /** The device has gone: as interrupt(), and it says so rather than what came before. */
+  deviceGone(): void {
+    this.interrupt(ENODEV);
+  }
+
+  /** `promise`, unless the operation is interrupted first. @throws Interrupted */
+  async waitFor<T>(promise: PromiseLike<T>): Promise<T> {
+    if (this.#status !== 0) throw new Interrupted(this.#status);
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        this.#wake = () => {
+          reject(new Interrupted(this.#status));
+        };
+        promise.then(resolve, reject);
+      });
+    } finally {
+      this.#wake = undefined;
+    }
+  }
+
+  /** What the native side or a provider is told to call with the bytes done so far, counted from `before`. */
+  progressFrom(before: number): ((done: number) => void) | undefined {
+    const { onProgress } = this.#options;
+    if (onProgress === undefined) return undefined;
+    return (done) => {
+      callUser(onProgress, before + done, this.length);
+    };
+  }
+
+  error(failure: Failure, details: NvmemErrorDetails = {}): NvmemError {
+    const aborted = failure.status === ECANCELED;
+    const code = aborted ? 'ABORT_ERR' : codeOf(failure.status);
+    const error = new NvmemError(code, this.#sentence(code, failure, details), {
+      errno: failure.status,
+      syscall: this.syscall,
+      device: this.device,
+      offset: this.offset,
+      cause: aborted && this.signal?.aborted ? this.signal.reason : failure.cause,
+      ...details,
+    });
+    return this.#site.adopt(error);
+  }
+
+  #sentence(code: string, failure: Failure, { bytesTransferred }: NvmemErrorDetails): string {
+    const { device, syscall, length, offset } = this;
+    const what = `${syscall} of ${String(length)} bytes at ${String(offset)}`;
+    const done =
+      bytesTransferred === undefined
+        ? ''
+        : `; ${String(bytesTransferred)} of ${String(length)} bytes are ${syscall.endsWith('write') ? 'committed' : 'good'}`;
+    const reason = failure.reason === undefined || failure.reason === '' ? '' : ` (${failure.reason})`;
+    return `${saysOf(code)}${reason}, ${what} of ${device}${done}`;
+  }
+
+  /** Always, at the end. */
+  dispose(): void {
+    clearTimeout(this.#timer);
+    this.signal?.removeEventListener('abort', this.#aborted);
+  }
+}

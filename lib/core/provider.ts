@@ -1,0 +1,36 @@
+/** What a provider is, to those who write one. */
+
+export interface ProviderContext {
+  /**
+   * Aborted when nobody waits for the answer any more: the caller gave up, its time ran out, or the device was
+   * unregistered. The call still counts as running until its promise settles.
+   */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A memory written in JavaScript. At least one of the two functions must be there.
+ *
+ * The core checks bounds, cuts at keepouts, lets one writer in at a time, and keeps the device registered until
+ * the promise of every call has settled; reads may overlap each other and a write. An error with a `code` or a
+ * negative `errno` is passed on with it, any other becomes EIO with the error as `cause`.
+ */
+export interface NvmemProvider {
+  /** Bytes; used where the configuration gives no size. */
+  readonly size?: number | undefined;
+  /** `length` bytes from `offset`. Fewer are an EIO whose good bytes are those given. */
+  read?(offset: number, length: number, context: ProviderContext): Uint8Array | Promise<Uint8Array>;
+  /** All of `data`, which stays as it is while the call runs. A `bytesTransferred` on the error says how much is stored. */
+  write?(offset: number, data: Uint8Array, context: ProviderContext): void | Promise<void>;
+}
+
+/** A provider inside the addon; see memoryProvider(). It serves one registration. */
+export class NativeProvider {
+  /** Bytes. */
+  readonly size: number;
+
+  /** Not for users: there is no way to make a useful one from outside. */
+  constructor(size: number) {
+    this.size = size;
+  }
+}

@@ -1,0 +1,155 @@
+/** The pieces of one operation: cut at keepouts, carried out in order, and what is known when one of them fails. */
+import type { Backend, PieceOutcome } from './backend.js';
+import type { ByteRange } from './errors.js';
+import type { Segment } from './keepouts.js';
+import type { Failure, Operation } from './operation.js';
+
+const EWOULDBLOCK = -11;
+
+export interface ReadEnd {
+  /** Good bytes from the start. */
+  readonly good: number;
+  readonly failure: Failure | undefined;
+}
+
+/** Fills `out` from `segments`, which lie one after another. Stops at the first failure. */
+export async function readSegments(
+  backend: Backend,
+  operation: Operation,
+  segments: readonly Segment[],
+  out: Uint8Array,
+): Promise<ReadEnd> {
+  let good = 0;
+  for (const { offset, length, fill } of segments) {
+    const part = out.subarray(good, good + length);
+    if (fill !== undefined) {
+      part.fill(fill);
+    } else if (length > 0 || backend.takesEmpty) {
+      const status = backend.readNow(offset, part);
+      if (status === EWOULDBLOCK) {
+        const outcome = await backend.read(operation, offset, length, good);
+        part.set(outcome.data.subarray(0, length));
+        if (outcome.status !== 0) return { good: good + outcome.transferred, failure: outcome };
+      } else if (status !== 0) {
+        return { good, failure: { status } };
+      }
+    }
+    good += length;
+  }
+  return { good, failure: undefined };
+}
+
+export interface WriteEnd {
+  readonly failure: Failure | undefined;
+  /** Bytes given to the provider and committed. */
+  readonly stored: number;
+  /** Bytes that fell into keepouts. */
+  readonly skipped: number;
+  readonly committed: readonly ByteRange[];
+  readonly uncertain: readonly ByteRange[];
+  readonly untouched: readonly ByteRange[];
+  /** 0, or why write protect could not be put back up: the first such result. */
+  readonly protectStatus: number;
+  readonly mismatchOffset: number | undefined;
+  readonly mismatchCount: number | undefined;
+}
+
+/** Writes `data` to `segments`, which lie one after another; keepouts are skipped. Stops at the first failure. */
+export async function writeSegments(
+  backend: Backend,
+  operation: Operation,
+  segments: readonly Segment[],
+  data: Uint8Array,
+  verify: boolean,
+): Promise<WriteEnd> {
+  const committed = new Ranges();
+  const uncertain = new Ranges();
+  const untouched = new Ranges();
+  let failed: PieceOutcome | undefined;
+  let protectStatus = 0;
+  let skipped = 0;
+  let done = 0;
+  for (const { offset, length, fill } of segments) {
+    const part = data.subarray(done, done + length);
+    done += length;
+    if (fill !== undefined) {
+      if (!failed) skipped += length;
+    } else if (failed) {
+      untouched.add(offset, length);
+    } else if (length > 0 || backend.takesEmpty) {
+      const outcome = await writePiece(backend, operation, offset, part, verify, done - length);
+      if (protectStatus === 0) protectStatus = outcome.protectStatus;
+      if (outcome.status === 0) {
+        committed.add(offset, length);
+      } else {
+        failed = outcome;
+        const { transferred: through, uncertain: between } = outcome;
+        committed.add(offset, through);
+        uncertain.add(offset + through, between);
+        untouched.add(offset + through + between, length - through - between);
+      }
+    }
+  }
+  const mismatch = failed !== undefined && failed.mismatchCount > 0 ? failed : undefined;
+  return {
+    failure: failed,
+    stored: committed.total,
+    skipped,
+    committed: committed.list,
+    uncertain: uncertain.list,
+    untouched: untouched.list,
+    protectStatus,
+    mismatchOffset: mismatch?.mismatchOffset,
+    mismatchCount: mismatch?.mismatchCount,
+  };
+}
+
+async function writePiece(
+  backend: Backend,
+  operation: Operation,
+  offset: number,
+  part: Uint8Array,
+  verify: boolean,
+  before: number,
+): Promise<PieceOutcome> {
+  // Memory inside the addon cannot drop a write, so there is nothing to verify where this succeeds.
+  const status = backend.writeNow(offset, part);
+  if (status === EWOULDBLOCK) return backend.write(operation, offset, part, verify, before);
+  const transferred = status === 0 ? part.length : 0;
+  return { status, transferred, uncertain: 0, protectStatus: 0, mismatchOffset: 0, mismatchCount: 0, reason: '' };
+}
+
+/** What a write that never reached its provider has done: nothing. */
+export function nothingWritten(
+  failure: Failure,
+  segments: readonly Segment[],
+  protectStatus = 0,
+): WriteEnd {
+  const untouched = new Ranges();
+  for (const { offset, length, fill } of segments) if (fill === undefined) untouched.add(offset, length);
+  return {
+    failure,
+    stored: 0,
+    skipped: 0,
+    committed: [],
+    uncertain: [],
+    untouched: untouched.list,
+    protectStatus,
+    mismatchOffset: undefined,
+    mismatchCount: undefined,
+  };
+}
+
+/** Ascending ranges; those that touch become one. */
+class Ranges {
+  readonly list: { offset: number; length: number }[] = [];
+  total = 0;
+
+  add(offset: number, length: number): void {
+    if (length <= 0) return;
+    this.total += length;
+    const last = this.list.at(-1);
+    if (last && last.offset + last.length === offset) last.length += length;
+    else this.list.push({ offset, length });
+  }
+}
