@@ -1,0 +1,337 @@
+import { addressProblem, chipAddresses, type ChipModel } from './chips.js';
+import type { I2cTarget } from './i2c.js';
+
+/** How a part treats a write while its WP (WC) pin is high. */
+export type Maker = 'microchip' | 'st';
+
+/**
+ * What the array holds when the power goes during a write cycle: the old bytes (`keep`), the new ones (`commit`), or the
+ * first half of the loaded bytes new and the rest erased to 0xff (`tear`). Real parts promise none of them.
+ */
+export type PowerLoss = 'keep' | 'commit' | 'tear';
+
+export interface EepromOptions {
+  /** 7-bit address of the array; for a part with a window, 0x58 to 0x5f may be given and means array address + 8. */
+  readonly address: number;
+  readonly model: ChipModel;
+  readonly maker?: Maker;
+  /** Content from the start of the array (the rest is 0xff). */
+  readonly image?: Uint8Array;
+  /** Content of the serial, EUI or page window. */
+  readonly window?: Uint8Array;
+  readonly pageSize?: number;
+  readonly writeCycleMs?: number;
+  readonly powerLoss?: PowerLoss;
+}
+
+/** What happened to a write: `start` of the cycle, its end (`commit`), or why nothing was stored. */
+export interface EepromEvent {
+  readonly type: 'start' | 'commit' | 'drop' | 'abort' | 'power-loss';
+  readonly address: number;
+  readonly offset: number;
+  readonly length: number;
+  /** `wp`: WP was high; `read-only`: a window or upper half that cannot be written; `no-stop`: START or power loss before STOP. */
+  readonly reason?: 'wp' | 'read-only' | 'no-stop' | PowerLoss;
+}
+
+/** How the chip learns the level of its WP pin, how long it is busy, and whom it tells. */
+export interface EepromWiring {
+  wpHigh(at: number): boolean;
+  /** The next write cycle: a time (µs), or that many refused addresses when the bench runs without time. */
+  writeCycle(nominalMs: number): { readonly us: number } | { readonly polls: number };
+  emit(event: EepromEvent): void;
+}
+
+interface Cycle {
+  readonly offset: number;
+  readonly window: boolean;
+  /** Old bytes by position, in loading order. */
+  readonly undo: Map<number, number>;
+  until: number;
+  polls: number;
+}
+
+type Phase = 'idle' | 'address' | 'data' | 'read';
+
+/** A 24Cxx part: address latch, page buffer, write cycle, WP pin. */
+export class Eeprom implements I2cTarget {
+  readonly model: ChipModel;
+  /** First address of the array. */
+  readonly address: number;
+  /** Every address the chip answers on. */
+  readonly addresses: readonly number[];
+  readonly pageSize: number;
+  readonly maker: Maker;
+  readonly powerLoss: PowerLoss;
+  readonly writeCycleMs: number;
+  /** Write cycles begun. */
+  writeCycles = 0;
+  /** Writes refused by WP or a read-only range. */
+  drops = 0;
+  /** Addresses not acknowledged because of a write cycle. */
+  busyNaks = 0;
+
+  readonly #wiring: EepromWiring;
+  readonly #array: Uint8Array;
+  readonly #window: Uint8Array;
+  readonly #arrayAddresses: readonly number[];
+  #phase: Phase = 'idle';
+  #inWindow = false;
+  #addressBytes = 0;
+  #word = 0;
+  #block = 0;
+  /** The one address counter; the array and the window share it. */
+  #pointer = 0;
+  #loaded = new Map<number, number>();
+  #firstLoaded = 0;
+  #wpAtAddress = false;
+  #cycle: Cycle | undefined;
+
+  constructor(options: EepromOptions, wiring: EepromWiring) {
+    const { model } = options;
+    const base = model.window && options.address >= 0x58 ? options.address - 8 : options.address;
+    const problem = addressProblem(model, base);
+    if (problem !== undefined) throw new RangeError(problem);
+    this.model = model;
+    this.maker = options.maker ?? 'microchip';
+    this.pageSize = options.pageSize ?? (this.maker === 'st' ? (model.stPage ?? model.page) : model.page);
+    if (!Number.isInteger(Math.log2(this.pageSize)) || this.pageSize > model.size) {
+      throw new RangeError(
+        `page size ${String(this.pageSize)} is not a power of two up to the size of the part`,
+      );
+    }
+    this.writeCycleMs = options.writeCycleMs ?? model.writeCycleMs;
+    this.powerLoss = options.powerLoss ?? 'keep';
+    this.address = base;
+    const { array, window } = chipAddresses(model, base);
+    this.#arrayAddresses = array;
+    this.addresses = [...array, ...window];
+    this.#wiring = wiring;
+    this.#array = new Uint8Array(model.size).fill(0xff);
+    this.#window = defaultWindow(model, base);
+    if (options.window) this.windowImage = options.window;
+    if (options.image) {
+      const forWindow = options.address >= 0x58 && options.image.length === this.#window.length;
+      if (forWindow) this.windowImage = options.image;
+      else this.image = options.image;
+    }
+  }
+
+  /** A copy of the array; the page being programmed counts as written (a power loss may still take it back). */
+  get image(): Uint8Array {
+    return this.#array.slice();
+  }
+
+  /** Replaces the array's content from its start; bytes beyond the given ones become 0xff. */
+  set image(bytes: Uint8Array) {
+    if (bytes.length > this.#array.length) {
+      throw new RangeError(
+        `the image has ${String(bytes.length)} bytes and a ${this.model.name} only ${String(this.#array.length)}`,
+      );
+    }
+    this.#array.fill(0xff).set(bytes);
+  }
+
+  /** A copy of the window at device code 1011 (serial number, EUI, page); empty where the part has none. */
+  get windowImage(): Uint8Array {
+    return this.#window.slice();
+  }
+
+  set windowImage(bytes: Uint8Array) {
+    if (bytes.length !== this.#window.length) {
+      throw new RangeError(
+        `the window of a ${this.model.name} has ${String(this.#window.length)} bytes, not ${String(bytes.length)}`,
+      );
+    }
+    this.#window.set(bytes);
+  }
+
+  /** Whether a write cycle is running at that instant. Ends it, with its event, when its time is over. */
+  busy(at: number): boolean {
+    const cycle = this.#cycle;
+    if (!cycle) return false;
+    if (cycle.polls > 0 || at < cycle.until) return true;
+    this.#cycle = undefined;
+    this.#tell('commit', cycle.offset, cycle.undo.size);
+    return false;
+  }
+
+  /** The instant (µs) at which the running write cycle ends, if one runs and time is modelled. */
+  get busyUntil(): number | undefined {
+    return this.#cycle && this.#cycle.polls === 0 ? this.#cycle.until : undefined;
+  }
+
+  start(address: number, read: boolean, at: number): boolean {
+    // A START where a STOP was due: the loaded page is forgotten.
+    this.#dropLoaded();
+    if (this.busy(at)) {
+      this.busyNaks++;
+      const cycle = this.#cycle;
+      if (cycle && cycle.polls > 0) cycle.polls--;
+      this.#phase = 'idle';
+      return false;
+    }
+    const block = this.#arrayAddresses.indexOf(address);
+    this.#inWindow = block < 0;
+    this.#wpAtAddress = this.#wiring.wpHigh(at);
+    if (read) {
+      this.#phase = 'read';
+      return true;
+    }
+    this.#phase = 'address';
+    this.#block = this.#inWindow || this.model.aliases ? 0 : block;
+    this.#addressBytes = 0;
+    this.#word = 0;
+    return true;
+  }
+
+  expectsData(): boolean {
+    return this.#phase === 'data';
+  }
+
+  write(byte: number, at: number): boolean {
+    if (this.#phase === 'address') {
+      this.#word = (this.#word << 8) | byte;
+      this.#addressBytes++;
+      if (this.#addressBytes === this.model.addressBytes) {
+        this.#phase = 'data';
+        this.#pointer = this.#locate();
+        // ST looks at the pin up to the end of the address bytes, and no more.
+        this.#wpAtAddress ||= this.#wiring.wpHigh(at);
+      }
+      return true;
+    }
+    if (this.#phase !== 'data') return false;
+    if (this.maker === 'st' && this.#wpAtAddress) {
+      this.drops++;
+      this.#tell('drop', this.#pointer, 1, 'wp');
+      return false;
+    }
+    if (this.#loaded.size === 0) this.#firstLoaded = this.#pointer;
+    this.#loaded.delete(this.#pointer);
+    this.#loaded.set(this.#pointer, byte);
+    const page = this.#pointer - (this.#pointer % this.pageSize);
+    this.#pointer = page + ((this.#pointer + 1) % this.pageSize);
+    return true;
+  }
+
+  read(): number {
+    if (this.#inWindow) {
+      const { offset, size } = this.model.window ?? { offset: 0, size: 0 };
+      const byte = this.#window[this.#pointer - offset];
+      const span = Math.max(this.#pageSpan(), offset + size);
+      this.#pointer = (this.#pointer + 1) % span;
+      return byte ?? 0xff;
+    }
+    const pointer = this.#pointer % this.#array.length;
+    const byte = this.#array[pointer] ?? 0xff;
+    const block = this.model.blockRollover ? 2 ** (8 * this.model.addressBytes) : this.#array.length;
+    this.#pointer = pointer - (pointer % block) + ((pointer + 1) % block);
+    return byte;
+  }
+
+  stop(at: number): void {
+    const loaded = this.#loaded;
+    this.#phase = 'idle';
+    if (loaded.size === 0) return;
+    this.#loaded = new Map();
+    const readOnly = this.#inWindow
+      ? this.model.window?.content !== 'page'
+      : this.#firstLoaded >= (this.model.protectedFrom ?? Infinity);
+    // Microchip looks at the pin at the STOP; everything before it was acknowledged all the same.
+    const wp = this.maker === 'microchip' && this.#wiring.wpHigh(at);
+    if (readOnly || wp) {
+      this.drops++;
+      this.#tell('drop', this.#firstLoaded, loaded.size, wp ? 'wp' : 'read-only');
+      return;
+    }
+    this.#program(loaded, at);
+  }
+
+  /** The supply goes away. */
+  powerOff(at: number): void {
+    this.#dropLoaded();
+    const cycle = this.busy(at) ? this.#cycle : undefined;
+    if (cycle) {
+      const memory = cycle.window ? this.#window : this.#array;
+      let index = 0;
+      for (const [position, old] of cycle.undo) {
+        if (this.powerLoss === 'keep') memory[position] = old;
+        else if (this.powerLoss === 'tear' && index >= cycle.undo.size / 2) memory[position] = 0xff;
+        index++;
+      }
+      this.#cycle = undefined;
+      this.#tell('power-loss', cycle.offset, cycle.undo.size, this.powerLoss);
+    }
+    this.#phase = 'idle';
+    this.#pointer = 0;
+  }
+
+  #program(loaded: Map<number, number>, at: number): void {
+    const memory = this.#inWindow ? this.#window : this.#array;
+    const base = this.#inWindow ? (this.model.window?.offset ?? 0) : 0;
+    const undo = new Map<number, number>();
+    for (const [address, byte] of loaded) {
+      const position = address - base;
+      if (position < 0 || position >= memory.length) continue;
+      undo.set(position, memory[position] ?? 0xff);
+      memory[position] = byte;
+    }
+    const length = this.#wiring.writeCycle(this.writeCycleMs);
+    this.#cycle = {
+      offset: this.#firstLoaded,
+      window: this.#inWindow,
+      undo,
+      until: 'us' in length ? at + length.us : 0,
+      polls: 'polls' in length ? length.polls : 0,
+    };
+    this.writeCycles++;
+    this.#tell('start', this.#firstLoaded, loaded.size);
+  }
+
+  #locate(): number {
+    if (this.#inWindow) return this.#word % Math.max(this.#pageSpan(), 2 ** (8 * this.model.addressBytes));
+    return (this.#block * 2 ** (8 * this.model.addressBytes) + this.#word) % this.#array.length;
+  }
+
+  /** How far the address counter runs in the window before it starts again. */
+  #pageSpan(): number {
+    return this.model.window?.content === 'page'
+      ? this.model.window.size
+      : 2 ** (8 * this.model.addressBytes);
+  }
+
+  #dropLoaded(): void {
+    if (this.#loaded.size === 0) return;
+    const length = this.#loaded.size;
+    this.#loaded = new Map();
+    this.#tell('abort', this.#firstLoaded, length, 'no-stop');
+  }
+
+  #tell(
+    type: EepromEvent['type'],
+    offset: number,
+    length: number,
+    reason?: NonNullable<EepromEvent['reason']>,
+  ): void {
+    const event = { type, address: this.address, offset, length };
+    this.#wiring.emit(reason === undefined ? event : { ...event, reason });
+  }
+}
+
+/** A serial number or EUI that is the same on every run and different for every chip and address. */
+function defaultWindow(model: ChipModel, base: number): Uint8Array {
+  const size = model.window?.size ?? 0;
+  const bytes = new Uint8Array(size).fill(0xff);
+  if (!model.window || model.window.content === 'page') return bytes;
+  let state = 0x811c9dc5;
+  for (const char of `${model.name}@${String(base)}`)
+    state = Math.imul(state ^ char.charCodeAt(0), 0x01000193);
+  for (let index = 0; index < size; index++) {
+    state = Math.imul(state ^ index, 0x01000193);
+    bytes[index] = (state >>> 16) & 0xff;
+  }
+  // Locally administered, not multicast: no maker's block is claimed.
+  if (model.window.content === 'eui') bytes[0] = 0x02;
+  return bytes;
+}

@@ -1,0 +1,23 @@
+/**
+ * The virtual bench: CP2112 bridges with 24Cxx EEPROMs, modelled at the USB level and exported over USB/IP, for nvmem, for a
+ * Linux kernel (`usbip attach`), or for any other client.
+ * @module
+ */
+export { VirtualBench, type BenchEvents, type BenchOptions } from './bench.js';
+export { chipNames, findChip, type ChipModel, type ChipWindow } from './chips.js';
+export { ManualClock, RealClock, type Clock, type Timer } from './clock.js';
+export type { SiliconVersion } from './cp2112.js';
+export {
+  VirtualDevice,
+  type Attachment,
+  type DeviceEvents,
+  type DeviceSetup,
+  type DeviceStats,
+  type EepromSetup,
+  type ReportEvent,
+  type TimeMode,
+  type Urb,
+  type UrbPort,
+} from './device.js';
+export { Eeprom, type EepromEvent, type Maker, type PowerLoss } from './eeprom.js';
+export type { FaultBox, FaultHandle, FaultKind, FaultSpec, UnplugFault } from './faults.js';
