@@ -36,6 +36,8 @@ interface Registration {
   readonly number: number;
   /** Other handles that announce 'removed' as well. */
   readonly handles: Set<NvmemDevice>;
+  /** Lets go of what the provider stood on (a bus, a file), once nothing uses it any more. */
+  readonly free: (() => Promise<void>) | undefined;
   unregistering: Unregistering | undefined;
 }
 
@@ -62,8 +64,8 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     return Promise.resolve(this.registerNow(config));
   }
 
-  /** @internal */
-  registerNow(config: NvmemConfig): NvmemDevice {
+  /** @internal `free` lets go of what the provider stands on; it runs before 'removed'. */
+  registerNow(config: NvmemConfig, free?: () => Promise<void>): NvmemDevice {
     const checked = checkConfig(config);
     const number = this.#numbers.take();
     const name = deviceName(checked.name, checked.id, number);
@@ -93,6 +95,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       device,
       number,
       handles: new Set([device]),
+      free,
       unregistering: undefined,
     };
     this.#byName.set(name, registration);
@@ -184,7 +187,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
   }
 
   async #tearDown(
-    { core, device, number, handles }: Registration,
+    { core, device, number, handles, free }: Registration,
     reason: string,
     onDetached: () => void,
   ): Promise<void> {
@@ -200,6 +203,8 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     onDetached();
     await freed;
     await core.idle();
+    // Nothing depends on it any more, so a failure to let go of it concerns nobody.
+    await free?.().catch(() => undefined);
     // The consumers' own continuations run before anybody hears that the device is gone.
     await new Promise((resolve) => {
       setImmediate(resolve);

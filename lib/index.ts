@@ -1,0 +1,32 @@
+/**
+ * The Linux nvmem subsystem for Node.js user space: providers register memories, consumers read and write devices and
+ * cells, and pulling the cable in the middle of it is an ordinary event (`ENODEV`).
+ */
+export { NvmemError, errorTable } from './core/errors.js';
+export type {
+  ByteRange,
+  ErrorEntry,
+  ExitStatus,
+  NvmemErrorCode,
+  NvmemErrorDetails,
+} from './core/errors.js';
+export { Nvmem, nvmem, memoryProvider } from './core/registry.js';
+export type { NvmemEvents } from './core/registry.js';
+export { NvmemDevice } from './core/device.js';
+export type { NvmemDeviceEvents } from './core/device.js';
+export type { NvmemType, NvmemWriteResult, WriteOptions } from './core/device_core.js';
+export { NvmemCell } from './core/cell.js';
+export type { CellReadOptions } from './core/cell.js';
+export type { NvmemCellInfo, PostProcessContext } from './core/cell_entry.js';
+export type { NvmemConfig } from './core/config.js';
+export type { Keepout } from './core/keepouts.js';
+export type { NvmemId } from './core/naming.js';
+export { NativeProvider } from './core/provider.js';
+export type { NvmemProvider, ProviderContext } from './core/provider.js';
+export type { OperationOptions } from './core/validate.js';
+export { open, OpenDevice } from './open/open.js';
+export type { OpenOptions } from './open/open.js';
+export { parseUri } from './uri/uri.js';
+export type { FileUri, MemUri, NvmemUri, PartUri, UsbipUri } from './uri/uri.js';
+export { at24Chips, findChip } from './at24/chips.js';
+export type { At24Chip } from './at24/chips.js';

@@ -1,0 +1,272 @@
+import { WRITE_TIMEOUT_MS } from '../at24/chips.js';
+import { providerOfSlot } from '../core/backend.js';
+import type { NvmemCellInfo } from '../core/cell_entry.js';
+import { coreOf, NvmemDevice } from '../core/device.js';
+import { codeOf, NvmemError, saysOf } from '../core/errors.js';
+import type { Keepout } from '../core/keepouts.js';
+import type { NvmemId } from '../core/naming.js';
+import { memoryProvider, nvmem, type Nvmem } from '../core/registry.js';
+import { checkBoolean, checkKeys, checkObject, checkSignal, checkString, checkTimeout } from '../core/validate.js';
+import type { NativeSlot } from '../native/index.js';
+import { parseUri, type FileUri, type MemUri, type UsbipUri } from '../uri/uri.js';
+import { leaseBus, where, type BusLease } from './bus_pool.js';
+import { openFile } from './file_provider.js';
+
+export interface OpenOptions {
+  /** Name in the registry. Default: bus and address ('1-1-0050'), 'mem' or 'file', with a number. */
+  readonly name?: string | undefined;
+  /** Default: 'none' with a name, else 'auto'. */
+  readonly id?: NvmemId | undefined;
+  /** Refuse every write. Default false: opening is the explicit act that lets writes through, WP line or not. */
+  readonly readOnly?: boolean | undefined;
+  readonly cells?: readonly NvmemCellInfo[] | undefined;
+  readonly keepouts?: readonly Keepout[] | undefined;
+  /** Limit for connecting, configuring the bridge and finding the part, milliseconds. Default 5000. */
+  readonly openTimeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Where the device is registered. Default: `nvmem`. */
+  readonly registry?: Nvmem | undefined;
+}
+
+const KEYS = ['name', 'id', 'readOnly', 'cells', 'keepouts', 'openTimeoutMs', 'signal', 'registry'];
+const DEFAULT_OPEN_TIMEOUT_MS = 5000;
+
+/** A device that open() has opened and that its caller closes. */
+export class OpenDevice extends NvmemDevice {
+  /** As it was given to open(). */
+  readonly uri: string;
+  /** What is behind it, as key and value: of a bridge its part, version, serial number and clock. */
+  readonly identity: ReadonlyMap<string, string>;
+  readonly #close: () => Promise<void>;
+
+  /** @internal */
+  constructor(
+    device: NvmemDevice,
+    uri: string,
+    identity: ReadonlyMap<string, string>,
+    close: () => Promise<void>,
+  ) {
+    super(coreOf(device));
+    this.uri = uri;
+    this.identity = identity;
+    this.#close = close;
+  }
+
+  /**
+   * Unregisters the device, raises write protect, and lets go of the bridge with its last device. Pending operations
+   * reject with ENODEV. Idempotent; never rejects.
+   */
+  close(): Promise<void> {
+    return this.#close();
+  }
+
+  /** `await using device = await open(…)` closes it at the end of the block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#close();
+  }
+}
+
+/** What a scheme makes of a URI: ready to be registered, and how to let go of it. */
+interface Source {
+  readonly name: string;
+  readonly provider: Parameters<Nvmem['register']>[0]['provider'];
+  readonly readOnly: boolean;
+  readonly isEeprom: boolean;
+  readonly identity: ReadonlyMap<string, string>;
+  readonly gone: Promise<string> | undefined;
+  /** Undoes all of it when the device is not registered after all. */
+  discard(): Promise<void>;
+  /** Lets go of the bridge or file, after the device was unregistered. */
+  free(): Promise<void>;
+}
+
+/**
+ * Opens the memory behind a URI and registers it. The part is asked for a byte, so an address where nobody answers is
+ * an error here; the write-protect line, if there is one, is made to protect. Nothing stays open after a failure.
+ *
+ * When the bridge goes, its devices are unregistered by themselves and announce 'removed'.
+ *
+ * Rejects with NvmemError: EINVAL (bad URI, unknown chip), ENOTSUP (scheme not in this version; no CP2112),
+ * ECONNREFUSED, EHOSTUNREACH, EPROTO (no USB/IP server), ENOENT (no such bus id or file), ENXIO (nobody at that
+ * address), EBUSY (bridge in use, or open with another clock), ENODEV, ETIMEDOUT, ABORT_ERR, EEXIST (name taken), EACCES;
+ * TypeError and RangeError for bad options.
+ *
+ * @example
+ * const eeprom = await open('usbip://127.0.0.1/1-1/0x50?chip=24c256');
+ * const data = await eeprom.read(0, eeprom.size);
+ * await eeprom.close();
+ */
+export async function open(uri: string, options: OpenOptions = {}): Promise<OpenDevice> {
+  checkString('uri', uri);
+  checkOptions(options);
+  const { signal, registry = nvmem } = options;
+  const parsed = parseUri(uri);
+  const openTimeoutMs = options.openTimeoutMs ?? DEFAULT_OPEN_TIMEOUT_MS;
+  throwIfAborted(signal, uri);
+  const opening =
+    parsed.scheme === 'usbip'
+      ? openPart(parsed, openTimeoutMs, signal)
+      : parsed.scheme === 'file'
+        ? openImage(parsed, options.readOnly ?? false)
+        : Promise.resolve(openMemory(parsed));
+  const source = await unlessAborted(opening, signal, uri);
+  try {
+    throwIfAborted(signal, uri);
+    const device = registry.registerNow(
+      {
+        provider: source.provider,
+        name: options.name ?? source.name,
+        id: options.id ?? (options.name === undefined ? 'auto' : 'none'),
+        type: source.isEeprom ? 'EEPROM' : 'Unknown',
+        readOnly: source.readOnly || options.readOnly === true,
+        cells: options.cells,
+        keepouts: options.keepouts,
+      },
+      () => source.free(),
+    );
+    if (options.readOnly !== true && coreOf(device).readOnly === 'wp') device.forceRo = false;
+    const handle = new OpenDevice(device, uri, source.identity, () => registry.unregister(device, 'closed'));
+    registry.addHandle(device, handle);
+    void source.gone?.then((reason) => registry.unregister(device, reason === '' ? 'unplugged' : reason));
+    return handle;
+  } catch (error) {
+    await source.discard();
+    throw error;
+  }
+}
+
+function checkOptions(options: OpenOptions): void {
+  checkKeys('options', checkObject('options', options), KEYS);
+  if (options.readOnly !== undefined) checkBoolean('options.readOnly', options.readOnly);
+  if (options.openTimeoutMs !== undefined) checkTimeout('options.openTimeoutMs', options.openTimeoutMs);
+  if (options.signal !== undefined) checkSignal('options.signal', options.signal);
+  if (options.registry !== undefined) checkObject('options.registry', options.registry);
+}
+
+function throwIfAborted(signal: AbortSignal | undefined, uri: string): void {
+  if (!signal?.aborted) return;
+  throw new NvmemError('ABORT_ERR', `the operation was aborted, open of ${uri}`, {
+    syscall: 'open',
+    device: uri,
+    cause: signal.reason,
+  });
+}
+
+/** Gives up waiting when the signal says so; what then still opens is let go of. */
+async function unlessAborted(
+  opening: Promise<Source>,
+  signal: AbortSignal | undefined,
+  uri: string,
+): Promise<Source> {
+  if (signal === undefined) return opening;
+  let onAbort!: () => void;
+  const aborted = new Promise<void>((resolve) => {
+    onAbort = resolve;
+  });
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    const first = await Promise.race([opening, aborted]);
+    if (first) return first;
+    void opening.then(
+      (source) => source.discard(),
+      () => undefined,
+    );
+    throwIfAborted(signal, uri);
+    return await opening;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function openMemory(uri: MemUri): Source {
+  return {
+    name: 'mem',
+    provider: memoryProvider(uri.size),
+    readOnly: false,
+    isEeprom: false,
+    identity: new Map(),
+    gone: undefined,
+    discard: () => Promise.resolve(),
+    free: () => Promise.resolve(),
+  };
+}
+
+async function openImage(uri: FileUri, readOnly: boolean): Promise<Source> {
+  const provider = await openFile(uri, readOnly);
+  return {
+    name: 'file',
+    provider,
+    readOnly: provider.write === undefined,
+    isEeprom: false,
+    identity: new Map([['path', uri.path]]),
+    gone: undefined,
+    discard: () => provider.close(),
+    free: () => provider.close(),
+  };
+}
+
+async function openPart(uri: UsbipUri, openTimeoutMs: number, signal: AbortSignal | undefined): Promise<Source> {
+  const { part, busid } = uri;
+  const deadline = performance.now() + openTimeoutMs;
+  const lease = await leaseBus(uri, openTimeoutMs);
+  const slot = lease.bus.at24({
+    address: part.address,
+    size: part.size,
+    addressBytes: part.addressBytes,
+    pageSize: part.pageSize,
+    writeCycleMs: Math.max(WRITE_TIMEOUT_MS, part.chip.writeCycleMs),
+    blockShift: part.chip.blockShift,
+    offsetAdd: part.chip.offsetAdd,
+    // Not every part of several blocks counts on into the next one, and a new address every block costs nothing.
+    readRollover: false,
+    wpLine: part.wpLine ?? -1,
+  });
+  const discard = async (): Promise<void> => {
+    await slot.unregister();
+    await lease.release();
+  };
+  try {
+    await probe(uri, slot, lease, Math.max(deadline - performance.now(), 1), signal);
+  } catch (error) {
+    await discard();
+    throw error;
+  }
+  const address = part.address.toString(16).padStart(4, '0');
+  return {
+    name: `${busid}-${address}`,
+    provider: providerOfSlot(slot, part.size, { hasWpLine: part.wpLine !== undefined }),
+    readOnly: part.chip.readOnly,
+    isEeprom: true,
+    identity: lease.bus.identity,
+    gone: lease.bus.gone,
+    discard,
+    free: () => lease.release(),
+  };
+}
+
+/** Is the part there? at24's probe asks for one byte as well. */
+async function probe(
+  uri: UsbipUri,
+  slot: NativeSlot,
+  lease: BusLease,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { status, reason } = await slot.probe({ timeoutMs, signal });
+  if (status === 0) return;
+  throwIfAborted(signal, uri.uri);
+  const { part } = uri;
+  const code = codeOf(status);
+  const at = `0x${part.address.toString(16)} on the bridge ${where(uri)}`;
+  const detail = reason === '' ? '' : ` (${reason})`;
+  const line = part.wpLine === undefined ? '' : `, or GPIO ${String(part.wpLine)} cannot drive write protect`;
+  const sentence =
+    code === 'ENXIO'
+      ? `no part answers at ${at}`
+      : code === 'ENODEV'
+        ? `the bridge ${where(uri)} went away while it was being opened`
+        : code === 'ETIMEDOUT'
+          ? `the part at ${at} did not answer in time, at ${String(lease.clockHz)} Hz`
+          : `the part at ${at} cannot be read${line}: ${saysOf(code)}`;
+  throw new NvmemError(code, `${sentence}${detail}`, { errno: status, syscall: 'open', device: uri.uri });
+}
