@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "native/cp2112/hid_transport.h"
@@ -17,15 +16,15 @@ namespace nvmem::cp2112 {
 
 class UsbipTransport final : public HidTransport {
  public:
-  /// Does nothing yet. `waker` ends waits early (and with it CancelToken reasons are seen); `clock` lives
-  /// longer.
+  /// Does nothing yet. A use of `waker` ends a wait early, which is when CancelToken reasons are seen.
+  /// `clock` has to be real time (the socket waits in it) and to live longer than the transport.
   UsbipTransport(usbip::Options options, std::shared_ptr<Waker> waker,
                  const Clock& clock = monotonic_clock());
   ~UsbipTransport() override;
 
-  /// -ECONNREFUSED, -EHOSTUNREACH (also: no such name), -EPROTO (no USB/IP server), -ENOENT (no such busid),
-  /// -EBUSY (imported by somebody else), -ENOTSUP (another device, or not a HID device with both interrupt
-  /// endpoints), -EINVAL (busid too long or empty), -ETIMEDOUT, -ENODEV (unplugged meanwhile).
+  /// -ECONNREFUSED; -EHOSTUNREACH (also: no such host name); -EPROTO: no USB/IP server, or another version;
+  /// -ENOENT: no such busid; -EBUSY: imported by somebody else; -ENOTSUP: another device, or one without both
+  /// interrupt endpoints; -EINVAL: a busid nobody can have; -ETIMEDOUT; -ENODEV: unplugged meanwhile.
   Status open(const Wait& wait) override;
   Status set_feature(std::span<const std::uint8_t> report, const Wait& wait) override;
   Result<std::size_t> get_feature(std::span<std::uint8_t> report, const Wait& wait) override;
@@ -37,12 +36,13 @@ class UsbipTransport final : public HidTransport {
   [[nodiscard]] std::string identity() const override;
 
  private:
-  Status read_descriptors(const Wait& wait);
-  Status configure(const Wait& wait);
-  Status read_serial(std::uint8_t index, const Wait& wait);
-  Status clear_halt(std::uint8_t endpoint_address, const Wait& wait);
-  /// Clears a stalled interrupt IN pipe, so that reports flow again.
-  Status mend_pipe(const Wait& wait);
+  Status set_up(const Wait& wait);
+  Status find_interface(const Wait& wait);
+  Result<std::size_t> get_descriptor(std::uint8_t type, std::uint8_t index, std::uint16_t language,
+                                     std::span<std::uint8_t> into, const Wait& wait);
+  void read_serial(std::uint8_t index, const Wait& wait);
+  Status clear_halt(std::uint8_t endpoint, const Wait& wait);
+  usbip::Completion control(const usbip::Setup& setup, std::span<std::uint8_t> data, const Wait& wait);
 
   const usbip::Options options_;
   const Clock& clock_;

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "native/usbip/connection.h"
@@ -22,11 +22,18 @@ namespace nvmem::usbip {
 
 /// How a URB came back.
 struct Completion {
-  Status status;           ///< of the URB: -EPIPE is a stall
-  std::size_t actual = 0;  ///< bytes; of an IN transfer they are in the buffer
+  Status status;           ///< -EPIPE: the device stalled; -EIO: another failure on its bus
+  std::size_t actual = 0;  ///< bytes moved; those of an IN transfer are in the caller's buffer
 };
 
-/// Used by one thread. Once the connection is lost every call gives -ENODEV, at once and for ever.
+/// An interrupt endpoint as URB headers name it.
+struct Pipe {
+  std::uint8_t endpoint = 0;  ///< number, without the direction bit
+  std::uint8_t interval = 0;
+};
+
+/// Used by one thread. Every call gives -ENODEV, at once and for ever, once the connection is lost; the call
+/// that finds the server breaking the protocol gives -EPROTO.
 class Client {
  public:
   Client(std::shared_ptr<Waker> waker, const Clock& clock);
@@ -34,18 +41,18 @@ class Client {
   /// Connects and imports. Errors: see UsbipTransport::open().
   Status import_device(const Options& options, const Wait& wait);
 
-  /// Control transfer on endpoint 0. The direction is in setup[0]; for OUT `data` is only read. A failed wait
-  /// unlinks the URB; whether the device took it stays unknown.
+  /// Control transfer on endpoint 0. The direction is in setup[0], the length in its last two bytes; for OUT
+  /// `data` is only read. Where the wait fails the URB is unlinked, and whether the device took it is
+  /// unknown.
   Completion control(const Setup& setup, std::span<std::uint8_t> data, const Wait& wait);
-  /// Interrupt OUT.
-  Completion interrupt_out(std::uint8_t endpoint, std::uint8_t interval, std::span<const std::uint8_t> data,
-                           const Wait& wait);
+  Completion interrupt_out(Pipe pipe, std::span<const std::uint8_t> data, const Wait& wait);
 
-  /// From now on one interrupt IN URB is outstanding on `endpoint`, submitted again as soon as it comes back.
-  Status start_in(std::uint8_t endpoint, std::uint8_t interval, std::size_t length);
-  /// The next packet of the IN pipe. -EPIPE: the pipe is stalled and at rest until restart_in().
+  /// From now on one interrupt IN URB of `length` bytes is outstanding, submitted again whenever it comes
+  /// back.
+  Status start_in(Pipe pipe, std::size_t length);
+  /// The next packet of the IN pipe, cut to `packet`. -EPIPE: the pipe has stalled and rests until
+  /// restart_in(). A deadline in the past takes what has already arrived.
   Completion receive(std::span<std::uint8_t> packet, const Wait& wait);
-  [[nodiscard]] bool in_stalled() const { return in_.stalled; }
   Status restart_in();
 
   /// 0 after a wake, -ETIMEDOUT at the deadline, -ENODEV at the end of the device.
@@ -54,46 +61,50 @@ class Client {
   void close() noexcept;
 
   [[nodiscard]] const DeviceBlock& device() const { return device_; }
-  [[nodiscard]] std::string reason() const { return reason_; }
+  /// Why the connection was refused or lost.
+  [[nodiscard]] const std::string& reason() const { return reason_; }
 
  private:
-  /// A URB on the far side, in the order of submission.
+  /// What a caller of transfer() waits for; lives on its stack.
+  struct Pending {
+    bool done = false;
+    Completion completion;
+    std::span<std::uint8_t> buffer;
+  };
+  /// A URB on the far side.
   struct Urb {
     std::uint32_t seqnum = 0;
     bool in = false;
-    bool interrupt_in = false;
-    std::size_t length = 0;
-    /// Who waits for it; null once nobody does (it has been unlinked).
-    Completion* completion = nullptr;
-    std::span<std::uint8_t> buffer;
-    bool* done = nullptr;
-    /// The unlink sent for it, 0 if none.
-    std::uint32_t unlink = 0;
+    std::size_t length = 0;      ///< of its buffer
+    Pending* pending = nullptr;  ///< null: nobody waits any more, or it is the one of the IN pipe
+    std::uint32_t unlink = 0;    ///< sequence number of the unlink sent for it, 0 if none
   };
   struct InPipe {
+    Pipe pipe;
     bool started = false;
     bool stalled = false;
-    std::uint8_t endpoint = 0;
-    std::uint8_t interval = 0;
     std::size_t length = 0;
     std::uint32_t seqnum = 0;  ///< of the outstanding URB, 0 if none
     unsigned errors = 0;       ///< in a row
     std::deque<std::vector<std::uint8_t>> packets;
   };
 
-  Completion transfer(const Submit& submit, std::span<const std::uint8_t> out, std::span<std::uint8_t> in,
+  Status request_import(const Options& options, const Wait& wait);
+  Status check_import(const OpHead& head, const Options& options);
+  /// During the import: waits until `count` bytes are there.
+  Status await_input(std::size_t count, const Wait& wait);
+  Completion transfer(Submit submit, std::span<const std::uint8_t> out, std::span<std::uint8_t> in,
                       const Wait& wait);
   Status submit_in();
-  void unlink(Urb& urb);
-  /// Takes every whole message out of what has been received.
-  Status take_messages();
-  Status take_submit_reply(const Reply& reply, std::span<const std::uint8_t> payload);
-  Status take_unlink_reply(const Reply& reply);
-  void complete_in(const Reply& reply, std::span<const std::uint8_t> payload);
-  [[nodiscard]] std::vector<Urb>::iterator find(std::uint32_t seqnum);
+  void unlink(std::uint32_t target);
   /// Waits for traffic, a wake or the deadline, and takes in what came.
-  Status pump(const Wait& wait);
-  Status lost(int error, std::string why);
+  Status pump(Nanoseconds deadline, bool& woken);
+  Status take_messages();
+  Status take_submit_reply(const Reply& reply);
+  Status take_unlink_reply(const Reply& reply);
+  Status complete_in(const Reply& reply, std::span<const std::uint8_t> payload);
+  /// Ends the connection; gives `error` back.
+  Status lose(int error, std::string why);
   std::uint32_t next_seqnum();
 
   const std::shared_ptr<Waker> waker_;
@@ -101,8 +112,7 @@ class Client {
   Connection connection_;
   DeviceBlock device_;
   std::vector<Urb> urbs_;
-  /// Unlinks sent whose answer may still come.
-  std::vector<std::uint32_t> unlinks_;
+  std::vector<std::uint32_t> unlinks_;  ///< sequence numbers of unlinks not answered yet
   InPipe in_;
   std::uint32_t seqnum_ = 0;
   bool alive_ = false;

@@ -17,7 +17,7 @@ namespace nvmem::usbip {
 
 class Connection {
  public:
-  Connection(const Waker* waker, const Clock& clock) : waker_(waker), clock_(clock) {}
+  Connection(Waker* waker, const Clock& clock) : waker_(waker), clock_(clock) {}
 
   /// TCP with TCP_NODELAY. A name is resolved on a thread of its own, for getaddrinfo() knows no deadline.
   Status connect(const std::string& host, std::uint16_t port, const Wait& wait, std::string& reason);
@@ -45,7 +45,7 @@ class Connection {
   Status fill();
   Status wait_connected(const Wait& wait);
 
-  const Waker* waker_;
+  Waker* waker_;
   const Clock& clock_;
   UniqueFd socket_;
   std::vector<std::uint8_t> input_;
