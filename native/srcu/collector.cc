@@ -21,6 +21,10 @@ namespace {
 
 constexpr Nanoseconds kShortestSleep = 50 * kMicrosecond;
 constexpr Nanoseconds kLongestSleep = kMillisecond;
+/// For a section that has been open for long; one that never ends must not keep a processor busy.
+constexpr Nanoseconds kStalledSleep = 100 * kMillisecond;
+/// The part of its age by which a grace period may end late.
+constexpr Nanoseconds kLateness = 16;
 /// Where only holds are waited for and their end cannot go unnoticed.
 constexpr Nanoseconds kAnnouncedSleep = kSecond;
 constexpr unsigned kSpins = 64;
@@ -48,7 +52,8 @@ class Collector {
   bool advance_all() noexcept;
   void finish(DomainState* domain) noexcept;
   void rest(std::uint32_t seen) noexcept;
-  Nanoseconds watch_stalls() noexcept;
+  Nanoseconds watch_stalls(Nanoseconds now) noexcept;
+  [[nodiscard]] Nanoseconds longest_sleep(Nanoseconds now) const noexcept;
 
   std::mutex start_lock_;
   bool started_ = false;
@@ -257,8 +262,7 @@ void Collector::finish(DomainState* domain) noexcept {
 }
 
 /// Warns about grace periods that are due; how long until the next may be.
-Nanoseconds Collector::watch_stalls() noexcept {
-  const Nanoseconds now = monotonic_clock().now();
+Nanoseconds Collector::watch_stalls(Nanoseconds now) noexcept {
   Nanoseconds next = kNever;
   for (DomainState* domain = active_; domain != nullptr; domain = domain->next_active) {
     if (domain->warn_interval == 0) domain->warn_at = domain->started + stall_age();
@@ -270,6 +274,14 @@ Nanoseconds Collector::watch_stalls() noexcept {
     next = std::min(next, domain->warn_at - now);
   }
   return next;
+}
+
+Nanoseconds Collector::longest_sleep(Nanoseconds now) const noexcept {
+  Nanoseconds age = kNever;
+  for (const DomainState* domain = active_; domain != nullptr; domain = domain->next_active) {
+    age = std::min(age, now - domain->started);
+  }
+  return std::clamp(age / kLateness, kLongestSleep, kStalledSleep);
 }
 
 void Collector::rest(std::uint32_t seen) noexcept {
@@ -287,7 +299,8 @@ void Collector::rest(std::uint32_t seen) noexcept {
     ::sched_yield();
     return;
   }
-  const Nanoseconds limit = watch_stalls();
+  const Nanoseconds now = monotonic_clock().now();
+  const Nanoseconds limit = watch_stalls(now);
   bool announced = true;
   for (const DomainState* domain = active_; domain != nullptr; domain = domain->next_active) {
     announced = announced && domain->heavy && domain->phase != Phase::kStamps;
@@ -297,7 +310,7 @@ void Collector::rest(std::uint32_t seen) noexcept {
   if (!rested_ || !announced) {
     rested_ = true;
     work_.wait(seen, std::min(sleep_, limit));
-    sleep_ = std::min(sleep_ * 2, kLongestSleep);
+    sleep_ = std::min(sleep_ * 2, announced ? kLongestSleep : longest_sleep(now));
     return;
   }
   rested_ = false;
