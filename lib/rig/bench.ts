@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { RealClock, type Clock } from './clock.js';
-import { VirtualDevice, type DeviceSetup, type TimeMode } from './device.js';
+import { VirtualDevice } from './device.js';
 import { UsbipServer } from './server.js';
+import type { DeviceSetup, TimeMode } from './setup.js';
 
 export interface BenchOptions {
   /** Address to listen on. USB/IP has no login: leave it at 127.0.0.1 unless you know better. */

@@ -7,17 +7,18 @@ export { VirtualBench, type BenchEvents, type BenchOptions } from './bench.js';
 export { chipNames, findChip, type ChipModel, type ChipWindow } from './chips.js';
 export { ManualClock, RealClock, type Clock, type Timer } from './clock.js';
 export type { SiliconVersion } from './cp2112.js';
-export {
-  VirtualDevice,
-  type Attachment,
-  type DeviceEvents,
-  type DeviceSetup,
-  type DeviceStats,
-  type EepromSetup,
-  type ReportEvent,
-  type TimeMode,
-  type Urb,
-  type UrbPort,
-} from './device.js';
+export { VirtualDevice } from './device.js';
+export type { DeviceEvents, DeviceStats, ReportEvent } from './events.js';
+export type { DeviceSetup, EepromSetup, TimeMode } from './setup.js';
+export type { Attachment, Urb, UrbPort } from './urb.js';
 export { Eeprom, type EepromEvent, type Maker, type PowerLoss } from './eeprom.js';
 export type { FaultBox, FaultHandle, FaultKind, FaultSpec, UnplugFault } from './faults.js';
+export { startControl, type ControlPort } from './control.js';
+export {
+  EEPROM_GRAMMAR,
+  FAULT_GRAMMAR,
+  parseEepromSpec,
+  parseFault,
+  SpecError,
+  type EepromSpec,
+} from './spec.js';

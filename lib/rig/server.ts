@@ -1,5 +1,6 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import type { Attachment, Urb, UrbPort, VirtualDevice } from './device.js';
+import type { VirtualDevice } from './device.js';
+import type { Attachment, Urb, UrbPort } from './urb.js';
 import {
   BUSID_BYTES,
   ByteQueue,
