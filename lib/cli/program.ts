@@ -1,0 +1,152 @@
+/** The command line: options in, an exit status out. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+
+import type { RigOptions } from '../rig/cli.js';
+import { CliError, CommandFailure, describeFailure, withoutUndefined } from './failure.js';
+import { writeOut, type CliIo } from './io.js';
+import { infoCommand } from './info.js';
+import { readCommand, type ReadCommandOptions } from './read.js';
+import { Session, type CommonOptions } from './session.js';
+import { verifyCommand, type VerifyCommandOptions } from './verify.js';
+import { writeCommand, type WriteCommandOptions } from './write.js';
+
+const URI_HELP = `
+URI:
+  usbip://HOST[:PORT]/BUSID/0xADDR?chip=NAME   an EEPROM behind a CP2112 that a USB/IP server exports
+      wp=N  GPIO of the bridge on the WP pin       speed=HZ  I2C clock (100000)
+      size= page= addressWidth=8|16                what the chip's name does not tell
+  file:///PATH    an image file
+  mem://SIZE      volatile memory
+
+Exit status: 0 fine, 1 other failure, 2 usage, 3 device gone or not there, 4 not permitted,
+             5 verify mismatch, 6 timeout or busy, 130 interrupted
+`;
+
+/** Runs one command. Everything, failures included, is on the streams when it resolves, and the device is closed. */
+export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
+  const json = argv.includes('--json');
+  let status = 0;
+  const program = makeProgram(io, json, (code) => {
+    status = code;
+  });
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return status;
+  } catch (error) {
+    return report(error, io, json);
+  }
+}
+
+function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): Command {
+  const program = new Command('nvmem')
+    .description('Read and write EEPROMs behind a CP2112 USB bridge; unplugging in the middle is an ordinary event.')
+    .version(version())
+    .addHelpText('after', URI_HELP)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      // With --json a usage error is the JSON document that report() prints.
+      writeErr: (text) => void (json || io.stderr.write(text)),
+    })
+    .showHelpAfterError('(nvmem --help shows the commands, nvmem COMMAND --help their options)');
+
+  const command = (name: string, description: string): Command =>
+    program.command(name).description(description).option('--json', 'one JSON document on standard output');
+  const onDevice = (name: string, description: string): Command =>
+    command(name, description)
+      .argument('<uri>', 'device, see nvmem --help')
+      .option('--timeout <ms>', 'give up after that many milliseconds', number(1));
+  const run = async (options: CommonOptions, body: (session: Session) => Promise<void>): Promise<void> => {
+    const session = new Session(io, options);
+    await body(session);
+    await session.finish();
+  };
+
+  onDevice('read', 'dump the device: to a file, as hex on a terminal, raw into a pipe')
+    .option('-o, --output <file>', 'file to write; it appears only when the dump is complete')
+    .option('--offset <bytes>', 'where to begin', number(0))
+    .option('--length <bytes>', 'how much', number(0))
+    .action((uri: string, options: ReadCommandOptions & CommonOptions) =>
+      run(options, (session) => readCommand(session, uri, options)),
+    );
+  onDevice('write', 'write a file to the device, and read it back')
+    .argument('<file>', "image, '-' for standard input")
+    .option('--offset <bytes>', 'where to begin', number(0))
+    .option('--no-verify', 'do not read back')
+    .action((uri: string, file: string, options: WriteCommandOptions & CommonOptions) =>
+      run(options, (session) => writeCommand(session, uri, file, options)),
+    );
+  onDevice('verify', 'compare the device with a file; exit status 5 where they differ')
+    .argument('<file>', "image, '-' for standard input")
+    .option('--offset <bytes>', 'where to begin in the device', number(0))
+    .action((uri: string, file: string, options: VerifyCommandOptions & CommonOptions) =>
+      run(options, (session) => verifyCommand(session, uri, file, options)),
+    );
+  onDevice('info', 'say what is behind a URI').action((uri: string, options: CommonOptions) =>
+    run(options, (session) => infoCommand(session, uri)),
+  );
+  command('demo', 'read, unplug, replug and write on a virtual bench of its own').action((options: CommonOptions) =>
+    run(options, async (session) => {
+      const { demoCommand } = await import('./demo.js');
+      await demoCommand(session);
+    }),
+  );
+  command('rig', 'run a virtual bench (CP2112 with EEPROMs, exported over USB/IP) until Ctrl-C')
+    .option('--port <port>', 'TCP port, 0 for a free one', '3240')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--eeprom <spec>', 'ADDRESS:CHIP[:wp=GPIO][:image=FILE]…, repeatable', collect)
+    .option('--fault <spec>', 'a fault to begin with, repeatable', collect)
+    .option('--version <n>', 'silicon version of the bridge: 1, 2 or 3')
+    .option('--time <mode>', 'real: wire and USB take their time; off: they do not')
+    .option('--serial <text>', 'serial number of the bridge')
+    .option('--control <port>', 'port for control commands, 0 for a free one')
+    .action(async (options: RigOptions) => {
+      const { runRig } = await import('../rig/cli.js');
+      exit(await runRig(options, { stdout: io.stdout, stderr: io.stderr, signal: io.signal }));
+    });
+  return program;
+}
+
+function version(): string {
+  const manifest = readFileSync(join(__dirname, '..', '..', 'package.json'), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+/** An option's whole number, decimal or 0x…, of at least `low`. */
+function number(low: number): (text: string) => number {
+  return (text) => {
+    const value = /^(0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : NaN;
+    if (Number.isSafeInteger(value) && value >= low) return value;
+    throw new InvalidArgumentError(`It must be a whole number of at least ${String(low)}, decimal or 0x….`);
+  };
+}
+
+function collect(text: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), text];
+}
+
+/** Says what went wrong, once, and gives the exit status. */
+async function report(error: unknown, io: CliIo, json: boolean): Promise<number> {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    if (json) {
+      const message = error.message.replace(/^error: /, '');
+      const usage = new CliError('ERR_USAGE', message, 'nvmem COMMAND --help shows the options.', 2);
+      await writeOut(io.stdout, `${JSON.stringify({ ok: false, error: describeFailure(usage).json })}\n`);
+    }
+    return 2;
+  }
+  const failure = error instanceof CommandFailure ? error : new CommandFailure(error, {});
+  const { status, message, hint, json: details } = describeFailure(failure.cause);
+  if (json) {
+    const document = withoutUndefined({ ok: false, error: details, ...failure.facts });
+    await writeOut(io.stdout, `${JSON.stringify(document)}\n`);
+  } else {
+    const lines = [`nvmem: ${message}`, ...failure.notes, hint];
+    await writeOut(io.stderr, `${lines.join('\n  ')}\n`);
+  }
+  return status;
+}

@@ -1,0 +1,75 @@
+import { NvmemError } from '../core/errors.js';
+import { CommandFailure } from './failure.js';
+import { bytes, duration } from './format.js';
+import { describe, readWithProgress, sha256, since } from './read.js';
+import type { Session } from './session.js';
+import { checkFits, loadFitting } from './write.js';
+
+export interface VerifyCommandOptions {
+  readonly offset?: number;
+}
+
+export async function verifyCommand(
+  session: Session,
+  uri: string,
+  file: string,
+  { offset = 0 }: VerifyCommandOptions,
+): Promise<void> {
+  const wanted = await loadFitting(session, uri, file, offset);
+  await session.withDevice(uri, { readOnly: true }, async (device, facts) => {
+    checkFits(file, wanted.length, offset, device.size, uri);
+    const began = performance.now();
+    const about = { ...facts, file, offset, bytes: wanted.length };
+    const found = await readWithProgress(session, device, offset, wanted.length).catch((error: unknown) => {
+      throw new CommandFailure(error, { ...about, ms: since(began) });
+    });
+    const ms = since(began);
+    const difference = firstDifference(wanted, found);
+    if (difference) {
+      const { index, count } = difference;
+      const at = offset + index;
+      const [inFile, inDevice] = [hex(wanted[index]), hex(found[index])];
+      throw new CommandFailure(
+        new NvmemError(
+          'EBADMSG',
+          `${describe(facts)} differs from ${file}: first at offset ${String(at)} (0x${at.toString(16)}), ` +
+            `${inFile} in the file and ${inDevice} in the device; ${bytes(count)} of ${String(wanted.length)} differ`,
+          {
+            syscall: 'verify',
+            device: device.name,
+            offset,
+            mismatchOffset: at,
+            mismatchCount: count,
+            hint: 'Write the file again, or read the device to see what it holds.',
+          },
+        ),
+        { ...about, ms },
+      );
+    }
+    session.answer({ ...about, sha256: sha256(found), ms });
+    const rest = device.size - offset - wanted.length;
+    const beyond = rest > 0 ? `; ${bytes(rest)} of the device lie beyond the file` : '';
+    await session.say(
+      `${describe(facts)} and ${file} are equal, ${bytes(wanted.length)} in ${duration(ms)}${beyond}`,
+    );
+  });
+}
+
+function hex(byte: number | undefined): string {
+  return `0x${(byte ?? 0).toString(16).padStart(2, '0')}`;
+}
+
+/** Where two arrays of one length begin to differ, and in how many bytes they do. */
+export function firstDifference(
+  a: Uint8Array,
+  b: Uint8Array,
+): { readonly index: number; readonly count: number } | undefined {
+  let index = -1;
+  let count = 0;
+  for (let i = 0; i < a.length; i++) {
+    if (a[i] === b[i]) continue;
+    if (index < 0) index = i;
+    count++;
+  }
+  return index < 0 ? undefined : { index, count };
+}
