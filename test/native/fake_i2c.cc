@@ -46,8 +46,9 @@ Fault Master::begin(Op& op, const Wait& wait, std::size_t wire_bytes) {
   if (fault.status == 0) fault.status = wait.check(world_.clock.now()).error();
   if (fault.status == 0) {
     const Nanoseconds bits = static_cast<Nanoseconds>(wire_bytes) * 9;
-    world_.clock.advance(bits * nvmem::kSecond / world_.limits.clock_hz);
-    if (world_.clock.now() > wait.deadline) fault = {.status = -ETIMEDOUT, .reaches = op.length / 2};
+    const Nanoseconds ends = world_.clock.now() + bits * nvmem::kSecond / world_.limits.clock_hz;
+    if (ends > wait.deadline) fault = {.status = -ETIMEDOUT, .reaches = op.length / 2};
+    world_.clock.advance_to(std::min(ends, wait.deadline));
   }
   return fault;
 }
@@ -68,7 +69,9 @@ Status Master::write(std::uint8_t address, std::span<const std::uint8_t> data, c
   if (data.empty() || data.size() > world_.limits.max_write) return Status(end(std::move(op), -EINVAL));
   if (fault.status != 0 && fault.reaches == 0) return Status(end(std::move(op), fault.status));
   const Nanoseconds now = world_.clock.now();
-  if (!known || now < part->busy_until) return Status(end(std::move(op), -ENXIO));
+  if (!known || now < part->busy_until) {
+    return Status(end(std::move(op), fault.status != 0 ? fault.status : -ENXIO));
+  }
 
   std::uint64_t word = 0;
   for (unsigned i = 0; i < part->address_bytes; ++i) word = word << 8 | data[i];
