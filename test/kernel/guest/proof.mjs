@@ -1,0 +1,42 @@
+// The proof, inside the guest: the kernel's own drivers on the virtual bench, and this package's driver on the same.
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { must } from '../harness/process.mjs';
+import { KernelLog } from './kernel_log.mjs';
+import { bytes } from './random.mjs';
+import { Report } from './report.mjs';
+import { stressChecks } from './stress.mjs';
+import { Station } from './station.mjs';
+import { timeChecks } from './times.mjs';
+import { unplugChecks } from './unplug.mjs';
+import { basicChecks } from './basics.mjs';
+
+/** Seconds after which the kernel itself reports a blocked thread; its default is longer than the whole run. */
+const HUNG_TASK_SECONDS = 15;
+const MODULES = ['vhci-hcd', 'usbhid', 'hid-generic', 'hid-cp2112', 'i2c-dev'];
+
+const cli = process.env.NVMEM_KERNEL_CLI;
+const seed = Number(process.env.NVMEM_KERNEL_SEED);
+const out = process.env.NVMEM_KERNEL_OUT;
+const scratch = mkdtempSync(join(tmpdir(), 'proof-'));
+const report = new Report();
+const log = new KernelLog();
+
+await must('modprobe', ['-a', ...MODULES]);
+// at24 gives a write up after 25 ms by default: in an emulator that is but one or two attempts
+await must('modprobe', ['at24', 'write_timeout=250']);
+writeFileSync('/proc/sys/kernel/hung_task_timeout_secs', String(HUNG_TASK_SECONDS));
+console.log(`         ${readFileSync('/proc/version', 'utf8').split(' ').slice(0, 3).join(' ')}, node ${process.version}, seed ${seed}`);
+
+const station = new Station({ cli, scratch, out, image: bytes(seed, 32768) });
+try {
+  await basicChecks(report, station, log, seed);
+  await unplugChecks(report, station, log);
+  await stressChecks(report, station, log, seed);
+  await timeChecks(report, station, log);
+} finally {
+  await station.stop();
+}
+log.close();
+process.exitCode = report.end();

@@ -1,0 +1,52 @@
+/** Named checks, one line each, and the count at the end. */
+export class Report {
+  #passed = 0;
+  #failed = new Set();
+  #started = performance.now();
+
+  /**
+   * Runs one check; whatever it throws is why it failed, what it returns is a remark. It may build on others by
+   * name: where one of these failed, it fails too, without being tried. `limitMs` bounds it.
+   */
+  async check(name, { after = [], limitMs = 30_000 }, body) {
+    const started = performance.now();
+    let timer;
+    try {
+      const missing = after.find((other) => this.#failed.has(other));
+      if (missing !== undefined) throw new Error(`not tried: it builds on "${missing}"`);
+      const limit = new Promise((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`not done after ${limitMs / 1000} s`)), limitMs);
+      });
+      const remark = await Promise.race([body(), limit]);
+      this.#passed++;
+      this.#line('ok    ', name, started, remark);
+    } catch (error) {
+      this.#failed.add(name);
+      this.#line('FAILED', name, started);
+      for (const line of String(error.message).split('\n')) print(`         ${line}`);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** A measured figure: printed, never judged, for emulation is slow. */
+  figure(text) {
+    print(`figure   ${text}`);
+  }
+
+  /** Prints the last line and gives the exit status. */
+  end() {
+    const seconds = ((performance.now() - this.#started) / 1000).toFixed(1);
+    print(`checks in the guest, ${seconds} s: ${this.#passed} passed, ${this.#failed.size} failed`);
+    return this.#failed.size === 0 && this.#passed > 0 ? 0 : 1;
+  }
+
+  #line(verdict, name, started, remark) {
+    const seconds = `${((performance.now() - started) / 1000).toFixed(1)} s`.padStart(7);
+    print(`${verdict} ${seconds}  ${name}${typeof remark === 'string' ? ` (${remark})` : ''}`);
+  }
+}
+
+function print(line) {
+  process.stdout.write(`${line}\n`);
+}

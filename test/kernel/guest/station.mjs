@@ -1,0 +1,108 @@
+import { spawn } from 'node:child_process';
+import { createWriteStream, existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Control } from './control.mjs';
+import { adapterComes, adapterGoes, adapters, bindAt24 } from './i2c.mjs';
+import { attach, detach } from './usbip.mjs';
+import { until } from './wait.mjs';
+
+const CONTROL_PORT = 3241;
+
+/** The virtual bench in its own process, as a user starts it, and the kernel's side of its cable. */
+export class Station {
+  port = 3240;
+  #options;
+  #bench;
+  #ended;
+  #control;
+
+  /** `image` is what the 24c256 at 0x52 holds; a 24c02 at 0x50 has its WP pin on GPIO 0. */
+  constructor(options) {
+    this.#options = options;
+  }
+
+  get image() {
+    return this.#options.image;
+  }
+
+  get cli() {
+    return this.#options.cli;
+  }
+
+  get scratch() {
+    return this.#options.scratch;
+  }
+
+  async start({ timed }) {
+    const { cli, scratch, out, image } = this.#options;
+    const file = join(scratch, 'image.bin');
+    writeFileSync(file, image);
+    const args = [cli, 'rig', '--port', String(this.port), '--control', String(CONTROL_PORT)];
+    args.push('--eeprom', '0x50:24c02:wp=0', '--eeprom', `0x52:24c256:image=${file}`);
+    args.push('--time', timed ? 'real' : 'off');
+    this.#bench = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const log = createWriteStream(join(out, `bench-${timed ? 'timed' : 'untimed'}.log`));
+    this.#bench.stdout.pipe(log);
+    this.#bench.stderr.pipe(log);
+    this.#ended = new Promise((done) => this.#bench.on('close', (code, signal) => done(code ?? signal)));
+    this.#control = await Promise.race([
+      until('bench that listens', 40_000, () => Control.connect(CONTROL_PORT)),
+      this.#ended.then((status) => {
+        throw new Error(`the bench ended with ${status}`);
+      }),
+    ]);
+  }
+
+  /** Plugs the bridge into the kernel. Gives the number of the I2C adapter that comes. */
+  async attach() {
+    await attach(this.port);
+    return await adapterComes();
+  }
+
+  /** The adapter, attached now if it is not. */
+  async adapter() {
+    const [number] = adapters();
+    return number ?? (await this.attach());
+  }
+
+  async at24(adapter, type, address) {
+    const path = `/sys/bus/i2c/devices/${adapter}-${address.toString(16).padStart(4, '0')}/eeprom`;
+    return existsSync(path) ? path : await bindAt24(adapter, type, address);
+  }
+
+  /** The kernel lets go of the bridge. */
+  async detach() {
+    const present = adapters();
+    await detach();
+    for (const number of present) await adapterGoes(number);
+  }
+
+  /** Arms a fault, in the words of `nvmem rig --fault`. */
+  async arm(fault) {
+    await this.#control.arm(fault);
+  }
+
+  async plug() {
+    await this.#control.plug();
+  }
+
+  async plugged() {
+    return await this.#control.plugged();
+  }
+
+  async gpioLevels() {
+    return await this.#control.gpioLevels();
+  }
+
+  async content(address) {
+    return await this.#control.content(address);
+  }
+
+  async stop() {
+    if (this.#bench === undefined) return;
+    this.#control?.close();
+    this.#bench.kill('SIGTERM');
+    await this.#ended;
+    this.#bench = undefined;
+  }
+}
