@@ -218,11 +218,8 @@ void Bus::run() noexcept {
     }
     const std::string gone_reason = port.watched.reason();
     end_jobs(port, queue, closing ? State::kOpen : State::kGone);
-    if (closing) {
-      port.wp.raise_all(clock_.now() + kCloseRaiseLimit);
-    } else if (events_.gone) {
-      events_.gone(gone_reason);
-    }
+    port.wp.raise_all(clock_.now() + kCloseRaiseLimit);  // no I/O where the device is gone
+    if (!closing && events_.gone) events_.gone(gone_reason);
     master_->stop();
   } else {
     master_->stop();

@@ -4,6 +4,7 @@
 #include <string>
 #include <thread>
 
+#include "native/slot/slot.h"
 #include "test/native/at24_bench.h"
 
 using namespace nvmem;
@@ -468,5 +469,44 @@ TEST("at24 faults: requests from several threads while the part is stopped all e
     }
     bench.close();
     CHECK(!bench.world.levels.contains(2) || bench.world.levels[2]);
+  }
+}
+
+TEST(
+    "at24 faults: a slot unregistered at every chunk of a read settles the read before it frees the "
+    "provider") {
+  for (std::size_t k = 0; k < 8; ++k) {
+    for (const bool unplug : {false, true}) {
+      At24Bench bench;
+      Eeprom& part = bench.world.add(model());
+      bench.open(true);
+      const std::shared_ptr<Slot> slot = Slot::create(bench.provider(part));
+      std::mutex mutex;
+      std::condition_variable changed;
+      bool freed = false;
+      bool settled_first = false;
+      auto request = bench.read(0, 4096);
+      const std::uint64_t id = request->id;
+      bench.world.before = [&](std::size_t index, const Op&) {
+        if (index != k) return Fault{};
+        slot->unregister([&] {
+          const std::lock_guard lock(mutex);
+          settled_first = bench.sink->has(id);
+          freed = true;
+          changed.notify_all();
+        });
+        return unplug ? Fault{.status = -ENODEV, .gone = true} : Fault{};
+      };
+      CHECK(slot->submit(request).ok());
+      bench.go();
+      const auto done = bench.sink->wait(id);
+      CHECK_EQ(done.outcome.status, -ENODEV);
+      CHECK_EQ(done.outcome.transferred, 512 * k);
+      std::unique_lock lock(mutex);
+      changed.wait(lock, [&] { return freed; });
+      CHECK(settled_first);
+      auto late = bench.read(0, 1);
+      CHECK_EQ(slot->submit(late).error(), -ENODEV);
+    }
   }
 }
