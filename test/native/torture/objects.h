@@ -44,9 +44,10 @@ class Pool {
  public:
   Object* make() {
     Object* object = nullptr;
+    std::uint64_t serial = 0;
     {
       const std::lock_guard lock(lock_);
-      ++serial_;
+      serial = ++serial_;
       if (resting_.size() > kRest) {
         object = resting_.front();
         resting_.pop_front();
@@ -56,9 +57,9 @@ class Pool {
       object = new Object;
       object->pool = this;
     }
-    object->serial = serial_;
+    object->serial = serial;
     object->first = kAlive;
-    object->last = kAlive ^ object->serial;
+    object->last = kAlive ^ serial;
     return object;
   }
   /// After the grace period.
