@@ -6,20 +6,25 @@
 #include <string>
 
 #include "native/bus/i2c_master.h"
+#include "native/cp2112/bridge.h"
+#include "native/cp2112/gpio.h"
 #include "native/cp2112/hid_transport.h"
+#include "native/cp2112/pace.h"
+#include "native/cp2112/protocol.h"
+#include "native/cp2112/reader.h"
 #include "native/util/clock.h"
 
 namespace nvmem::cp2112 {
 
-class Bridge;
-class Gpio;
-
 struct EngineOptions {
   /// SCL, hertz. AN495 recommends 10 000 to 400 000; 1 000 to 1 000 000 is accepted here, and the chip has
-  /// the last word (start() gives -EINVAL when it did not take the value).
+  /// the last word: start() gives -EINVAL when it does not take the value.
   std::uint32_t clock_hz = 100'000;
 };
 
+/// A read is repeated inside where an answer of the bridge was lost or does not fit; so the target has to
+/// give the same bytes again, as a memory does. A write is never repeated: a lost result is -EIO, and the
+/// caller looks what was stored.
 class Engine final : public I2cMaster {
  public:
   /// Does nothing yet. `clock` lives longer than the engine.
@@ -27,8 +32,9 @@ class Engine final : public I2cMaster {
          const Clock& clock = monotonic_clock());
   ~Engine() override;
 
+  /// Besides I2cMaster::start(): -EINVAL for a clock the chip does not take.
   Status start(const Wait& wait) override;
-  [[nodiscard]] I2cLimits limits() const override;
+  [[nodiscard]] I2cLimits limits() const override { return limits_; }
   Status write(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) override;
   Transferred write_read(std::uint8_t address, std::span<const std::uint8_t> prefix,
                          std::span<std::uint8_t> data, const Wait& wait) override;
@@ -37,12 +43,32 @@ class Engine final : public I2cMaster {
   Status idle(Nanoseconds deadline) override;
   void stop() noexcept override;
   [[nodiscard]] std::string reason() const override;
+  /// "part=0x0c version=2 clock_hz=100000" and the transport's pairs; values percent-encoded.
   [[nodiscard]] std::string identity() const override;
 
  private:
-  std::unique_ptr<HidTransport> transport_;
-  std::unique_ptr<Bridge> bridge_;
-  std::unique_ptr<Gpio> gpio_;
+  Status identify(const Wait& wait);
+  Status configure(const Wait& wait);
+  /// How long the chip may take for a transfer, its own time-out and retries included.
+  [[nodiscard]] Nanoseconds wire_limit() const;
+  Status finish_write(std::size_t bytes, const Wait& wait);
+  Status abandon(Status status);
+  /// Before anything on the chip: -ENODEV, -EINVAL.
+  [[nodiscard]] Status admit(std::uint8_t address, std::size_t bytes, std::size_t limit);
+  /// After a read while suspicious: whether the bridge holds data that we do not know of.
+  Result<bool> has_surplus(const Wait& wait);
+
+  const std::unique_ptr<HidTransport> transport_;
+  const EngineOptions options_;
+  const Clock& clock_;
+  Bridge bridge_;
+  Gpio gpio_;
+  Pace pace_;
+  Overlap overlap_;
+  Version version_;
+  SmbusConfig config_;
+  I2cLimits limits_;
+  bool started_ = false;
 };
 
 }  // namespace nvmem::cp2112

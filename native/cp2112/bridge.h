@@ -1,0 +1,110 @@
+// The conversation with a CP2112: which answer is awaited, what is left over from a transfer that went wrong,
+// and how the chip is brought back to idle.
+//
+// The protocol has no tags: nothing in an answer says which request it belongs to. What keeps answers apart:
+//  1. One transfer at a time, and its answers are collected before the next begins.
+//  2. After anything else (time-out, cancel, an answer that does not fit) the transfer is cancelled on the
+//  chip,
+//     polled until the chip says idle, and the IN pipe is drained until it stays quiet: see recover().
+//  3. An answer that did not come in its time may still come at any later one. For kSuspicion after that
+//  nothing
+//     is believed once: a read has to give the same bytes twice with nothing left over behind either
+//     (reader.h), a write's result has to be followed by "idle".
+#pragma once
+
+#include <string>
+
+#include "native/cp2112/hid_transport.h"
+#include "native/cp2112/protocol.h"
+#include "native/util/clock.h"
+#include "native/util/wait.h"
+
+namespace nvmem::cp2112 {
+
+/// What next() found.
+struct Event {
+  enum class Kind : std::uint8_t { kNone, kStatus, kData };
+  Kind kind = Kind::kNone;  ///< kNone: the time is up
+  TransferStatus status;
+  ReadResponse data;
+};
+
+class Bridge {
+ public:
+  Bridge(HidTransport& transport, const Clock& clock) : transport_(transport), clock_(clock) {}
+
+  Status open(const Wait& wait);
+  Status idle(Nanoseconds deadline);
+  /// Cancels what runs, and closes.
+  void close() noexcept;
+
+  Status set_feature(const Report& report, const Wait& wait);
+  /// Asks for the feature report with this ID.
+  Result<Report> get_feature(ReportId id, const Wait& wait);
+
+  Status send(const Report& report, const Wait& wait);
+  /// Sends a status request; its answer comes as an event. One at a time.
+  Status poll(const Wait& wait);
+  [[nodiscard]] bool polling() const { return polling_; }
+  /// When the chip took the last status request.
+  [[nodiscard]] Nanoseconds polled_at() const { return polled_at_; }
+  /// The answer to the last status request is overdue.
+  [[nodiscard]] bool poll_overdue() const { return polling_ && clock_.now() >= polled_at_ + reply_limit(); }
+  /// Gives up on that answer; from now on we are suspicious.
+  void forget_poll();
+
+  /// The next report that means anything, or kNone at `until`. Fails as `wait` does.
+  Result<Event> next(Nanoseconds until, const Wait& wait);
+  /// poll() and its answer; data that comes meanwhile is dropped. Repeats a poll without answer.
+  Result<TransferStatus> ask_status(const Wait& wait);
+
+  /// Before a transfer: recovers where need be, drops what came since the last one.
+  Status prepare(const Wait& wait);
+  /// Instead of finishing a transfer: cancels it now, within a few milliseconds; prepare() does the rest.
+  /// `owed`: answers are still outstanding.
+  void abandon(bool owed) noexcept;
+  /// Nothing runs on the chip, but answers may be on their way: prepare() has to recover, and suspicion
+  /// lasts.
+  void distrust();
+  /// prepare() has to recover; nothing is owed.
+  void distrust_once() { dirty_ = true; }
+  /// Polls until idle; cancels first, or (`gently`) only what is still busy. Then drains the IN pipe.
+  Status recover(const Wait& wait, bool gently);
+  /// Waits until the IN pipe stays quiet; whether anything but empty reports came.
+  Result<bool> drain(const Wait& wait);
+
+  [[nodiscard]] bool suspicious() const { return clock_.now() < suspicious_until_; }
+  /// The last transfer's terminal status has not been read: a bridge may give it in answer to the next poll.
+  void leave_unread() { unread_ = true; }
+  /// Reads it.
+  Status settle(const Wait& wait);
+
+  /// No answer within this, from a bridge that has nothing to wait for: a few USB frames and the way there.
+  [[nodiscard]] Nanoseconds gap() const { return 3 * kMillisecond + 2 * round_trip_; }
+  /// After this an answer counts as lost.
+  [[nodiscard]] Nanoseconds reply_limit() const;
+  [[nodiscard]] Nanoseconds now() const { return clock_.now(); }
+  [[nodiscard]] bool gone() const { return gone_; }
+
+  /// Remembers why; gives the status back.
+  Status fail(Status status, std::string why);
+  [[nodiscard]] std::string reason() const;
+
+ private:
+  Status check(Status status);
+  Status send_cancel();
+
+  HidTransport& transport_;
+  const Clock& clock_;
+  bool started_ = false;
+  bool gone_ = false;
+  bool dirty_ = false;  ///< recover() before the next transfer
+  bool unread_ = false;
+  bool polling_ = false;
+  Nanoseconds polled_at_ = 0;
+  Nanoseconds round_trip_ = kMillisecond;
+  Nanoseconds suspicious_until_ = 0;
+  std::string reason_;
+};
+
+}  // namespace nvmem::cp2112
