@@ -33,6 +33,8 @@ function say(line) {
 async function main() {
   const cli = resolve(values.cli);
   if (!existsSync(cli)) throw new Error(`there is no ${cli}: build the package first (npm run build)`);
+  const limit = Number(values.timeout);
+  if (!(limit > 0)) throw new Error(`--timeout ${values.timeout} is no number of seconds`);
   const seed = values.seed ?? String(Math.floor(Math.random() * 1_000_000));
   const cache = cacheFolder(values.cache);
   let started = performance.now();
@@ -46,8 +48,8 @@ async function main() {
   const result = await boot(prepared, [process.execPath, script], {
     cache,
     cwd: root,
-    timeoutMs: Number(values.timeout) * 1000,
-    env: { NVMEM_KERNEL_CLI: cli, NVMEM_KERNEL_SEED: seed },
+    timeoutMs: limit * 1000,
+    env: { NVMEM_KERNEL_CLI: cli, NVMEM_KERNEL_SEED: seed, NVMEM_KERNEL_SECONDS: Math.max(10, limit - 30) },
     onOutput: (chunk) => {
       printed += chunk;
       process.stdout.write(chunk);

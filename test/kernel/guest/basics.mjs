@@ -48,7 +48,8 @@ async function writeProtectChecks(report, station, log, seed, adapter) {
     path = await bindAt24(adapter(), '24c02', 0x50);
     chip = await cp2112Chip();
     const before = await contentOf(path);
-    if (before.subarray(OFFSET, OFFSET + patch.length).equals(patch)) throw new Error('the patch is there already');
+    if (before.subarray(OFFSET, OFFSET + patch.length).equals(patch))
+      throw new Error('the patch is there already');
     await holding(chip, 0, 1, async () => {
       await expectLevel(station, 0, 1);
       const wrote = await writeAt(path, OFFSET, patch, station.scratch);
@@ -70,9 +71,11 @@ async function writeProtectChecks(report, station, log, seed, adapter) {
       if (wrote.status !== 0) throw new Error(`dd ended with status ${wrote.status}: ${wrote.stderr}`);
     });
     const after = await contentOf(path);
-    if (!after.equals(expected)) throw new Error(`the kernel reads otherwise: ${difference(after, expected)}`);
+    if (!after.equals(expected))
+      throw new Error(`the kernel reads otherwise: ${difference(after, expected)}`);
     const inChip = await station.content(0x50);
-    if (!inChip.equals(expected)) throw new Error(`the chip holds otherwise: ${difference(inChip, expected)}`);
+    if (!inChip.equals(expected))
+      throw new Error(`the chip holds otherwise: ${difference(inChip, expected)}`);
   });
 
   await report.check('neither write upset the kernel', { after: [PROBE] }, async () => {

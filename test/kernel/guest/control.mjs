@@ -19,7 +19,8 @@ export class Control {
     this.#socket = socket;
     createInterface({ input: socket }).on('line', (line) => this.#waiting.shift()?.(JSON.parse(line)));
     socket.on('close', () => {
-      for (const answer of this.#waiting.splice(0)) answer({ ok: false, error: 'the bench closed its control port' });
+      for (const answer of this.#waiting.splice(0))
+        answer({ ok: false, error: 'the bench closed its control port' });
     });
   }
 

@@ -31,7 +31,11 @@ export async function adapterComes() {
 }
 
 export async function adapterGoes(number, limitMs = 15_000) {
-  await until(`end of /dev/i2c-${number}`, limitMs, () => !existsSync(`/dev/i2c-${number}`) && adapters().length === 0);
+  await until(
+    `end of /dev/i2c-${number}`,
+    limitMs,
+    () => !existsSync(`/dev/i2c-${number}`) && adapters().length === 0,
+  );
 }
 
 /** Binds the kernel's at24 to a part and gives its sysfs file. */
@@ -44,9 +48,12 @@ export async function bindAt24(adapter, type, address) {
   return path;
 }
 
-/** What the kernel reads from a part; `dd` does it, so that a read that gets stuck does not stop the checks. */
+/**
+ * What the kernel reads from a part; `dd` does it, so that a read that gets stuck does not stop the checks. In small
+ * blocks: what an unplug cuts off is the block it falls into.
+ */
 export async function readAll(path, limitMs = 60_000) {
-  return await run('dd', [`if=${path}`, 'bs=4096', 'status=none'], { timeoutMs: limitMs });
+  return await run('dd', [`if=${path}`, 'bs=512', 'status=none'], { timeoutMs: limitMs });
 }
 
 /** The whole content, or a failure. */
@@ -60,7 +67,14 @@ export async function contentOf(path, limitMs) {
 export async function writeAt(path, offset, data, scratch) {
   const file = join(scratch, 'patch');
   writeFileSync(file, data);
-  const args = [`if=${file}`, `of=${path}`, `bs=${data.length}`, `seek=${offset}`, 'oflag=seek_bytes', 'conv=notrunc'];
+  const args = [
+    `if=${file}`,
+    `of=${path}`,
+    `bs=${data.length}`,
+    `seek=${offset}`,
+    'oflag=seek_bytes',
+    'conv=notrunc',
+  ];
   return await run('dd', [...args, 'status=none'], { timeoutMs: 20_000 });
 }
 
@@ -69,7 +83,8 @@ export async function detect(adapter) {
   const { stdout } = await must('i2cdetect', ['-y', '-r', String(adapter)], { timeoutMs: 60_000 });
   const found = [];
   for (const row of stdout.split('\n').slice(1)) {
-    for (const cell of row.split(':')[1]?.trim().split(/\s+/) ?? []) if (cell !== '--' && cell !== '') found.push(cell);
+    for (const cell of row.split(':')[1]?.trim().split(/\s+/) ?? [])
+      if (cell !== '--' && cell !== '') found.push(cell);
   }
   return found;
 }

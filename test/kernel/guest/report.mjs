@@ -3,6 +3,12 @@ export class Report {
   #passed = 0;
   #failed = new Set();
   #started = performance.now();
+  #onFailure;
+
+  /** `onFailure` is called with the name of each check that fails, at once, to keep what explains it. */
+  constructor(onFailure) {
+    this.#onFailure = onFailure;
+  }
 
   /**
    * Runs one check; whatever it throws is why it failed, what it returns is a remark. It may build on others by
@@ -22,8 +28,9 @@ export class Report {
       this.#line('ok    ', name, started, remark);
     } catch (error) {
       this.#failed.add(name);
+      this.#onFailure(name);
       this.#line('FAILED', name, started);
-      for (const line of String(error.message).split('\n')) print(`         ${line}`);
+      for (const line of String(error.message).trimEnd().split('\n')) print(`         ${line}`);
     } finally {
       clearTimeout(timer);
     }
@@ -32,6 +39,13 @@ export class Report {
   /** A measured figure: printed, never judged, for emulation is slow. */
   figure(text) {
     print(`figure   ${text}`);
+  }
+
+  /** Counts the run as a whole as failed. */
+  fail(why) {
+    this.#failed.add(why);
+    this.#onFailure(why);
+    print(`FAILED   ${why}`);
   }
 
   /** Prints the last line and gives the exit status. */

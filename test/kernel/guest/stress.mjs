@@ -1,13 +1,13 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { difference, PROBE } from './basics.mjs';
-import { bindAt24, contentOf, readAll } from './i2c.mjs';
+import { PROBE } from './basics.mjs';
+import { bindAt24, readAll } from './i2c.mjs';
 import { generator } from './random.mjs';
 import { assertNoStuckTasks } from './tasks.mjs';
 import { allFree, attach } from './usbip.mjs';
 import { until } from './wait.mjs';
 
 const CYCLES = 10;
-const PROBES = 5;
+const PROBES = 3; // each takes 5 s: the hub worker waits for a control transfer that nobody answers any more
 
 export async function stressChecks(report, station, log, seed) {
   const next = generator(seed);
@@ -48,22 +48,12 @@ export async function stressChecks(report, station, log, seed) {
     }
     log.assertWell(mark);
   });
-
-  const last = 'after all of them the image still reads identical';
-  await report.check(last, { after: [PROBE, cycles], limitMs: 60_000 }, async () => {
-    await station.plug();
-    const adapter = await station.attach();
-    const content = await contentOf(await bindAt24(adapter, '24c256', 0x52));
-    if (!content.equals(station.image)) throw new Error(difference(content, station.image));
-    await station.detach();
-    compare(await settledInventory(before), before);
-  });
 }
 
 /** By turns a byte on the I2C wire and a report on the USB side, just before it takes effect or just after. */
 function position(next, cycle) {
-  if (cycle % 2 === 0) return `unplug:wire=${next(0, 12_000)}`;
-  return `unplug:any=${next(1, 600)}:${next(0, 2) ? 'before' : 'after'}`;
+  if (cycle % 2 === 0) return `unplug:wire=${next(0, 6_000)}`;
+  return `unplug:any=${next(1, 300)}:${next(0, 2) ? 'before' : 'after'}`;
 }
 
 /** Plug, load both parts, be unplugged. Gives how many good bytes came back. */
@@ -73,10 +63,15 @@ async function oneCycle(station, fault) {
   const large = await bindAt24(adapter, '24c256', 0x52);
   const small = await bindAt24(adapter, '24c02', 0x50);
   await station.arm(fault);
-  const [whole, ...others] = await Promise.all([readAll(large, 20_000), readAll(small, 20_000), readAll(small, 20_000)]);
+  const [whole, ...others] = await Promise.all([
+    readAll(large, 20_000),
+    readAll(small, 20_000),
+    readAll(small, 20_000),
+  ]);
   if ([whole, ...others].some(({ status }) => status === 124)) throw new Error('dd did not end');
   if (whole.status === 0) throw new Error('dd ended well');
-  if (!station.image.subarray(0, whole.bytes.length).equals(whole.bytes)) throw new Error('dd gave wrong bytes');
+  if (!station.image.subarray(0, whole.bytes.length).equals(whole.bytes))
+    throw new Error('dd gave wrong bytes');
   await allFree();
   return whole.bytes.length;
 }
@@ -94,7 +89,8 @@ function inventory() {
     'HID devices': count('/sys/bus/hid/devices', /./),
     'hidraw nodes': count('/dev', /^hidraw/),
     'USB devices': count('/sys/bus/usb/devices', /^\d+-\d+$/),
-    'vhci threads': readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && /^vhci_[rt]x/.test(comm(pid))).length,
+    'vhci threads': readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && /^vhci_[rt]x/.test(comm(pid)))
+      .length,
   };
 }
 
@@ -115,14 +111,18 @@ async function inventoryWithoutDevice(station) {
 /** What is there once the hub workers are through; that takes them a moment after the port is free. */
 async function settledInventory(before) {
   await assertNoStuckTasks();
-  await until('end of the tear-down', 10_000, () => different(inventory(), before).length === 0).catch(() => {});
+  await until('end of the tear-down', 10_000, () => different(inventory(), before).length === 0).catch(
+    () => {},
+  );
   return inventory();
 }
 
 function compare(after, before) {
   const names = different(after, before);
   if (names.length === 0) return;
-  throw new Error(`left behind: ${names.map((name) => `${after[name]} ${name}, were ${before[name]}`).join('; ')}`);
+  throw new Error(
+    `left behind: ${names.map((name) => `${after[name]} ${name}, were ${before[name]}`).join('; ')}`,
+  );
 }
 
 function different(after, before) {

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { until } from './wait.mjs';
 
 /** Every thread that sleeps uninterruptibly (state D), and every kworker at work on USB hubs. */
-function suspects() {
+export function suspects() {
   const found = [];
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     for (const tid of entries(`/proc/${pid}/task`)) {
@@ -31,7 +31,12 @@ export async function assertNoStuckTasks(limitMs = 8000) {
     });
   } catch {
     const lines = stuck.map(({ tid, name, state, wchan, stack }) => {
-      const calls = stack.replaceAll(/^\[<0>\] /gm, '').trim().split('\n').slice(0, 8).join(' < ');
+      const calls = stack
+        .replaceAll(/^\[<0>\] /gm, '')
+        .trim()
+        .split('\n')
+        .slice(0, 8)
+        .join(' < ');
       return `  ${tid} ${name} state ${state} in ${wchan}: ${calls}`;
     });
     throw new Error(`stuck for ${limitMs / 1000} s:\n${lines.join('\n')}`);

@@ -18,12 +18,15 @@ function ports() {
 }
 
 export async function attach(tcpPort, busid = '1-1') {
-  await must('usbip', ['--tcp-port', String(tcpPort), 'attach', '-r', '127.0.0.1', '-b', busid], { timeoutMs: 20_000 });
+  await must('usbip', ['--tcp-port', String(tcpPort), 'attach', '-r', '127.0.0.1', '-b', busid], {
+    timeoutMs: 20_000,
+  });
 }
 
 /** Lets go of the device, and waits until the kernel has. */
 export async function detach() {
-  for (const { port, state } of ports()) if (state !== FREE) await must('usbip', ['detach', '-p', String(port)]);
+  for (const { port, state } of ports())
+    if (state !== FREE) await must('usbip', ['detach', '-p', String(port)]);
   await allFree();
 }
 

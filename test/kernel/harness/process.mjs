@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process';
 /** This harness cannot run on this machine: not a failure of what is tested, and never a pass either. */
 export class NotRun extends Error {}
 
+const KILL_GRACE_MS = 2000;
+
 /**
  * Runs a program to its end and gives what it printed. Never throws for an exit status: the caller knows which
  * ones are failures. Past `timeoutMs` the program is killed and `status` is 124, as coreutils' timeout says it.
@@ -17,9 +19,12 @@ export function run(command, args, { timeoutMs = 60_000, env = process.env, cwd,
     const stdout = [];
     const stderr = [];
     let timedOut = false;
+    let last;
     const timer = setTimeout(() => {
       timedOut = true;
       child.kill('SIGKILL');
+      // a program that is blocked inside the kernel does not even die of this
+      last = setTimeout(() => finish(124), KILL_GRACE_MS);
     }, timeoutMs);
     child.stdout.on('data', (chunk) => stdout.push(chunk));
     child.stderr.on('data', (chunk) => stderr.push(chunk));
@@ -29,6 +34,7 @@ export function run(command, args, { timeoutMs = 60_000, env = process.env, cwd,
     }
     const finish = (status, note = '') => {
       clearTimeout(timer);
+      clearTimeout(last);
       const bytes = Buffer.concat(stdout);
       resolve({ status, bytes, stdout: bytes.toString(), stderr: Buffer.concat(stderr).toString() + note });
     };
