@@ -3,13 +3,7 @@
  * cells, and pulling the cable in the middle of it is an ordinary event (`ENODEV`).
  */
 export { NvmemError, errorTable } from './core/errors.js';
-export type {
-  ByteRange,
-  ErrorEntry,
-  ExitStatus,
-  NvmemErrorCode,
-  NvmemErrorDetails,
-} from './core/errors.js';
+export type { ByteRange, ErrorEntry, ExitStatus, NvmemErrorCode, NvmemErrorDetails } from './core/errors.js';
 export { Nvmem, nvmem, memoryProvider } from './core/registry.js';
 export type { NvmemEvents } from './core/registry.js';
 export { NvmemDevice } from './core/device.js';

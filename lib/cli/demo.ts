@@ -39,7 +39,9 @@ export async function demoCommand(session: Session): Promise<void> {
   });
   const stage: Stage = { session, bench, bridge: bench.device('1-1'), image, steps: [] };
   try {
-    await session.say(`A virtual bench listens on 127.0.0.1:${String(bench.port)}: a CP2112 with a 24c256 and a 24c02.`);
+    await session.say(
+      `A virtual bench listens on 127.0.0.1:${String(bench.port)}: a CP2112 with a 24c256 and a 24c02.`,
+    );
     await dumpWhole(stage, 'dump', 'Reading the 24c256, all of it');
     await unplugInTheMiddle(stage);
     stage.bridge.plug();
@@ -75,7 +77,10 @@ async function dumpWhole(stage: Stage, step: string, title: string): Promise<voi
     const found = sha256(data);
     claim(found === sha256(image), step, 'the dump and the content of the part have the same SHA-256');
     stage.steps.push({ step, bytes: data.length, sha256: found, ms });
-    await detail(stage, `${bytes(data.length)} in ${duration(ms)}, SHA-256 ${found.slice(0, 16)}…, as in the part`);
+    await detail(
+      stage,
+      `${bytes(data.length)} in ${duration(ms)}, SHA-256 ${found.slice(0, 16)}…, as in the part`,
+    );
   });
 }
 
@@ -106,10 +111,23 @@ async function unplugInTheMiddle(stage: Stage): Promise<void> {
     claim(good.equals(image.subarray(0, good.length)), 'unplug', 'the good bytes are those of the part');
     await removed;
     const again = await device.read(0, 1).catch((reason: unknown) => reason);
-    claim(again instanceof NvmemError && again.code === 'ENODEV', 'unplug', 'a handle that is kept gives ENODEV');
-    stage.steps.push({ step: 'unplug', code: error.code, message: error.message, bytesTransferred: good.length, ms });
+    claim(
+      again instanceof NvmemError && again.code === 'ENODEV',
+      'unplug',
+      'a handle that is kept gives ENODEV',
+    );
+    stage.steps.push({
+      step: 'unplug',
+      code: error.code,
+      message: error.message,
+      bytesTransferred: good.length,
+      ms,
+    });
     await detail(stage, error.message);
-    await detail(stage, `the error came ${duration(ms)} after the cable; its ${bytes(good.length)} equal the part's`);
+    await detail(
+      stage,
+      `the error came ${duration(ms)} after the cable; its ${bytes(good.length)} equal the part's`,
+    );
   });
 }
 

@@ -98,7 +98,10 @@ function fileError(error: unknown, what: string): CliError {
     EROFS: ['the file system is read-only', 'Use another directory.'],
   };
   const name = typeof code === 'string' ? code : 'EIO';
-  const [sentence, hint] = says[name] ?? [error instanceof Error ? error.message : String(error), 'Check the file.'];
+  const [sentence, hint] = says[name] ?? [
+    error instanceof Error ? error.message : String(error),
+    'Check the file.',
+  ];
   const denied = name === 'EACCES' || name === 'EPERM' || name === 'EROFS';
   return new CliError(name, `${what}: ${sentence}`, hint, denied ? 4 : 1);
 }

@@ -51,7 +51,9 @@ function partLines(part: PartUri): [string, string][] {
     ['page', bytes(part.pageSize)],
     [
       'write protect',
-      part.wpLine === undefined ? 'no line named (wp=N)' : `GPIO ${String(part.wpLine)} of the bridge, protecting`,
+      part.wpLine === undefined
+        ? 'no line named (wp=N)'
+        : `GPIO ${String(part.wpLine)} of the bridge, protecting`,
     ],
   ];
 }

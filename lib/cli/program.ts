@@ -42,14 +42,18 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 
 function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): Command {
   const program = new Command('nvmem')
-    .description('Read and write EEPROMs behind a CP2112 USB bridge; unplugging in the middle is an ordinary event.')
+    .description(
+      'Read and write EEPROMs behind a CP2112 USB bridge; unplugging in the middle is an ordinary event.',
+    )
     .version(version())
     .addHelpText('after', URI_HELP)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       // With --json a usage error is the JSON document that report() prints.
-      writeErr: (text) => void (json || io.stderr.write(text)),
+      writeErr: (text) => {
+        if (!json) io.stderr.write(text);
+      },
     })
     .showHelpAfterError('(nvmem --help shows the commands, nvmem COMMAND --help their options)');
 
@@ -88,11 +92,12 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
   onDevice('info', 'say what is behind a URI').action((uri: string, options: CommonOptions) =>
     run(options, (session) => infoCommand(session, uri)),
   );
-  command('demo', 'read, unplug, replug and write on a virtual bench of its own').action((options: CommonOptions) =>
-    run(options, async (session) => {
-      const { demoCommand } = await import('./demo.js');
-      await demoCommand(session);
-    }),
+  command('demo', 'read, unplug, replug and write on a virtual bench of its own').action(
+    (options: CommonOptions) =>
+      run(options, async (session) => {
+        const { demoCommand } = await import('./demo.js');
+        await demoCommand(session);
+      }),
   );
   command('rig', 'run a virtual bench (CP2112 with EEPROMs, exported over USB/IP) until Ctrl-C')
     .option('--port <port>', 'TCP port, 0 for a free one', '3240')

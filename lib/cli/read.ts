@@ -34,7 +34,9 @@ export async function readCommand(session: Session, uri: string, options: ReadCo
     if (output !== undefined && output !== '-') {
       await writeWhole(output, data);
       session.answer({ ...document, file: output });
-      await session.say(`read ${bytes(data.length)} from ${describe(facts)} into ${output} in ${duration(document.ms)}`);
+      await session.say(
+        `read ${bytes(data.length)} from ${describe(facts)} into ${output} in ${duration(document.ms)}`,
+      );
       await session.say(`sha256 ${document.sha256}`);
     } else if (session.json) {
       session.answer({ ...document, hex: data.toString('hex') });
@@ -53,8 +55,14 @@ export function window(
 ): { offset: number; length: number } {
   const { size } = device;
   if (offset > size || (length !== undefined && length > size - offset)) {
-    const asked = length === undefined ? `--offset ${String(offset)}` : `${bytes(length)} at ${String(offset)}`;
-    throw new CliError('EINVAL', `${asked} is beyond the end: the device has ${bytes(size)}`, 'Ask for less.', 2);
+    const asked =
+      length === undefined ? `--offset ${String(offset)}` : `${bytes(length)} at ${String(offset)}`;
+    throw new CliError(
+      'EINVAL',
+      `${asked} is beyond the end: the device has ${bytes(size)}`,
+      'Ask for less.',
+      2,
+    );
   }
   return { offset, length: length ?? size - offset };
 }
@@ -79,7 +87,8 @@ async function failRead(
   facts: DeviceFacts & { readonly bytes: number; readonly ms: number; readonly offset: number },
   output: string | undefined,
 ): Promise<never> {
-  if (!(error instanceof NvmemError) || error.partial === undefined) throw new CommandFailure(error, { ...facts });
+  if (!(error instanceof NvmemError) || error.partial === undefined)
+    throw new CommandFailure(error, { ...facts });
   const { partial } = error;
   const kept = { ...facts, bytesTransferred: partial.length, sha256: sha256(partial) };
   const good = `${String(partial.length)} of ${bytes(facts.bytes)} are good`;

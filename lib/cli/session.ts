@@ -62,7 +62,9 @@ export class Session {
     const { timeout } = this.options;
     const limit = timeout === undefined ? undefined : { openTimeoutMs: timeout };
     const device = await open(uri, { ...openOptions, ...limit, signal }).catch((error: unknown) => {
-      throw error instanceof CommandFailure ? error : new CommandFailure(error, { uri, chip: chipName(parsed) });
+      throw error instanceof CommandFailure
+        ? error
+        : new CommandFailure(error, { uri, chip: chipName(parsed) });
     });
     try {
       await body(device, { uri, chip: chipName(parsed), device: device.name });

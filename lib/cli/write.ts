@@ -68,7 +68,12 @@ function writeNotes(error: unknown): string[] {
 }
 
 /** The file's bytes; one that is too big is refused before the bridge is touched, where the URI tells the size. */
-export async function loadFitting(session: Session, uri: string, file: string, offset: number): Promise<Buffer> {
+export async function loadFitting(
+  session: Session,
+  uri: string,
+  file: string,
+  offset: number,
+): Promise<Buffer> {
   const size = sizeOf(parseUri(uri));
   const length = await inputSize(file);
   if (size !== undefined && length !== undefined) checkFits(file, length, offset, size, uri);
@@ -83,10 +88,14 @@ export function checkFits(file: string, length: number, offset: number, size: nu
   const at = offset === 0 ? '' : ` from offset ${String(offset)} on`;
   const more = length > size - offset && file === '-' ? 'more than fits' : bytes(length);
   throw new CommandFailure(
-    new NvmemError('EFBIG', `${file} does not fit: it has ${more}, the device ${bytes(Math.max(size - offset, 0))}${at}`, {
-      syscall: 'write',
-      device: uri,
-    }),
+    new NvmemError(
+      'EFBIG',
+      `${file} does not fit: it has ${more}, the device ${bytes(Math.max(size - offset, 0))}${at}`,
+      {
+        syscall: 'write',
+        device: uri,
+      },
+    ),
     { uri, file, offset, bytes: length, size },
     ['nothing was written'],
   );

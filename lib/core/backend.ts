@@ -99,7 +99,10 @@ export class SlotBackend implements Backend {
   }
 }
 
-function ioOptions(operation: Operation, before: number): {
+function ioOptions(
+  operation: Operation,
+  before: number,
+): {
   signal: AbortSignal | undefined;
   timeoutMs: number | undefined;
   onProgress: ((done: number) => void) | undefined;

@@ -34,7 +34,9 @@ export function runCallback<T>(device: object, callback: () => T | Promise<T>): 
 }
 
 export function isThenable<T>(value: T | Promise<T>): value is Promise<T> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  );
 }
 
 /** Whether the caller runs inside a callback of `device` that has not ended. */

@@ -1,3 +1,4 @@
+/* eslint-disable @typescript-eslint/unbound-method -- methods are only named, as the end of a stack trace */
 import type { CellEntry } from './cell_entry.js';
 import type { DeviceCore, NvmemWriteResult, WriteOptions } from './device_core.js';
 import { checkOperationOptions, checkString, type OperationOptions } from './validate.js';

@@ -48,7 +48,12 @@ const KEYS = ['name', 'offset', 'bytes', 'bitOffset', 'nbits', 'rawLength', 'rea
  * @throws TypeError, RangeError naming the field.
  * @throws NvmemError EINVAL: offset off the stride, or rawLength no multiple of the word size.
  */
-export function makeCellEntry(field: string, info: NvmemCellInfo, wordSize: number, stride: number): CellEntry {
+export function makeCellEntry(
+  field: string,
+  info: NvmemCellInfo,
+  wordSize: number,
+  stride: number,
+): CellEntry {
   checkKeys(field, checkObject(field, info), KEYS);
   const name = checkString(`${field}.name`, info.name);
   const offset = checkInteger(`${field}.offset`, info.offset, 0);
@@ -65,7 +70,8 @@ export function makeCellEntry(field: string, info: NvmemCellInfo, wordSize: numb
     throw new NvmemError('EINVAL', `${field} (${name}): ${rule}`, { syscall: 'register' });
   };
   if (offset % stride !== 0) refuse(`offset must be a multiple of the stride, ${String(stride)}`);
-  if (rawLength % wordSize !== 0) refuse(`rawLength must be a multiple of the word size, ${String(wordSize)}`);
+  if (rawLength % wordSize !== 0)
+    refuse(`rawLength must be a multiple of the word size, ${String(wordSize)}`);
   return { name, offset, rawLength, bytes, bitOffset, nbits, readPostProcess };
 }
 
@@ -81,7 +87,10 @@ export function isBitCell({ bitOffset, nbits }: CellEntry): boolean {
 export function checkCellData(cell: CellEntry, value: unknown, device: string): Buffer {
   const data = checkBytes('data', value);
   const refuse = (rule: string): never => {
-    throw new NvmemError('EINVAL', `cell ${cell.name} of ${device} ${rule}`, { syscall: 'cell-write', device });
+    throw new NvmemError('EINVAL', `cell ${cell.name} of ${device} ${rule}`, {
+      syscall: 'cell-write',
+      device,
+    });
   };
   if (cell.readPostProcess) refuse('is read-only: it has a readPostProcess');
   const fits = data.length === cell.bytes || (isBitCell(cell) && data.length === bytesForBits(cell.nbits));

@@ -83,8 +83,10 @@ export function checkConfig(config: NvmemConfig): CheckedConfig {
   checkObject('provider', provider);
   const isNative = provider instanceof NativeProvider;
   if (!isNative) {
-    if (provider.read !== undefined) checkFunction('provider.read', provider.read);
-    if (provider.write !== undefined) checkFunction('provider.write', provider.write);
+    for (const name of ['read', 'write'] as const) {
+      const method = Reflect.get(provider, name) as unknown;
+      if (method !== undefined) checkFunction(`provider.${name}`, method);
+    }
   }
   const name = config.name === undefined ? undefined : checkName(config.name);
   const id = checkId(config.id ?? 'auto');
@@ -100,8 +102,8 @@ export function checkConfig(config: NvmemConfig): CheckedConfig {
   const readOnly = checkBoolean('readOnly', config.readOnly ?? false);
   const rootOnly = checkBoolean('rootOnly', config.rootOnly ?? false);
   const ignoreWp = checkBoolean('ignoreWp', config.ignoreWp ?? false);
-  const keepouts = checkArray<Keepout>('keepouts', config.keepouts).map((keepout, i) => checkKeepout(keepout, i));
-  const infos = checkArray<NvmemCellInfo>('cells', config.cells);
+  const keepouts = checkArray('keepouts', config.keepouts).map((keepout, i) => checkKeepout(keepout, i));
+  const infos = checkArray('cells', config.cells);
 
   if (!isNative && provider.read === undefined && provider.write === undefined) {
     throw new NvmemError('EINVAL', 'provider needs a read or a write function', { syscall: 'register' });
@@ -124,10 +126,10 @@ export function checkConfig(config: NvmemConfig): CheckedConfig {
   };
 }
 
-function checkArray<T>(field: string, value: unknown): readonly T[] {
+function checkArray<T>(field: string, value: readonly T[] | undefined): readonly T[] {
   if (value === undefined) return [];
-  if (!Array.isArray(value)) throw typeError(field, 'an array', value);
-  return value as readonly T[];
+  if (Array.isArray(value as unknown)) return value;
+  throw typeError(field, 'an array', value);
 }
 
 function checkKeepout(keepout: Keepout, i: number): Keepout {

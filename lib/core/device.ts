@@ -1,3 +1,4 @@
+/* eslint-disable @typescript-eslint/unbound-method -- methods are only named, as the end of a stack trace */
 import { EventEmitter } from 'node:events';
 
 import { NvmemCell } from './cell.js';
@@ -157,7 +158,7 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
   announceRemoved(reason: string): void {
     for (const listener of this.rawListeners('removed')) {
       callUser(() => {
-        (listener as (this: NvmemDevice, reason: string) => unknown).call(this, reason);
+        listener.call(this, reason);
       });
     }
   }

@@ -78,7 +78,8 @@ export class DeviceCore {
         reportWhole(options, length);
         return data;
       }
-      if (status !== EWOULDBLOCK) throw this.#operation('read', offset, length, options, below).error({ status });
+      if (status !== EWOULDBLOCK)
+        throw this.#operation('read', offset, length, options, below).error({ status });
     }
     return this.#track('read', offset, length, options, below, async (operation) => {
       const refused = this.#refusal(operation, backend.canRead ? 0 : EOPNOTSUPP);
@@ -155,7 +156,11 @@ export class DeviceCore {
             );
           } catch (cause) {
             if (cause instanceof Interrupted) throw this.#error(operation, cause);
-            throw operation.error({ status: errnoOf(cause), cause, reason: `readPostProcess of cell ${cell.name}` });
+            throw operation.error({
+              status: errnoOf(cause),
+              cause,
+              reason: `readPostProcess of cell ${cell.name}`,
+            });
           }
         }
         return data.subarray(0, bytes);
@@ -164,7 +169,12 @@ export class DeviceCore {
   }
 
   /** `value` has the cell's length or, for a bit cell, that of its bits. One read-modify-write, alone on the device. */
-  async writeCell(cell: CellEntry, value: unknown, options: WriteOptions, below: Below): Promise<NvmemWriteResult> {
+  async writeCell(
+    cell: CellEntry,
+    value: unknown,
+    options: WriteOptions,
+    below: Below,
+  ): Promise<NvmemWriteResult> {
     const { offset, bytes, bitOffset, nbits } = cell;
     const { name, wordSize } = this.facts;
     const verify = options.verify ?? true;
@@ -173,7 +183,8 @@ export class DeviceCore {
       const able = canWrite && (canRead || !isBitCell(cell));
       const refused = this.#refusal(operation, this.readOnly !== 'no' ? EINVAL : able ? 0 : EOPNOTSUPP);
       if (refused) {
-        const reason = refused.status === EINVAL ? { ...refused, reason: 'the device is read-only' } : refused;
+        const reason =
+          refused.status === EINVAL ? { ...refused, reason: 'the device is read-only' } : refused;
         throw this.#writeError(operation, nothingWritten(reason, this.#split(offset, bytes)));
       }
       const data = checkCellData(cell, value, name);
@@ -277,7 +288,8 @@ export class DeviceCore {
     const untouched = (failure: Failure): WriteEnd =>
       nothingWritten(failure, this.#split(operation.offset, operation.length));
     try {
-      await this.#lock.acquire(operation);
+      // At once where it can be: what is called first is on the wire first.
+      if (!this.#lock.tryAcquire()) await this.#lock.acquire(operation);
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;
       throw this.#writeError(operation, untouched(error));

@@ -96,7 +96,7 @@ const table = {
     errno: 110,
     exit: 6,
     says: 'it took too long',
-    when: 'timeoutMs passed, the bridge or its server stopped answering, or a part stayed busy beyond its write cycle.',
+    when: 'The time limit passed (timeoutMs), the bridge or its server stopped answering, or a part stayed busy beyond its write cycle.',
     hint: 'Repeat, with a longer timeout if the transfer is long; a bridge that stays silent needs to be plugged in again.',
   },
   ABORT_ERR: {

@@ -116,7 +116,10 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     const { name, wordSize, stride } = core.facts;
     const entry: CellEntry = makeCellEntry('info', info, wordSize, stride);
     if (this.#byName.get(name)?.core !== core) {
-      throw new NvmemError('ENODEV', `${name} is not registered any more`, { syscall: 'addCell', device: name });
+      throw new NvmemError('ENODEV', `${name} is not registered any more`, {
+        syscall: 'addCell',
+        device: name,
+      });
     }
     core.cells.push(entry);
     const cell = new NvmemCell(core, entry);

@@ -48,11 +48,10 @@ export class ScriptBackend implements Backend {
     length: number,
     before: number,
   ): Promise<PieceReadOutcome> {
-    const { read } = this.#provider;
-    if (!read) return { ...outcome(EOPNOTSUPP), data: new Uint8Array(0) };
+    if (!this.canRead) return { ...outcome(EOPNOTSUPP), data: new Uint8Array(0) };
     try {
       const data = await this.#call(operation, 'read', (context) =>
-        read.call(this.#provider, offset, length, context),
+        this.#provider.read?.(offset, length, context),
       );
       if (!(data instanceof Uint8Array)) {
         const reason = 'the provider did not give a Uint8Array';
@@ -77,10 +76,9 @@ export class ScriptBackend implements Backend {
     verify: boolean,
     before: number,
   ): Promise<PieceOutcome> {
-    const { write } = this.#provider;
-    if (!write) return outcome(EOPNOTSUPP);
+    if (!this.canWrite) return outcome(EOPNOTSUPP);
     try {
-      await this.#call(operation, 'write', (context) => write.call(this.#provider, offset, data, context));
+      await this.#call(operation, 'write', (context) => this.#provider.write?.(offset, data, context));
     } catch (error) {
       const stored = storedBytes(error, data.length);
       return { ...failed(error), transferred: stored, uncertain: data.length - stored };
@@ -147,7 +145,9 @@ function failed(error: unknown): PieceOutcome {
 
 function storedBytes(error: unknown, length: number): number {
   const stored = (error as { bytesTransferred?: unknown } | null | undefined)?.bytesTransferred;
-  return typeof stored === 'number' && Number.isInteger(stored) && stored >= 0 && stored <= length ? stored : 0;
+  return typeof stored === 'number' && Number.isInteger(stored) && stored >= 0 && stored <= length
+    ? stored
+    : 0;
 }
 
 function compare(offset: number, data: Uint8Array, back: Uint8Array): PieceOutcome | undefined {

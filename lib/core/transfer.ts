@@ -116,15 +116,19 @@ async function writePiece(
   const status = backend.writeNow(offset, part);
   if (status === EWOULDBLOCK) return backend.write(operation, offset, part, verify, before);
   const transferred = status === 0 ? part.length : 0;
-  return { status, transferred, uncertain: 0, protectStatus: 0, mismatchOffset: 0, mismatchCount: 0, reason: '' };
+  return {
+    status,
+    transferred,
+    uncertain: 0,
+    protectStatus: 0,
+    mismatchOffset: 0,
+    mismatchCount: 0,
+    reason: '',
+  };
 }
 
 /** What a write that never reached its provider has done: nothing. */
-export function nothingWritten(
-  failure: Failure,
-  segments: readonly Segment[],
-  protectStatus = 0,
-): WriteEnd {
+export function nothingWritten(failure: Failure, segments: readonly Segment[], protectStatus = 0): WriteEnd {
   const untouched = new Ranges();
   for (const { offset, length, fill } of segments) if (fill === undefined) untouched.add(offset, length);
   return {

@@ -30,7 +30,12 @@ export function boundsError(device: string, size: number, offset: number, length
   return Object.assign(error, { code: 'EINVAL', errno: -22 });
 }
 
-export function checkInteger(field: string, value: unknown, low: number, high = Number.MAX_SAFE_INTEGER): number {
+export function checkInteger(
+  field: string,
+  value: unknown,
+  low: number,
+  high = Number.MAX_SAFE_INTEGER,
+): number {
   if (typeof value !== 'number') throw typeError(field, 'a number', value);
   if (!Number.isSafeInteger(value) || value < low || value > high) {
     const rule =

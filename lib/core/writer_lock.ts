@@ -15,22 +15,21 @@ export class WriterLock {
   /** @throws Interrupted when the operation ends before its turn; then it has left the queue. */
   async acquire(operation: Operation): Promise<void> {
     if (this.tryAcquire()) return;
-    let turn!: () => void;
-    let mine = false;
+    const place = { mine: false, call: (): void => undefined };
     const granted = new Promise<void>((resolve) => {
-      turn = () => {
-        mine = true;
+      place.call = () => {
+        place.mine = true;
         resolve();
       };
     });
-    this.#waiting.push(turn);
+    this.#waiting.push(place.call);
     try {
       await operation.waitFor(granted);
     } catch (error) {
-      const at = this.#waiting.indexOf(turn);
+      const at = this.#waiting.indexOf(place.call);
       if (at >= 0) this.#waiting.splice(at, 1);
       // The turn came in the same tick as the interruption: it goes to the next.
-      if (mine) this.release();
+      if (place.mine) this.release();
       throw error;
     }
   }

@@ -100,9 +100,13 @@ function openingError(uri: UsbipUri, status: number, reason: string, openTimeout
     ENODEV: 'the server hung up, or the bridge went away, while it was being opened',
   };
   const detail = reason === '' ? '' : ` (${reason})`;
-  return new NvmemError(code, `cannot open the bridge ${where(uri)}: ${sentences[code] ?? saysOf(code)}${detail}`, {
-    errno: status,
-    syscall: 'open',
-    device: uri.uri,
-  });
+  return new NvmemError(
+    code,
+    `cannot open the bridge ${where(uri)}: ${sentences[code] ?? saysOf(code)}${detail}`,
+    {
+      errno: status,
+      syscall: 'open',
+      device: uri.uri,
+    },
+  );
 }

@@ -31,7 +31,8 @@ export async function openFile(uri: FileUri, readOnly: boolean): Promise<FilePro
   } catch (cause) {
     const errno = errnoOf(cause);
     const code = codeOf(errno);
-    const says = code === 'ENOENT' ? 'there is no such file' : cause instanceof Error ? cause.message : String(cause);
+    const says =
+      code === 'ENOENT' ? 'there is no such file' : cause instanceof Error ? cause.message : String(cause);
     const hint = code === 'ENOENT' ? 'Check the path.' : undefined;
     throw new NvmemError(code, `cannot open ${uri.path}: ${says}`, {
       errno,
@@ -43,7 +44,10 @@ export async function openFile(uri: FileUri, readOnly: boolean): Promise<FilePro
   }
 }
 
-async function openHandle(path: string, readOnly: boolean): Promise<{ handle: FileHandle; writable: boolean }> {
+async function openHandle(
+  path: string,
+  readOnly: boolean,
+): Promise<{ handle: FileHandle; writable: boolean }> {
   if (!readOnly) {
     try {
       return { handle: await open(path, 'r+'), writable: true };

@@ -6,7 +6,14 @@ import { codeOf, NvmemError, saysOf } from '../core/errors.js';
 import type { Keepout } from '../core/keepouts.js';
 import type { NvmemId } from '../core/naming.js';
 import { memoryProvider, nvmem, type Nvmem } from '../core/registry.js';
-import { checkBoolean, checkKeys, checkObject, checkSignal, checkString, checkTimeout } from '../core/validate.js';
+import {
+  checkBoolean,
+  checkKeys,
+  checkObject,
+  checkSignal,
+  checkString,
+  checkTimeout,
+} from '../core/validate.js';
 import type { NativeSlot } from '../native/index.js';
 import { parseUri, type FileUri, type MemUri, type UsbipUri } from '../uri/uri.js';
 import { leaseBus, where, type BusLease } from './bus_pool.js';
@@ -205,7 +212,11 @@ async function openImage(uri: FileUri, readOnly: boolean): Promise<Source> {
   };
 }
 
-async function openPart(uri: UsbipUri, openTimeoutMs: number, signal: AbortSignal | undefined): Promise<Source> {
+async function openPart(
+  uri: UsbipUri,
+  openTimeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<Source> {
   const { part, busid } = uri;
   const deadline = performance.now() + openTimeoutMs;
   const lease = await leaseBus(uri, openTimeoutMs);

@@ -87,11 +87,15 @@ export function parseUri(uri: string): NvmemUri {
 }
 
 function refuse(uri: string, what: string, hint: string): never {
-  throw new NvmemError('EINVAL', `the URI ${JSON.stringify(uri)} is wrong: ${what}`, { syscall: 'open', hint });
+  throw new NvmemError('EINVAL', `the URI ${JSON.stringify(uri)} is wrong: ${what}`, {
+    syscall: 'open',
+    hint,
+  });
 }
 
 function parseUsbip(uri: string, url: URL): UsbipUri {
-  if (url.hostname === '') refuse(uri, 'it names no host', 'Write usbip://HOST[:PORT]/BUSID/0xADDR?chip=NAME.');
+  if (url.hostname === '')
+    refuse(uri, 'it names no host', 'Write usbip://HOST[:PORT]/BUSID/0xADDR?chip=NAME.');
   const port = url.port === '' ? USBIP_PORT : Number(url.port);
   if (port === 0) refuse(uri, 'port 0 cannot be connected to', `The usual port is ${String(USBIP_PORT)}.`);
   const path = url.pathname.split('/').slice(1).map(decode);
@@ -101,7 +105,11 @@ function parseUsbip(uri: string, url: URL): UsbipUri {
   }
   // USB/IP carries the bus id in 32 bytes, the last of them NUL.
   if (!/^[\x21-\x7e]{1,31}$/.test(busid)) {
-    refuse(uri, `${JSON.stringify(busid)} is no bus id`, 'A bus id looks like 1-1; usbip list -r HOST shows them.');
+    refuse(
+      uri,
+      `${JSON.stringify(busid)} is no bus id`,
+      'A bus id looks like 1-1; usbip list -r HOST shows them.',
+    );
   }
   return {
     scheme: 'usbip',
@@ -138,7 +146,8 @@ function parsePart(uri: string, addressText: string, found: ReadonlyMap<string, 
     const text = found.get(key);
     if (text === undefined) return undefined;
     const value = /^(0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : NaN;
-    if (!(value >= low && value <= high)) refuse(uri, `${key}=${text} is not ${rule}`, `Give ${key}= ${rule}.`);
+    if (!(value >= low && value <= high))
+      refuse(uri, `${key}=${text} is not ${rule}`, `Give ${key}= ${rule}.`);
     return value;
   };
   const address = /^0x[0-9a-f]{1,2}$/i.test(addressText) ? Number(addressText) : NaN;
@@ -153,7 +162,11 @@ function parsePart(uri: string, addressText: string, found: ReadonlyMap<string, 
   const chip = chipOf(uri, found.get('chip'));
   const wp = found.get('wp');
   if (wp?.includes(':')) {
-    refuse(uri, `wp=${wp} is a line of another chip`, 'Here wp= takes the number of a GPIO of the bridge, 0 to 7.');
+    refuse(
+      uri,
+      `wp=${wp} is a line of another chip`,
+      'Here wp= takes the number of a GPIO of the bridge, 0 to 7.',
+    );
   }
   const width = number('addressWidth', 8, 16, '8 or 16');
   if (width !== undefined && width !== 8 && width !== 16) {
@@ -164,7 +177,11 @@ function parsePart(uri: string, addressText: string, found: ReadonlyMap<string, 
   const size = number('size', 1, 8 * block, `a number of bytes from 1 to ${String(8 * block)}`) ?? chip.size;
   const pageSize = number('page', 1, 256, 'a power of two from 1 to 256') ?? chip.pageSize;
   if ((pageSize & (pageSize - 1)) !== 0) {
-    refuse(uri, `page=${String(pageSize)} is not a power of two`, 'The data sheet says how long a write page is.');
+    refuse(
+      uri,
+      `page=${String(pageSize)} is not a power of two`,
+      'The data sheet says how long a write page is.',
+    );
   }
   const part: PartUri = {
     chip,
@@ -216,7 +233,8 @@ function parseMem(uri: string, url: URL): MemUri {
 function parseFile(uri: string, url: URL): FileUri {
   query(uri, url, []);
   const hint = 'Write file:// and an absolute path, for example file:///tmp/image.bin.';
-  if (url.hostname !== '') refuse(uri, `file:// has no host, and ${JSON.stringify(url.hostname)} is one`, hint);
+  if (url.hostname !== '')
+    refuse(uri, `file:// has no host, and ${JSON.stringify(url.hostname)} is one`, hint);
   if (url.pathname === '/') refuse(uri, 'it names no file', hint);
   try {
     return { scheme: 'file', uri, path: fileURLToPath(url) };
