@@ -98,28 +98,30 @@ std::size_t Domain::slot_count() const noexcept {
   return count - 1;  // the shared one
 }
 
-void Hold::label(const char* text) noexcept {
-  auto* const record = new (std::nothrow) detail::HoldRecord;
-  if (record == nullptr) return;  // the hold is good, its report will be nameless
-  std::strncpy(record->label, text, sizeof record->label - 1);
-  record->thread = detail::thread_id();
+namespace detail {
+
+HoldRecord* add_record(DomainState* domain, const char* label) noexcept {
+  auto* const record = new (std::nothrow) HoldRecord;
+  if (record == nullptr) return nullptr;
+  std::strncpy(record->label, label, sizeof record->label - 1);
+  record->thread = thread_id();
   record->since = monotonic_clock().now();
-  const std::lock_guard lock(domain_->holds_lock);
-  record->next = domain_->holds;
-  record->link = &domain_->holds;
+  const std::lock_guard lock(domain->holds_lock);
+  record->next = domain->holds;
+  record->link = &domain->holds;
   if (record->next != nullptr) record->next->link = &record->next;
-  domain_->holds = record;
-  record_ = record;
+  domain->holds = record;
+  return record;
 }
 
-void Hold::forget() noexcept {
-  detail::HoldRecord* const record = std::exchange(record_, nullptr);
+void remove_record(DomainState* domain, HoldRecord* record) noexcept {
   {
-    const std::lock_guard lock(domain_->holds_lock);
+    const std::lock_guard lock(domain->holds_lock);
     *record->link = record->next;
     if (record->next != nullptr) record->next->link = record->link;
   }
   delete record;
 }
 
+}  // namespace detail
 }  // namespace nvmem::srcu

@@ -105,7 +105,7 @@ inline Scope::Scope(const Domain& domain) noexcept : Scope(domain.state_, detail
 
 inline Hold::Hold(const Domain& domain, const char* text) noexcept
     : Hold(domain.state_, detail::own_slot(domain.state_)) {
-  if (text != nullptr) label(text);
+  if (text != nullptr) record_ = detail::add_record(domain_, text);
 }
 
 }  // namespace nvmem::srcu

@@ -12,6 +12,31 @@ namespace nvmem::srcu {
 class Domain;
 class Scope;
 
+namespace detail {
+
+/// Non-zero while the grace-period thread sleeps: the id of the only domain it waits for, or kAnyDomain.
+/// Process-wide, because a hold's release may be the last thing that happens to its domain.
+extern std::atomic<std::uint64_t> g_awaited __attribute__((visibility("hidden")));
+inline constexpr std::uint64_t kAnyDomain = ~std::uint64_t{0};
+void wake_collector() noexcept;
+
+// Functions of values and not of the Hold: a token whose address no call has seen lives in registers.
+/// Null where there is no memory: the hold is good, its report will be nameless.
+HoldRecord* add_record(DomainState* domain, const char* label) noexcept;
+void remove_record(DomainState* domain, HoldRecord* record) noexcept;
+
+/// One more on a counter that only this thread writes. A branch instead of an indexed address: it is
+/// predicted, and the processor forwards a store to a load of the same fixed offset much sooner.
+inline void count(std::atomic<std::uint64_t> (&counters)[2], std::uint32_t index) noexcept {
+  if (index == 0) {
+    counters[0].store(counters[0].load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  } else {
+    counters[1].store(counters[1].load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  }
+}
+
+}  // namespace detail
+
 /// The calling thread's place in a domain, looked up once. Belongs to the thread that made it; keeps the
 /// domain's memory (not its contents) alive.
 class Reader {
@@ -73,8 +98,6 @@ class Hold {
 
  private:
   Hold(detail::DomainState* domain, detail::ReaderSlot* slot) noexcept;
-  void label(const char* text) noexcept;
-  void forget() noexcept;
   void end(detail::ReaderSlot* slot) noexcept;
 
   detail::DomainState* domain_ = nullptr;
@@ -83,7 +106,8 @@ class Hold {
 };
 
 /// A section that ends on the thread it began on, after every scope begun later there (srcu_read_lock): a
-/// local variable. Nestable, about a nanosecond. Not for signal handlers.
+/// local variable. Nestable, about a nanosecond. Not for signal handlers. (Where that nanosecond counts the
+/// variable must not be const: gcc 12 keeps const objects in memory, which costs another.)
 class Scope {
  public:
   /// Looks the thread up; a Reader saves that.
@@ -115,29 +139,20 @@ class Scope {
   bool outermost_;
 };
 
-namespace detail {
-/// Non-zero while the grace-period thread sleeps: the id of the only domain it waits for, or kAnyDomain.
-/// Process-wide, because a hold's release may be the last thing that happens to its domain.
-extern std::atomic<std::uint64_t> g_awaited __attribute__((visibility("hidden")));
-inline constexpr std::uint64_t kAnyDomain = ~std::uint64_t{0};
-void wake_collector() noexcept;
-}  // namespace detail
-
 inline Hold::Hold(detail::DomainState* domain, detail::ReaderSlot* slot) noexcept : domain_(domain) {
   index_ = domain->index.load(std::memory_order_acquire) & 1;
   NVMEM_SRCU_WINDOW(down);
-  std::atomic<std::uint64_t>& locks = slot->locks[index_];
-  locks.store(locks.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  detail::count(slot->locks, index_);
   detail::order_entry(*domain);
 }
 
 inline void Hold::end(detail::ReaderSlot* slot) noexcept {
-  if (record_ != nullptr) forget();
+  if (record_ != nullptr) [[unlikely]]
+    detail::remove_record(domain_, std::exchange(record_, nullptr));
   detail::DomainState* const domain = std::exchange(domain_, nullptr);
   const std::uint64_t id = domain->id;
   if (slot != nullptr) [[likely]] {
-    std::atomic<std::uint64_t>& unlocks = slot->unlocks[index_];
-    unlocks.store(unlocks.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    detail::count(slot->unlocks, index_);
   } else {
     domain->shared.unlocks[index_].fetch_add(1, std::memory_order_release);
   }
@@ -150,7 +165,7 @@ inline void Hold::end(detail::ReaderSlot* slot) noexcept {
 }
 
 inline Hold::Hold(const Scope& scope, const char* text) noexcept : Hold(scope.domain_, scope.slot_) {
-  if (text != nullptr) label(text);
+  if (text != nullptr) record_ = detail::add_record(domain_, text);
 }
 
 }  // namespace nvmem::srcu
