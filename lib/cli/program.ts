@@ -46,6 +46,7 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
       'Read and write EEPROMs behind a CP2112 USB bridge; unplugging in the middle is an ordinary event.',
     )
     .version(version())
+    .enablePositionalOptions() // "rig --version 2" is the silicon, not ours
     .addHelpText('after', URI_HELP)
     .exitOverride()
     .configureOutput({
