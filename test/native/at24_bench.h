@@ -130,6 +130,16 @@ inline std::vector<std::uint8_t> pattern(std::size_t length, unsigned salt) {
   return bytes;
 }
 
+/// A part of the middle size, with its WP pin on GPIO 2.
+inline Eeprom model() {
+  Eeprom part;
+  part.size = 4096;
+  part.address_bytes = 2;
+  part.page = 32;
+  part.wp_line = 2;
+  return part;
+}
+
 /// The geometries of at24.c, with the pages of the makers.
 struct Named {
   const char* name;

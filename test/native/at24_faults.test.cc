@@ -1,10 +1,8 @@
 // What an EEPROM's requests come to when something goes wrong at any operation of them.
 #include <algorithm>
-#include <random>
+#include <chrono>
 #include <string>
-#include <thread>
 
-#include "native/slot/slot.h"
 #include "test/native/at24_bench.h"
 
 using namespace nvmem;
@@ -12,6 +10,7 @@ using fake::At24Bench;
 using fake::Eeprom;
 using fake::Fault;
 using fake::Kind;
+using fake::model;
 using fake::Op;
 using fake::pattern;
 
@@ -20,15 +19,6 @@ namespace {
 constexpr std::uint64_t kOffset = 20;
 constexpr std::size_t kLength = 80;  // with 32-byte pages: 12, 32, 32 and 4 bytes
 constexpr std::size_t kAll = 1000;
-
-Eeprom model() {
-  Eeprom part;
-  part.size = 4096;
-  part.address_bytes = 2;
-  part.page = 32;
-  part.wp_line = 2;
-  return part;
-}
 
 std::vector<std::uint8_t> inverse(std::vector<std::uint8_t> bytes) {
   for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(~byte);
@@ -385,128 +375,45 @@ TEST("at24 faults: a read is unplugged at every chunk, and every request behind 
   }
 }
 
-TEST("at24 faults: stop() ends the requests of this part and of no other") {
-  At24Bench bench;
-  Eeprom second = model();
-  second.address = 0x51;
-  Eeprom& one = bench.world.add(model());
-  Eeprom& two = bench.world.add(second);
-  bench.open(true);
-  const auto stopped = bench.provider(one);
-  const auto other = bench.provider(two);
-  std::vector<std::uint64_t> ids;
-  for (int i = 0; i < 3; ++i) {
-    ids.push_back(bench.start(*stopped, bench.read(0, 100)));
-    ids.push_back(bench.start(*stopped, bench.write(0, {1})));
-  }
-  const auto lives = bench.start(*other, bench.read(0, 4096));
-  stopped->stop();
-  bench.go();
-  for (const std::uint64_t id : ids) CHECK_EQ(bench.sink->wait(id).outcome.status, -ENODEV);
-  CHECK_EQ(bench.sink->wait(lives).outcome.status, 0);
-  CHECK_EQ(bench.run(*stopped, bench.read(0, 1)).outcome.status, -ENODEV);
-  CHECK_EQ(bench.run(*stopped, bench.read(0, 0)).outcome.status, -ENODEV);
-  CHECK_EQ(one.cycles, 0U);
-}
-
-TEST("at24 faults: the provider may be freed by the completion of its last request, wherever that happens") {
-  enum class Way { kDone, kAbandoned, kStopped, kClosedBus, kInvalid };
-  for (const Way way : {Way::kDone, Way::kAbandoned, Way::kStopped, Way::kClosedBus, Way::kInvalid}) {
+TEST("at24 faults: a host that was away for longer than the write cycle still makes a late try") {
+  const Nanoseconds away = 31 * kMillisecond;
+  for (const bool write : {true, false}) {
     At24Bench bench;
-    Eeprom& part = bench.world.add(model());
-    std::unique_ptr<At24> provider;
-    bench.sink->on_complete = [&](std::uint64_t) { provider.reset(); };
-    bench.open(true);
-    provider = bench.provider(part);
-    auto request = bench.write(way == Way::kInvalid ? 5000 : 0, pattern(100, 7));
-    const std::uint64_t id = request->id;
-    if (way == Way::kAbandoned) {
-      request->cancel = std::make_shared<CancelToken>();
-      request->cancel->cancel(-ECANCELED);
-    }
-    if (way == Way::kStopped) provider->stop();
-    if (way == Way::kClosedBus) bench.bus->close();
-    provider->submit(std::move(request));
-    bench.go();
-    CHECK(bench.sink->wait(id).outcome.status == 0 || way != Way::kDone);
-    bench.close();
-    CHECK(provider == nullptr);
-  }
-}
-
-TEST("at24 faults: requests from several threads while the part is stopped all end (random)") {
-  const unsigned seed = std::random_device{}();
-  for (unsigned round = 0; round < 6; ++round) {
-    At24Bench bench;
-    Eeprom& part = bench.world.add(model());
+    Eeprom& part = bench.world.add({});
     bench.open();
     const auto provider = bench.provider(part);
-    std::vector<std::unique_ptr<Request>> requests[2];
-    std::vector<std::uint64_t> ids;
-    std::mt19937 random(seed + round);
-    for (auto& mine : requests) {
-      for (int i = 0; i < 60; ++i) {
-        mine.push_back(random() % 4 == 0 ? bench.write(random() % 4000, pattern(1 + random() % 90, round))
-                                         : bench.read(random() % 3000, 1 + random() % 1000));
-        ids.push_back(mine.back()->id);
-      }
-    }
-    const std::size_t stop_at = random() % 60;
-    std::vector<std::thread> threads;
-    for (auto& mine : requests) {
-      threads.emplace_back([&] {
-        for (std::size_t i = 0; i < mine.size(); ++i) {
-          if (&mine == &requests[0] && i == stop_at) provider->stop();
-          provider->submit(std::move(mine[i]));
-        }
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-    for (const std::uint64_t id : ids) {
-      const int status = bench.sink->wait(id).outcome.status;
-      if (status != 0 && status != -ENODEV) std::printf("  seed %u\n", seed);
-      CHECK(status == 0 || status == -ENODEV);
-    }
-    bench.close();
-    CHECK(!bench.world.levels.contains(2) || bench.world.levels[2]);
+    CHECK_EQ(bench.run(*provider, bench.probe()).outcome.status, 0);
+    bool slept = false;
+    bench.world.before = [&](std::size_t, const Op& op) {
+      if (slept || (write && op.length > 0)) return Fault{};
+      slept = true;
+      bench.world.clock.advance(away);
+      part.busy_until = bench.world.clock.now() + kMillisecond;
+      return Fault{};
+    };
+    CHECK_EQ(bench.run(*provider, write ? bench.write(0, {1}) : bench.read(0, 1)).outcome.status, 0);
+    CHECK(slept);
   }
 }
 
-TEST(
-    "at24 faults: a slot unregistered at every chunk of a read settles the read before it frees the "
-    "provider") {
-  for (std::size_t k = 0; k < 8; ++k) {
-    for (const bool unplug : {false, true}) {
-      At24Bench bench;
-      Eeprom& part = bench.world.add(model());
-      bench.open(true);
-      const std::shared_ptr<Slot> slot = Slot::create(bench.provider(part));
-      std::mutex mutex;
-      std::condition_variable changed;
-      bool freed = false;
-      bool settled_first = false;
-      auto request = bench.read(0, 4096);
-      const std::uint64_t id = request->id;
-      bench.world.before = [&](std::size_t index, const Op&) {
-        if (index != k) return Fault{};
-        slot->unregister([&] {
-          const std::lock_guard lock(mutex);
-          settled_first = bench.sink->has(id);
-          freed = true;
-          changed.notify_all();
-        });
-        return unplug ? Fault{.status = -ENODEV, .gone = true} : Fault{};
-      };
-      CHECK(slot->submit(request).ok());
-      bench.go();
-      const auto done = bench.sink->wait(id);
-      CHECK_EQ(done.outcome.status, -ENODEV);
-      CHECK_EQ(done.outcome.transferred, 512 * k);
-      std::unique_lock lock(mutex);
-      changed.wait(lock, [&] { return freed; });
-      CHECK(settled_first);
-      auto late = bench.read(0, 1);
-      CHECK_EQ(slot->submit(late).error(), -ENODEV);
-    }
-  }
+TEST("at24 faults: a write-protect line that could not be raised is raised while nobody asks for anything") {
+  Trial trial;
+  std::mutex mutex;
+  std::condition_variable changed;
+  int raises = 0;
+  trial.bench.world.before = [&](std::size_t, const Op& op) {
+    if (op.kind != Kind::kSet || op.bytes[0] != 1) return Fault{};
+    const std::lock_guard lock(mutex);
+    changed.notify_all();
+    return ++raises <= 4 ? Fault{.status = -EIO} : Fault{};
+  };
+  trial.run();
+  CHECK_EQ(trial.outcome.status, 0);
+  CHECK_EQ(trial.outcome.protect_status, -EIO);
+  std::unique_lock lock(mutex);
+  CHECK(changed.wait_for(lock, std::chrono::seconds(60), [&] { return raises > 4; }));
+  lock.unlock();
+  trial.bench.close();
+  CHECK_EQ(raises, 5);
+  CHECK(trial.bench.world.levels[2]);
 }
