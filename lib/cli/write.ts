@@ -55,11 +55,8 @@ export async function writeCommand(
 /** Which parts of the device hold what, after a write that failed. */
 function writeNotes(error: unknown): string[] {
   if (!(error instanceof NvmemError)) return [];
-  const { committed, uncertain, untouched, mismatchOffset, mismatchCount, protectError } = error;
+  const { committed, uncertain, untouched, protectError } = error;
   const notes: string[] = [];
-  if (mismatchOffset !== undefined) {
-    notes.push(`first difference at 0x${mismatchOffset.toString(16)}, ${bytes(mismatchCount ?? 0)} differ`);
-  }
   for (const [name, ranges] of Object.entries({ committed, uncertain, untouched })) {
     if (ranges && ranges.length > 0) notes.push(`${name}: ${ranges.map(range).join(', ')}`);
   }

@@ -127,9 +127,9 @@ export function checkConfig(config: NvmemConfig): CheckedConfig {
 }
 
 function checkArray<T>(field: string, value: readonly T[] | undefined): readonly T[] {
-  if (value === undefined) return [];
-  if (Array.isArray(value as unknown)) return value;
-  throw typeError(field, 'an array', value);
+  const list: unknown = value ?? [];
+  if (!Array.isArray(list)) throw typeError(field, 'an array', list);
+  return value ?? [];
 }
 
 function checkKeepout(keepout: Keepout, i: number): Keepout {

@@ -27,7 +27,7 @@ const table = {
     exit: 3,
     says: 'the device is gone',
     when: 'The bridge was unplugged, its server hung up, or the provider was unregistered, before or during the operation.',
-    hint: 'Plug it in again and repeat; what was read up to then is in the error.',
+    hint: 'Plug it in again and repeat.',
   },
   ENXIO: {
     errno: 6,
@@ -104,7 +104,7 @@ const table = {
     exit: 130,
     says: 'the operation was aborted',
     when: 'The AbortSignal given to the operation was aborted. `name` is AbortError and `cause` the reason of the signal, as in Node.',
-    hint: 'Nothing to do; what was done up to then is in the error.',
+    hint: 'Repeat it when you are ready.',
   },
   ECONNREFUSED: {
     errno: 111,

@@ -119,15 +119,21 @@ export class Operation {
     return this.#site.adopt(error);
   }
 
-  #sentence(code: string, failure: Failure, { bytesTransferred }: NvmemErrorDetails): string {
+  #sentence(code: string, failure: Failure, details: NvmemErrorDetails): string {
+    const aborted = code === 'ABORT_ERR';
+    const { bytesTransferred, mismatchOffset, mismatchCount } = details;
     const { device, syscall, length, offset } = this;
     const what = `${syscall} of ${String(length)} bytes at ${String(offset)}`;
     const done =
       bytesTransferred === undefined
         ? ''
         : `; ${String(bytesTransferred)} of ${String(length)} bytes are ${syscall.endsWith('write') ? 'committed' : 'good'}`;
-    const reason = failure.reason === undefined || failure.reason === '' ? '' : ` (${failure.reason})`;
-    return `${saysOf(code)}${reason}, ${what} of ${device}${done}`;
+    const mismatch =
+      mismatchOffset === undefined
+        ? ''
+        : `; ${String(mismatchCount)} differ, the first at 0x${mismatchOffset.toString(16)}`;
+    const reason = aborted || (failure.reason ?? '') === '' ? '' : ` (${failure.reason ?? ''})`;
+    return `${saysOf(code)}${reason}, ${what} of ${device}${done}${mismatch}`;
   }
 
   /** Always, at the end. */

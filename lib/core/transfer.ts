@@ -5,6 +5,7 @@ import type { Segment } from './keepouts.js';
 import type { Failure, Operation } from './operation.js';
 
 const EWOULDBLOCK = -11;
+const EBADMSG = -74;
 
 export interface ReadEnd {
   /** Good bytes from the start. */
@@ -83,7 +84,7 @@ export async function writeSegments(
         committed.add(offset, length);
       } else {
         failed = outcome;
-        const { transferred: through, uncertain: between } = outcome;
+        const { through, between } = reach(offset, outcome);
         committed.add(offset, through);
         uncertain.add(offset + through, between);
         untouched.add(offset + through + between, length - through - between);
@@ -102,6 +103,17 @@ export async function writeSegments(
     mismatchOffset: mismatch?.mismatchOffset,
     mismatchCount: mismatch?.mismatchCount,
   };
+}
+
+/**
+ * How far a failed write came: bytes that hold the new data, and bytes after them that may. A part that drops a write
+ * acknowledges it like any other, so what verification found different is not committed, and what follows it is in doubt.
+ */
+function reach(offset: number, outcome: PieceOutcome): { through: number; between: number } {
+  const { status, transferred, uncertain, mismatchOffset, mismatchCount } = outcome;
+  if (status !== EBADMSG || mismatchCount === 0) return { through: transferred, between: uncertain };
+  const through = Math.min(transferred, Math.max(mismatchOffset - offset, 0));
+  return { through, between: transferred + uncertain - through };
 }
 
 async function writePiece(

@@ -99,14 +99,13 @@ function openingError(uri: UsbipUri, status: number, reason: string, openTimeout
     EBUSY: 'the bridge is in use by someone else',
     ENODEV: 'the server hung up, or the bridge went away, while it was being opened',
   };
-  const detail = reason === '' ? '' : ` (${reason})`;
-  return new NvmemError(
-    code,
-    `cannot open the bridge ${where(uri)}: ${sentences[code] ?? saysOf(code)}${detail}`,
-    {
-      errno: status,
-      syscall: 'open',
-      device: uri.uri,
-    },
-  );
+  const sentence = sentences[code] ?? saysOf(code);
+  // Where the two would say the same, the transport's own words are the better ones.
+  const both = code === 'ENOTSUP' || code === 'ETIMEDOUT';
+  const why = reason === '' ? sentence : both ? `${sentence} (${reason})` : reason;
+  return new NvmemError(code, `cannot open the bridge ${where(uri)}: ${why}`, {
+    errno: status,
+    syscall: 'open',
+    device: uri.uri,
+  });
 }

@@ -167,8 +167,10 @@ async function unlessAborted(
 ): Promise<Source> {
   if (signal === undefined) return opening;
   let onAbort!: () => void;
-  const aborted = new Promise<void>((resolve) => {
-    onAbort = resolve;
+  const aborted = new Promise<undefined>((resolve) => {
+    onAbort = () => {
+      resolve(undefined);
+    };
   });
   signal.addEventListener('abort', onAbort, { once: true });
   try {
@@ -269,7 +271,7 @@ async function probe(
   const { part } = uri;
   const code = codeOf(status);
   const at = `0x${part.address.toString(16)} on the bridge ${where(uri)}`;
-  const detail = reason === '' ? '' : ` (${reason})`;
+  const detail = reason === '' || code === 'ENXIO' ? '' : ` (${reason})`;
   const line = part.wpLine === undefined ? '' : `, or GPIO ${String(part.wpLine)} cannot drive write protect`;
   const sentence =
     code === 'ENXIO'

@@ -164,9 +164,17 @@ test('a mismatch says where and how much', async () => {
   const slot = new FakeSlot(new Uint8Array(8));
   const { device } = await onSlot(slot);
   const write = device.write(0, Uint8Array.of(1, 2, 3));
-  (await slot.next()).end({ status: -74, transferred: 0, uncertain: 3, mismatchOffset: 1, mismatchCount: 2 });
+  (await slot.next()).end({ status: -74, transferred: 3, mismatchOffset: 1, mismatchCount: 2 });
   const error = await failure(write);
-  expect(error).toMatchObject({ code: 'EBADMSG', mismatchOffset: 1, mismatchCount: 2 });
+  expect(error).toMatchObject({
+    code: 'EBADMSG',
+    message: expect.stringMatching(/; 1 of 3 bytes are committed; 2 differ, the first at 0x1$/),
+    mismatchOffset: 1,
+    mismatchCount: 2,
+    committed: [{ offset: 0, length: 1 }],
+    uncertain: [{ offset: 1, length: 2 }],
+    untouched: [],
+  });
   expect(error.hint).toMatch(/WP/);
 });
 
