@@ -23,11 +23,15 @@ constexpr int kPollAttempts = 3;
 
 // Once started, a peer that breaks the transport's protocol is a device that is gone, and a stall is a
 // transfer that failed.
-Status Bridge::check(Status status) {
+Status Bridge::check(Status status, const Wait& wait) {
   if (started_ && status.error() == -EPROTO) status = Status(-ENODEV);
   if (started_ && status.error() == -EPIPE)
     status = fail(Status(-EIO), "the bridge refused a request (stall)");
-  if (status.error() == -ENODEV) gone_ = true;
+  // An operation cancelled because its device is unregistered or its bus closed ends with -ENODEV as well, and
+  // says nothing of the bridge: write protect still has to go up through it. A bridge that has really gone says
+  // so again at the next call.
+  const bool cancelled = wait.cancel != nullptr && wait.cancel->reason() == -ENODEV;
+  if (status.error() == -ENODEV && !cancelled) gone_ = true;
   return status;
 }
 
@@ -51,7 +55,7 @@ Status Bridge::open(const Wait& wait) {
 
 Status Bridge::idle(Nanoseconds deadline) {
   if (gone_) return Status(-ENODEV);
-  return check(transport_.idle(deadline));
+  return check(transport_.idle(deadline), Wait{});
 }
 
 void Bridge::close() noexcept {
@@ -64,7 +68,7 @@ Nanoseconds Bridge::reply_limit() const { return std::clamp(8 * round_trip_, kMi
 
 Status Bridge::set_feature(const Report& report, const Wait& wait) {
   if (gone_) return Status(-ENODEV);
-  return check(transport_.set_feature(report.span(), wait.until(now() + kRequestLimit)));
+  return check(transport_.set_feature(report.span(), wait.until(now() + kRequestLimit)), wait);
 }
 
 Result<Report> Bridge::get_feature(ReportId id, const Wait& wait) {
@@ -72,14 +76,14 @@ Result<Report> Bridge::get_feature(ReportId id, const Wait& wait) {
   Report report = get_report(id);
   const auto got =
       transport_.get_feature(std::span(report.bytes).first(report.size), wait.until(now() + kRequestLimit));
-  if (!got.ok()) return check(got.status());
+  if (!got.ok()) return check(got.status(), wait);
   report.size = std::min(got.value(), report.size);
   return report;
 }
 
 Status Bridge::send(const Report& report, const Wait& wait) {
   if (gone_) return Status(-ENODEV);
-  return check(transport_.send(report.span(), wait.until(now() + kRequestLimit)));
+  return check(transport_.send(report.span(), wait.until(now() + kRequestLimit)), wait);
 }
 
 Status Bridge::poll(const Wait& wait) {
@@ -102,7 +106,7 @@ Result<Event> Bridge::next(Nanoseconds until, const Wait& wait) {
     if (!got.ok()) {
       const Status own = wait.check(now());
       if (got.error() == -ETIMEDOUT && own.ok()) return Event{};
-      return check(got.status());
+      return check(got.status(), wait);
     }
     const auto report = std::span<const std::uint8_t>(bytes).first(std::min(got.value(), bytes.size()));
     if (const auto data = decode_read_response(report)) return Event{Event::Kind::kData, {}, *data};

@@ -91,7 +91,7 @@ class Bridge {
   [[nodiscard]] std::string reason() const;
 
  private:
-  Status check(Status status);
+  Status check(Status status, const Wait& wait);
   Status send_cancel();
 
   HidTransport& transport_;
