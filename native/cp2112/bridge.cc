@@ -27,9 +27,9 @@ Status Bridge::check(Status status, const Wait& wait) {
   if (started_ && status.error() == -EPROTO) status = Status(-ENODEV);
   if (started_ && status.error() == -EPIPE)
     status = fail(Status(-EIO), "the bridge refused a request (stall)");
-  // An operation cancelled because its device is unregistered or its bus closed ends with -ENODEV as well, and
-  // says nothing of the bridge: write protect still has to go up through it. A bridge that has really gone says
-  // so again at the next call.
+  // An operation cancelled because its device is unregistered or its bus closed ends with -ENODEV as well,
+  // and says nothing of the bridge: write protect still has to go up through it. A bridge that has really
+  // gone says so again at the next call.
   const bool cancelled = wait.cancel != nullptr && wait.cancel->reason() == -ENODEV;
   if (status.error() == -ENODEV && !cancelled) gone_ = true;
   return status;

@@ -66,7 +66,10 @@ Reader::Step Reader::step() {
   if (asks_.missing() == 0) return finish();
   const Nanoseconds now = bridge_.now();
   if (const Status status = wait_.check(now); !status.ok()) return give_up(status);
-  if (now >= limit_) return give_up(bridge_.fail(Status(-ETIMEDOUT), "the bridge does not end the read"));
+  // From the end on each report has its own limit, in on_silence().
+  if (phase_ == Phase::kRunning && now >= limit_) {
+    return give_up(bridge_.fail(Status(-ETIMEDOUT), "the bridge does not end the read"));
+  }
   if (may_ask()) return ask();
   if (bridge_.poll_overdue()) {
     bridge_.forget_poll();
@@ -81,13 +84,17 @@ Reader::Step Reader::step() {
 // an ask without an answer would cost more than waiting.
 bool Reader::may_ask() const {
   if (asks_.next() == 0 || !status_seen_) return false;
-  if (asks_.outstanding() >= (request_.attempt == 0 ? kMaxOutstanding : 1)) return false;
-  return phase_ == Phase::kEnded || bridge_.now() >= ask_time();
+  return !asks_are_full() && bridge_.now() >= ask_time();
+}
+
+bool Reader::asks_are_full() const {
+  return asks_.outstanding() >= (request_.attempt == 0 ? kMaxOutstanding : 1);
 }
 
 Nanoseconds Reader::ask_time() const {
+  if (asks_.next() == 0) return kNever;
   if (phase_ == Phase::kEnded) return 0;
-  if (!overlapping_ || !status_seen_ || asks_.partial() || asks_.next() == 0) return kNever;
+  if (!overlapping_ || !status_seen_ || asks_.partial()) return kNever;
   const std::size_t after = asks_.asked() + asks_.next();
   return after <= confirmed_ ? 0 : start_ + pace_.when(after);
 }
@@ -109,8 +116,9 @@ Reader::Step Reader::poll() {
 }
 
 Reader::Step Reader::wait_for_event() {
-  Nanoseconds until = std::min(limit_, silence_time());
-  if (asks_.outstanding() < kMaxOutstanding) until = std::min(until, std::max(ask_time(), bridge_.now() + 1));
+  Nanoseconds until = silence_time();
+  if (phase_ == Phase::kRunning) until = std::min(until, limit_);
+  if (!asks_are_full()) until = std::min(until, ask_time());
   until = std::min(until, bridge_.polling() ? bridge_.polled_at() + bridge_.reply_limit() : next_poll_);
   const auto event = bridge_.next(until, wait_);
   if (!event.ok()) return give_up(event.status());

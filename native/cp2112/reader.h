@@ -60,6 +60,7 @@ class Reader {
 
   Step step();
   [[nodiscard]] bool may_ask() const;
+  [[nodiscard]] bool asks_are_full() const;
   [[nodiscard]] Nanoseconds ask_time() const;
   [[nodiscard]] Nanoseconds silence_time() const;
   Step ask();
