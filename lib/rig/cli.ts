@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { VirtualBench } from './bench.js';
 import { startControl, summary, type ControlPort } from './control.js';
+import { codeOf, messageOf, portOf } from './problem.js';
 import type { SiliconVersion } from './cp2112.js';
 import type { TimeMode } from './setup.js';
 import { groupByBridge, parseEepromSpec, parseFault, SpecError, type EepromSpec } from './spec.js';
@@ -170,11 +171,10 @@ function siliconVersion(value: string | number | undefined): SiliconVersion {
 }
 
 function complain(error: unknown, options: RigOptions, io: RigIo): number {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
-  const taken = error instanceof Error && 'port' in error ? Number(error.port) : Number(options.port ?? 3240);
-  const port = String(taken);
-  const option = taken === Number(options.control) ? '--control' : '--port';
-  let message = error instanceof Error ? error.message : String(error);
+  const code = codeOf(error);
+  const port = String(portOf(error) ?? options.port ?? 3240);
+  const option = port === String(options.control) ? '--control' : '--port';
+  let message = messageOf(error);
   let status: number = EXIT.failure;
   if (error instanceof SpecError || error instanceof RangeError) status = EXIT.usage;
   if (code === 'EADDRINUSE') {

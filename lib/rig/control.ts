@@ -3,6 +3,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import type { VirtualBench } from './bench.js';
 import type { VirtualDevice } from './device.js';
 import type { FaultHandle } from './faults.js';
+import { messageOf } from './problem.js';
 import { parseFault } from './spec.js';
 
 /**
@@ -110,7 +111,7 @@ class Session {
       this.#say({ id, ok: true, ...this.#execute(request as Request) });
       if ((request as Request)['cmd'] === 'quit') this.#quit();
     } catch (error) {
-      this.#say({ id, ok: false, error: error instanceof Error ? error.message : String(error) });
+      this.#say({ id, ok: false, error: messageOf(error) });
     }
   }
 

@@ -92,7 +92,7 @@ export class Cp2112 {
     this.advance(wireTime);
     const word = (offset: number): number => ((report[offset] ?? 0) << 8) | (report[offset + 1] ?? 0);
     const lengthInRange = (length: number): boolean => length >= 1 && length <= 512;
-    switch (report[0]) {
+    switch (report[0] ?? 0) {
       case 0x10: {
         const length = word(2);
         if (report.length < 4 || !lengthInRange(length)) return;

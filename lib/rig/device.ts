@@ -206,7 +206,7 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
     if (!this.#plugged) return;
     this.#catchUp();
     // An unplug fault may have struck while catching up.
-    if (!this.#plugged) return;
+    if (!this.plugged) return;
     for (const eeprom of this.eeproms) eeprom.powerOff(this.#advancedTo);
     this.#leaveBus(how, reason);
   }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { chipNames, findChip } from './chips.js';
 import type { Maker, PowerLoss } from './eeprom.js';
 import type { FaultKind, FaultSpec, UnplugFault } from './faults.js';
+import { codeOf, messageOf } from './problem.js';
 import type { DeviceSetup, EepromSetup } from './setup.js';
 
 /** Something the user typed cannot be understood; the message is one sentence that says what would be. */
@@ -138,8 +139,7 @@ function readImage(file: string): Uint8Array {
   try {
     return readFileSync(file);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new SpecError(`cannot read ${file} (${code})`);
+    throw new SpecError(`cannot read ${file} (${codeOf(error) ?? messageOf(error)})`);
   }
 }
 
@@ -233,7 +233,13 @@ export function parseFault(text: string): FaultSpec {
       });
     case 'silent':
       return { kind };
-    default:
+    case 'nak':
+    case 'lose':
+    case 'delay':
+    case 'empty':
+    case 'scl-low':
+    case 'arbitration':
+    case 'garbage':
       return compact<FaultSpec>({
         kind,
         address: get('address'),
@@ -241,7 +247,7 @@ export function parseFault(text: string): FaultSpec {
         ms: get('ms'),
         seed: get('seed'),
         ...common,
-      } as Loose<FaultSpec>);
+      });
   }
 }
 
