@@ -24,7 +24,9 @@ export class Progress {
     const ms = now - this.#began;
     if (stderr.isTTY !== true || ms < this.#showAfterMs || now - this.#drawn < EVERY_MS) return;
     this.#drawn = now;
-    stderr.write(`\r\x1b[K${progressBar(this.#label, done, total, ms, (stderr.columns ?? 80) - 1)}`);
+    // A terminal that does not know its width says 0.
+    const width = (stderr.columns ?? 0) > 0 ? (stderr.columns ?? 0) - 1 : 79;
+    stderr.write(`\r\x1b[K${progressBar(this.#label, done, total, ms, width)}`);
   };
 
   /** Takes the bar away. */
