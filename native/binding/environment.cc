@@ -1,5 +1,6 @@
 #include "native/binding/environment.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 #include <vector>
@@ -44,11 +45,22 @@ Environment& Environment::of(const Napi::CallbackInfo& info) {
 void Environment::start(const Napi::Function& dispatch) { dispatch_ = Napi::Persistent(dispatch); }
 
 void Environment::begin_work() {
-  if (work_++ == 0) mailbox_->hold_loop(true);
+  ++work_;
+  update_loop();
 }
 
 void Environment::end_work() {
-  if (--work_ == 0) mailbox_->hold_loop(false);
+  --work_;
+  update_loop();
+}
+
+void Environment::update_loop() {
+  const bool hold =
+      work_ > 0 || std::any_of(unregistering_.begin(), unregistering_.end(),
+                               [this](std::uint64_t slot) { return !holds_of_slot_.contains(slot); });
+  if (hold == loop_held_) return;
+  loop_held_ = hold;
+  mailbox_->hold_loop(hold);
 }
 
 std::uint64_t Environment::add_slot(std::unique_ptr<Provider> provider) {
@@ -63,7 +75,8 @@ std::shared_ptr<Slot> Environment::slot(std::uint64_t id) const {
 }
 
 void Environment::unregister(std::uint64_t id) {
-  begin_work();
+  unregistering_.insert(id);
+  update_loop();
   const auto done = [mailbox = mailbox_, id] {
     Message message;
     message.kind = Message::Kind::kUnregistered;
@@ -104,8 +117,18 @@ std::int64_t Environment::hold(std::uint64_t slot_id, const std::string& label) 
   Result<srcu::Hold> hold = target->hold(label.c_str());
   if (!hold.ok()) return hold.error();
   const std::uint64_t id = next_id_++;
-  holds_.emplace(id, std::move(hold).value());
+  holds_.emplace(id, HeldSlot{std::move(hold).value(), slot_id});
+  ++holds_of_slot_[slot_id];
   return static_cast<std::int64_t>(id);
+}
+
+void Environment::release_hold(std::uint64_t id) {
+  const auto found = holds_.find(id);
+  if (found == holds_.end()) return;
+  const auto count = holds_of_slot_.find(found->second.slot);
+  if (--count->second == 0) holds_of_slot_.erase(count);
+  holds_.erase(found);
+  if (!unregistering_.empty()) update_loop();
 }
 
 std::uint64_t Environment::open_bus(std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker,
@@ -202,7 +225,8 @@ void Environment::deliver_one(Message& message) {
       break;
     case Kind::kUnregistered:
       slots_.erase(message.id);
-      end_work();
+      unregistering_.erase(message.id);
+      update_loop();
       break;
     case Kind::kProgress:
     case Kind::kBusGone:

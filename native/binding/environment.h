@@ -39,7 +39,7 @@ class Environment {
 
   /// The hold's id, or a negative errno.
   std::int64_t hold(std::uint64_t slot, const std::string& label);
-  void release_hold(std::uint64_t id) { holds_.erase(id); }
+  void release_hold(std::uint64_t id);
 
   /// Starts a bus over `master`; its id.
   std::uint64_t open_bus(std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker,
@@ -56,15 +56,26 @@ class Environment {
   void deliver_one(Message& message);
   void begin_work();
   void end_work();
+  void update_loop();
 
   Napi::Env env_;
   Napi::FunctionReference dispatch_;
   std::shared_ptr<Mailbox> mailbox_;
   std::uint64_t next_id_ = 1;
-  /// Operations, openings, closings and grace periods that JavaScript waits for: they hold the loop open.
+  /// Operations, openings and closings that JavaScript waits for: they hold the loop open.
   std::uint64_t work_ = 0;
+  bool loop_held_ = false;
   std::unordered_map<std::uint64_t, std::shared_ptr<CancelToken>> requests_;
-  std::unordered_map<std::uint64_t, srcu::Hold> holds_;
+  struct HeldSlot {
+    srcu::Hold hold;
+    std::uint64_t slot;
+  };
+  std::unordered_map<std::uint64_t, HeldSlot> holds_;
+  std::unordered_map<std::uint64_t, std::uint64_t> holds_of_slot_;
+  /// Slots whose grace period JavaScript waits for. It holds the loop open too, unless what it waits for is a
+  /// section that JavaScript itself holds: a provider whose promise never settles must not keep a program
+  /// alive.
+  std::unordered_set<std::uint64_t> unregistering_;
   // Slots before buses: a slot's provider keeps its bus alive.
   std::unordered_map<std::uint64_t, std::shared_ptr<Bus>> buses_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Slot>> slots_;

@@ -209,7 +209,7 @@ void Bus::run() noexcept {
       identity_ = master_->identity();
     }
     state_.store(State::kOpen, std::memory_order_release);
-    if (events_.opened) events_.opened(status, reason);
+    if (events_.opened) events_.opened(status, identity());
     serve(port, queue);
     bool closing = false;
     {
