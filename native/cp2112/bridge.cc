@@ -111,10 +111,13 @@ Result<Event> Bridge::next(Nanoseconds until, const Wait& wait) {
     const auto report = std::span<const std::uint8_t>(bytes).first(std::min(got.value(), bytes.size()));
     if (const auto data = decode_read_response(report)) return Event{Event::Kind::kData, {}, *data};
     // An answer nobody asked for (FreeBSD's driver meets them after configuration changes) says nothing.
-    if (const auto status = decode_status_response(report); status && polling_) {
-      polling_ = false;
-      round_trip_ = (7 * round_trip_ + (now() - polled_at_)) / 8;
-      return Event{Event::Kind::kStatus, *status, {}};
+    if (const auto status = decode_status_response(report)) {
+      if (polling_) {
+        polling_ = false;
+        round_trip_ = (7 * round_trip_ + (now() - polled_at_)) / 8;
+        return Event{Event::Kind::kStatus, *status, {}};
+      }
+      if (status->state != TransferState::kIdle) ++strays_;
     }
     // A bridge that babbles must not keep us from the time.
     if (const Status own = wait.check(now()); !own.ok()) return own;
@@ -144,6 +147,7 @@ Status Bridge::prepare(const Wait& wait) {
     if (const Status status = recover(wait, false); !status.ok()) return status;
   }
   // What lies there answers nothing we are about to ask. Data among it means that we have lost count.
+  const unsigned strays = strays_;
   for (int count = 0; count < kMaxDrained; ++count) {
     const auto event = next(now(), wait);
     if (!event.ok()) return event.status();
@@ -152,7 +156,7 @@ Status Bridge::prepare(const Wait& wait) {
       suspicious_until_ = now() + kSuspicion;
     }
   }
-  return {};
+  return strays == strays_ ? Status() : recover(wait, false);
 }
 
 void Bridge::abandon(bool owed) noexcept {

@@ -6,7 +6,8 @@
 //  2. After anything else (time-out, cancel, an answer that does not fit) the transfer is cancelled on the
 //  chip,
 //     polled until the chip says idle, and the IN pipe is drained until it stays quiet: see recover().
-//  3. An answer that did not come in its time may still come at any later one. For kSuspicion after that
+//  3. A status answer too many, in mid-transfer, says that one before it was not what it seemed: strays().
+//  4. An answer that did not come in its time may still come at any later one. For kSuspicion after that
 //  nothing
 //     is believed once: a read has to give the same bytes twice with nothing left over behind either
 //     (reader.h), a write's result has to be followed by "idle".
@@ -86,6 +87,10 @@ class Bridge {
   [[nodiscard]] Nanoseconds now() const { return clock_.now(); }
   [[nodiscard]] bool gone() const { return gone_; }
 
+  /// Status answers so far that nobody had asked for and that spoke of a transfer. One more of them means
+  /// that an earlier answer was not the chip's answer to us: what it said does not hold.
+  [[nodiscard]] unsigned strays() const { return strays_; }
+
   /// Remembers why; gives the status back.
   Status fail(Status status, std::string why);
   [[nodiscard]] std::string reason() const;
@@ -101,6 +106,7 @@ class Bridge {
   bool dirty_ = false;  ///< recover() before the next transfer
   bool unread_ = false;
   bool polling_ = false;
+  unsigned strays_ = 0;
   Nanoseconds polled_at_ = 0;
   Nanoseconds round_trip_ = kMillisecond;
   Nanoseconds suspicious_until_ = 0;

@@ -169,6 +169,7 @@ Status Engine::finish_write(std::size_t bytes, const Wait& wait) {
   Nanoseconds next = wire < kQuickWrite ? start + wire : start;
   Nanoseconds step = kFirstStep;
   unsigned idles = 0;
+  const unsigned strays = bridge_.strays();
   for (;;) {
     while (clock_.now() < next) {
       const auto event = bridge_.next(next, wait);
@@ -178,6 +179,9 @@ Status Engine::finish_write(std::size_t bytes, const Wait& wait) {
     if (!asked.ok()) return abandon(asked.status());
     const TransferStatus& status = asked.value();
     if (status.state == TransferState::kComplete || status.state == TransferState::kFailed) {
+      if (bridge_.strays() != strays) {
+        return abandon(bridge_.fail(Status(-EIO), "the bridge gave a status nobody asked for"));
+      }
       if (!bridge_.suspicious()) return status.result();
       // This may be a late answer to an older poll. Then the chip has more to say than "idle".
       const auto again = bridge_.ask_status(wait);

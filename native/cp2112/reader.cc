@@ -48,6 +48,7 @@ Reader::Outcome Reader::broken(const char* why) {
 
 Reader::Outcome Reader::run() {
   const std::size_t size = request_.data.size();
+  strays_ = bridge_.strays();
   overlapping_ = request_.attempt == 0 && overlap_.try_it();
   asks_.plan(0, size, request_.attempt);
   pace_.begin(kAddressing + request_.prefix.size());
@@ -170,6 +171,7 @@ Reader::Step Reader::on_status(const TransferStatus& status) {
       return {};
     default:
       if (const Status result = status.result(); !result.ok()) {
+        if (bridge_.strays() != strays_) return broken("the bridge gave a status nobody asked for");
         if (asks_.outstanding() > 0) bridge_.distrust();
         return Outcome{result, good_, false};
       }
@@ -285,6 +287,7 @@ Reader::Outcome Reader::finish() {
   if (surplus.value().kind == Event::Kind::kData && surplus.value().data.size > 0) {
     return broken("the bridge sent more data than were read");
   }
+  if (bridge_.strays() != strays_) return broken("the bridge gave a status nobody asked for");
   if (!settled_) bridge_.leave_unread();
   if (replans_ == 0) pace_.went_well();
   return {Status(), collected_, false};

@@ -89,6 +89,7 @@ class Reader {
   bool overlapping_ = false;
   bool status_seen_ = false;
   bool settled_ = false;  ///< the terminal status has been read
+  unsigned strays_ = 0;   ///< Bridge::strays() at the start
   unsigned idles_ = 0;
   unsigned replans_ = 0;
   std::size_t collected_ = 0;
