@@ -115,6 +115,8 @@ export function findChip(name: string): ChipModel | undefined {
   const lower = name.toLowerCase();
   return (
     BY_NAME.get(lower) ??
+    // The driver's I2C id and its device tree name differ in a letter.
+    BY_NAME.get(lower.replace(/^24c64-wl$/, '24c64d-wl')) ??
     BY_NAME.get(lower.replace(/^(at|m|microchip,|atmel,|st,)(?=24)/, '')) ??
     BY_NAME.get(lower.replace(/^24(lc|aa|fc|l|w)(?=\d)/, '24c'))
   );

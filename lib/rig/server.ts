@@ -52,7 +52,7 @@ export class UsbipServer {
         this.#connections.delete(connection);
       });
       this.#connections.add(connection);
-      if (this.#silent) connection.silence(true);
+      if (this.#silent) connection.mute('server', true);
     });
   }
 
@@ -69,7 +69,7 @@ export class UsbipServer {
 
   set silent(on: boolean) {
     this.#silent = on;
-    for (const connection of this.#connections) connection.silence(on);
+    for (const connection of this.#connections) connection.mute('server', on);
   }
 
   listen(host: string, port: number): Promise<void> {
@@ -101,8 +101,8 @@ class Connection implements UrbPort {
   readonly #closed: () => void;
   readonly #input = new ByteQueue();
   readonly #pending = new Map<number, SubmitHeader>();
-  /** Reasons for silence; answers wait in `#withheld` as long as there is one. */
-  #muted = 0;
+  /** Who wants silence; answers wait in `#withheld` as long as somebody does. */
+  readonly #muted = new Set<'server' | 'device'>();
   #withheld: Buffer[] = [];
   #device: VirtualDevice | undefined;
   #attachment: Attachment | undefined;
@@ -168,8 +168,13 @@ class Connection implements UrbPort {
   }
 
   silence(on: boolean): void {
-    this.#muted = Math.max(0, this.#muted + (on ? 1 : -1));
-    if (this.#ended || this.#muted > 0) return;
+    this.mute('device', on);
+  }
+
+  mute(who: 'server' | 'device', on: boolean): void {
+    if (on) this.#muted.add(who);
+    else this.#muted.delete(who);
+    if (this.#ended || this.#muted.size > 0) return;
     for (const reply of this.#withheld.splice(0)) this.#write(reply);
     this.#parse();
   }
@@ -199,7 +204,7 @@ class Connection implements UrbPort {
   }
 
   #write(bytes: Buffer): void {
-    if (this.#muted > 0) this.#withheld.push(bytes);
+    if (this.#muted.size > 0) this.#withheld.push(bytes);
     // A client that sends without reading is not read from either, until it does.
     else if (!this.#socket.write(bytes)) this.#socket.pause();
   }
@@ -211,7 +216,7 @@ class Connection implements UrbPort {
   }
 
   #parse(): void {
-    while (!this.#ended && this.#muted === 0) {
+    while (!this.#ended && this.#muted.size === 0) {
       if (!(this.#device ? this.#parseUrb() : this.#parseOperation())) return;
     }
   }

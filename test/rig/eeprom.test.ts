@@ -138,6 +138,7 @@ describe('the parts', () => {
     expect(findChip('24aa02')?.name).toBe('24c02');
     expect(findChip('24AA025E48')?.name).toBe('24aa025e48');
     expect(findChip('m24c02')?.name).toBe('24c02');
+    expect(findChip('24c64-wl')?.name).toBe('24c64d-wl');
     expect(findChip('24c3')).toBeUndefined();
     expect(new Set(chipNames()).size).toBe(chipNames().length);
   });

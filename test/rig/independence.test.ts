@@ -1,0 +1,29 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const LIB = join(__dirname, '../../lib');
+
+/** What a source file imports. */
+function imports(file: string): string[] {
+  const text = readFileSync(file, 'utf8');
+  return [...text.matchAll(/(?:from|import\(|require\()\s*'([^']+)'/g)].map(([, name]) => name ?? '');
+}
+
+function sources(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(folder, name));
+}
+
+test('the bench imports nothing but itself and Node', () => {
+  const rig = sources(join(LIB, 'rig'));
+  expect(rig.length).toBeGreaterThan(20);
+  const foreign = rig.flatMap(imports).filter((name) => !/^(node:[a-z]+|\.\/[a-z0-9_]+\.js)$/.test(name));
+  expect(foreign).toEqual([]);
+});
+
+test('the driver imports nothing of the bench', () => {
+  const driver = ['native', 'core', 'at24'].flatMap((folder) => sources(join(LIB, folder)));
+  expect(driver.length).toBeGreaterThan(3);
+  expect(driver.filter((file) => imports(file).some((name) => name.includes('rig')))).toEqual([]);
+});
