@@ -100,16 +100,20 @@ Status UsbipTransport::find_interface(const Wait& wait) {
   return Status(-ENOTSUP);
 }
 
-void UsbipTransport::read_serial(std::uint8_t index, const Wait& wait) {
-  if (index == 0) return;
+Status UsbipTransport::read_serial(std::uint8_t index, const Wait& wait) {
+  const auto refused = [](int error) { return error == -EPIPE || error == -EIO; };
+  if (index == 0) return {};
   std::uint16_t language = kEnglish;
   std::array<std::uint8_t, 255> bytes{};
   const auto languages = get_descriptor(kStringDescriptor, 0, 0, bytes, wait);
+  if (!languages.ok() && !refused(languages.error())) return languages.status();
   if (languages.ok() && languages.value() >= 4) {
     language = static_cast<std::uint16_t>(bytes[2] | bytes[3] << 8U);
   }
   const auto got = get_descriptor(kStringDescriptor, index, language, bytes, wait);
-  if (got.ok()) serial_ = string_descriptor(std::span(bytes).first(got.value()));
+  if (!got.ok()) return refused(got.error()) ? Status() : got.status();
+  serial_ = string_descriptor(std::span(bytes).first(got.value()));
+  return {};
 }
 
 Status UsbipTransport::set_up(const Wait& wait) {
@@ -134,7 +138,7 @@ Status UsbipTransport::set_up(const Wait& wait) {
   // anyway.
   const auto idled = control(make_setup(kClassOut, kHidSetIdle, 0, hid_.number, 0), {}, wait);
   if (!idled.status.ok() && idled.status.error() != -EPIPE) return idled.status;
-  read_serial(device[16], wait);
+  if (const Status status = read_serial(device[16], wait); !status.ok()) return status;
   return client_.start_in({hid_.in.number(), hid_.in.interval},
                           std::max<std::size_t>(kReportSize, hid_.in.packet));
 }

@@ -40,7 +40,8 @@ class UsbipTransport final : public HidTransport {
   Status find_interface(const Wait& wait);
   Result<std::size_t> get_descriptor(std::uint8_t type, std::uint8_t index, std::uint16_t language,
                                      std::span<std::uint8_t> into, const Wait& wait);
-  void read_serial(std::uint8_t index, const Wait& wait);
+  /// A device without one, or that refuses to tell, has an empty one.
+  Status read_serial(std::uint8_t index, const Wait& wait);
   Status clear_halt(std::uint8_t endpoint, const Wait& wait);
   usbip::Completion control(const usbip::Setup& setup, std::span<std::uint8_t> data, const Wait& wait);
 
