@@ -67,8 +67,8 @@ class Bridge {
   submit(direction, endpoint, setup, length, data = Buffer.alloc(0)) {
     const header = Buffer.alloc(48);
     const sequence = this.#sequence++;
-    [1, sequence, this.devid, direction, endpoint, 0, length, 0, 0xffffffff, endpoint === 0 ? 0 : 1].forEach((v, i) =>
-      header.writeUInt32BE(v, i * 4),
+    [1, sequence, this.devid, direction, endpoint, 0, length, 0, 0xffffffff, endpoint === 0 ? 0 : 1].forEach(
+      (v, i) => header.writeUInt32BE(v, i * 4),
     );
     Buffer.from(setup ?? Buffer.alloc(8)).copy(header, 40);
     this.socket.write(Buffer.concat([header, data]));
@@ -143,7 +143,7 @@ export async function naiveRead({ port, busid, address, size, clockHz }) {
       if (status[1] === 2) break;
       if (status[1] !== 1) throw new Error(`transfer failed: status ${status[1]}/${status[2]}`);
     }
-    for (let done = 0; done < length; ) {
+    for (let done = 0; done < length;) {
       await bridge.out([0x12, (length - done) >> 8, (length - done) & 0xff]);
       while (done < length) {
         const data = await bridge.report(0x13);

@@ -58,7 +58,9 @@ async function read(port, clockHz) {
 }
 
 console.log(`Reading ${SIZE} bytes of a 24c256 over USB/IP, time model on (1 ms USB frames)`);
-console.log('wire = bytes with addressing × 9 / clock; naive = AN495 sequence, poll to the end, then force-send');
+console.log(
+  'wire = bytes with addressing × 9 / clock; naive = AN495 sequence, poll to the end, then force-send',
+);
 console.log('version   clock   wire ms  nvmem ms   ratio  naive ms   ratio  event loop held at most, ms');
 for (const version of [1, 2, 3]) {
   await withRig(version, async (port) => {
@@ -79,7 +81,10 @@ for (const version of [1, 2, 3]) {
 }
 
 console.log('\nUnplug in the middle of a read: from the cable to the rejected promise, 100 times');
-const bench = await VirtualBench.start({ time: 'off', devices: [{ eeproms: [{ address: 0x52, chip: '24c256', image }] }] });
+const bench = await VirtualBench.start({
+  time: 'off',
+  devices: [{ eeproms: [{ address: 0x52, chip: '24c256', image }] }],
+});
 const device = bench.device();
 const latencies = [];
 for (let i = 0; i < 100; i++) {
@@ -102,6 +107,10 @@ for (let i = 0; i < 1000; i++) await Promise.resolve();
 const promiseMs = (performance.now() - settled) / 1000;
 const middle = median(latencies);
 console.log(`median ${middle.toFixed(2)} ms, most ${Math.max(...latencies).toFixed(2)} ms (limit 20 ms)`);
-console.log(`that is ${Math.round(middle / promiseMs)} × a settled promise (${(promiseMs * 1000).toFixed(2)} µs) in the same run`);
-console.log(`image sha256 ${createHash('sha256').update(image).digest('hex').slice(0, 16)}…, same in every read`);
+console.log(
+  `that is ${Math.round(middle / promiseMs)} × a settled promise (${(promiseMs * 1000).toFixed(2)} µs) in the same run`,
+);
+console.log(
+  `image sha256 ${createHash('sha256').update(image).digest('hex').slice(0, 16)}…, same in every read`,
+);
 rmSync(folder, { recursive: true });

@@ -2,7 +2,7 @@
  * The promise of the project: unplugging in the middle of a read is an ordinary event. The addon against the virtual
  * bench over a socket, at seeded positions: bytes on the I2C wire, bytes delivered, and between any two reports.
  */
-import { NvmemError, open } from '../../lib/index.js';
+import { open, type NvmemError } from '../../lib/index.js';
 import { native } from '../../lib/native/index.js';
 import { VirtualBench } from '../../lib/rig/index.js';
 import { cli, imageOf, random, seedOfRun, threads } from './bench.js';
@@ -113,7 +113,7 @@ test('many reads at once are unplugged: each settles once, all before the one "r
   const reads = Array.from({ length: 20 }, (_, i) =>
     eeprom.read(i * 200, 4000).then(
       () => events.push('read'),
-      (error: NvmemError) => events.push(error.code),
+      (error: unknown) => events.push((error as NvmemError).code),
     ),
   );
   await Promise.all(reads);
