@@ -40,6 +40,24 @@ Status Bridge::fail(Status status, std::string why) {
   return status;
 }
 
+Status Bridge::result_of(const TransferStatus& status) {
+  const Status result = status.result();
+  switch (result.error()) {
+    case 0:
+      return result;
+    case -ENXIO:
+      return fail(result, "no acknowledge from the address");
+    case -EBUSY:
+      return fail(result, "the I2C bus is not free: SCL or SDA is held low");
+    case -EAGAIN:
+      return fail(result, "arbitration lost to another master on the I2C bus");
+    case -EREMOTEIO:
+      return fail(result, "the target acknowledged its address, but not all of the data");
+    default:
+      return fail(result, "the bridge reports an incomplete transfer");
+  }
+}
+
 std::string Bridge::reason() const {
   if (!gone_ && !reason_.empty()) return reason_;
   std::string why = transport_.reason();

@@ -91,6 +91,8 @@ class Bridge {
   /// that an earlier answer was not the chip's answer to us: what it said does not hold.
   [[nodiscard]] unsigned strays() const { return strays_; }
 
+  /// status.result(), and remembers why.
+  Status result_of(const TransferStatus& status);
   /// Remembers why; gives the status back.
   Status fail(Status status, std::string why);
   [[nodiscard]] std::string reason() const;

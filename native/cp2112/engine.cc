@@ -182,13 +182,13 @@ Status Engine::finish_write(std::size_t bytes, const Wait& wait) {
       if (bridge_.strays() != strays) {
         return abandon(bridge_.fail(Status(-EIO), "the bridge gave a status nobody asked for"));
       }
-      if (!bridge_.suspicious()) return status.result();
+      if (!bridge_.suspicious()) return bridge_.result_of(status);
       // This may be a late answer to an older poll. Then the chip has more to say than "idle".
       const auto again = bridge_.ask_status(wait);
       if (!again.ok()) return abandon(again.status());
       const TransferStatus& second = again.value();
       const bool same = second.state == status.state && second.detail == status.detail;
-      if (second.state == TransferState::kIdle || same) return status.result();
+      if (second.state == TransferState::kIdle || same) return bridge_.result_of(status);
       return abandon(bridge_.fail(Status(-EIO), "the bridge gives two results for one write"));
     }
     if (status.state == TransferState::kIdle) {

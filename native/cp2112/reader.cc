@@ -170,7 +170,7 @@ Reader::Step Reader::on_status(const TransferStatus& status) {
       }
       return {};
     default:
-      if (const Status result = status.result(); !result.ok()) {
+      if (const Status result = bridge_.result_of(status); !result.ok()) {
         if (bridge_.strays() != strays_) return broken("the bridge gave a status nobody asked for");
         if (asks_.outstanding() > 0) bridge_.distrust();
         return Outcome{result, good_, false};

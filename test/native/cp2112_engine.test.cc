@@ -227,6 +227,7 @@ TEST("cp2112 engine: a missing acknowledge is known within a few frames") {
     const Nanoseconds before = bench.clock.now();
     bench.chip->nack_address = 1;
     CHECK_EQ(bench.check_read(0, 512), -ENXIO);
+    CHECK_EQ(bench.engine->reason(), std::string("no acknowledge from the address"));
     CHECK(bench.clock.now() - before <= 5 * kMillisecond);
   }
   bench.chip->nack_address = 1;
