@@ -137,7 +137,8 @@ test(`${BY_CLI} reads by the built command line: exit 3, ENODEV with the good by
       error: { code: string; bytesTransferred: number };
     };
     expect(document).toMatchObject({ ok: false, error: { code: 'ENODEV' } });
-    expect(document.error.bytesTransferred).toBeLessThanOrEqual(n);
+    // The report that carries byte n is delivered whole: up to 61 bytes.
+    expect(document.error.bytesTransferred).toBeLessThan(n + 61);
     device.plug();
   }
 }, 60_000);
