@@ -128,7 +128,8 @@ test(`${BY_CLI} reads by the built command line: exit 3, ENODEV with the good by
   const next = random(seed ^ 0xc11);
   const device = bench.device();
   for (let round = 0; round < BY_CLI; round++) {
-    const n = 1 + Math.floor(next() * (SIZE - 1));
+    // Not in the last report: with that one the read is whole.
+    const n = 1 + Math.floor(next() * (SIZE - 61));
     device.faults.add({ kind: 'unplug', on: 'host', n, how: round % 2 === 0 ? 'fin' : 'rst' });
     const result = await cli(['read', uri(), '--json']);
     expect(result).toMatchObject({ status: 3, signal: null });
