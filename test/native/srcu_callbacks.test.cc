@@ -109,7 +109,7 @@ TEST("srcu: a callback embedded in what it frees") {
 TEST("srcu: one domain's open hold keeps none of a thousand others waiting") {
   constexpr int kDomains = 1000;
   for (const srcu::Mode mode : modes()) {
-    const std::size_t before = srcu_test::living_domains();
+    const std::size_t before = srcu_test::settled_domains();
     std::vector<std::unique_ptr<srcu::Domain>> domains;
     std::vector<srcu::Hold> holds;
     std::atomic<int> free_ran{0};
@@ -136,7 +136,7 @@ TEST("srcu: one domain's open hold keeps none of a thousand others waiting") {
 
 TEST("srcu: a domain is freed with the last hold, not with its handle") {
   for (const srcu::Mode mode : modes()) {
-    const std::size_t before = srcu_test::living_domains();
+    const std::size_t before = srcu_test::settled_domains();
     bool ran = false;
     auto domain = std::make_unique<srcu::Domain>(mode);
     srcu::Hold hold(*domain, "outlives the handle");
@@ -154,7 +154,7 @@ TEST("srcu: a domain is freed with the last hold, not with its handle") {
 
 TEST("srcu: a domain ended in its own callback, and one with a reader left") {
   for (const srcu::Mode mode : modes()) {
-    const std::size_t before = srcu_test::living_domains();
+    const std::size_t before = srcu_test::settled_domains();
     auto* const domain = new srcu::Domain(mode);
     domain->call_after_grace_period([domain] { delete domain; });
     while (srcu_test::living_domains() > before) std::this_thread::yield();

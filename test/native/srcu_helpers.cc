@@ -3,7 +3,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "native/srcu/threads.h"
 
@@ -50,6 +52,12 @@ std::size_t living_domains() {
   for (auto* domain = srcu::detail::registered_domains(); domain != nullptr; domain = domain->registry_next)
     ++count;
   return count;
+}
+
+std::size_t settled_domains() {
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (living_domains() > 0 && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+  return living_domains();
 }
 
 int run_child(const char* filter, const char* role, const char* mode) {

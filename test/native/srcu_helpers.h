@@ -66,6 +66,8 @@ std::vector<nvmem::srcu::Mode> modes();
 
 /// Domains whose memory exists, also of handles that are gone.
 std::size_t living_domains();
+/// The same, once the domains of earlier tests are gone: their last references go on other threads.
+std::size_t settled_domains();
 
 /// Runs this program again with only the tests that match `filter` and NVMEM_TEST_CHILD=`role`; its wait
 /// status.
