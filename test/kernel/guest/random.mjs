@@ -11,5 +11,5 @@ export function generator(seed) {
 
 export function bytes(seed, length) {
   const next = generator(seed);
-  return Buffer.from({ length }, () => next(0, 0x10000) >>> 8);
+  return Buffer.from(Uint8Array.from({ length }, () => next(0, 0x10000) >>> 8));
 }

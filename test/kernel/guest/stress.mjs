@@ -7,7 +7,7 @@ import { allFree, attach } from './usbip.mjs';
 import { until } from './wait.mjs';
 
 const CYCLES = 10;
-const PROBES = 3; // each takes 5 s: the hub worker waits for a control transfer that nobody answers any more
+const PROBES = 2; // each takes 5 s: the hub worker waits for a control transfer that nobody answers any more
 
 export async function stressChecks(report, station, log, seed) {
   const next = generator(seed);
@@ -23,7 +23,7 @@ export async function stressChecks(report, station, log, seed) {
         bytes += await oneCycle(station, fault);
         compare(await settledInventory(before), before);
       } catch (error) {
-        throw new Error(`cycle ${cycle}, ${fault}: ${error.message}`);
+        throw new Error(`cycle ${cycle}, ${fault}: ${error.message}`, { cause: error });
       }
     }
     log.assertWell(mark);
@@ -43,7 +43,7 @@ export async function stressChecks(report, station, log, seed) {
         await allFree();
         compare(await settledInventory(before), before);
       } catch (error) {
-        throw new Error(`attempt ${attempt}, ${fault}: ${error.message}`);
+        throw new Error(`attempt ${attempt}, ${fault}: ${error.message}`, { cause: error });
       }
     }
     log.assertWell(mark);

@@ -1,5 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
+const LOOK_EVERY_MS = 50;
+
 /**
  * Waits until `condition` gives something true, and gives that. The kernel's sysfs and proc files announce
  * nothing, so it looks again and again; after `limitMs` it throws.
@@ -10,6 +12,6 @@ export async function until(what, limitMs, condition) {
     const answer = await condition();
     if (answer) return answer;
     if (performance.now() > end) throw new Error(`no ${what} within ${limitMs / 1000} s`);
-    await pause(20);
+    await pause(LOOK_EVERY_MS);
   }
 }
