@@ -28,6 +28,14 @@ void Asks::plan(std::size_t before, std::size_t bytes, unsigned salt) {
               lengths_.begin() + static_cast<std::ptrdiff_t>(count_));
 }
 
+void Asks::plan_whole_reports(std::size_t before, std::size_t bytes) {
+  *this = {};
+  before_ = before;
+  for (; bytes > 0 && count_ < kMax; bytes -= lengths_[count_++]) {
+    lengths_[count_] = static_cast<std::uint8_t>(std::min(bytes, kMaxData));
+  }
+}
+
 bool Asks::take(std::size_t bytes) {
   if (outstanding() == 0 || partial_ + bytes > lengths_[answered_]) return false;
   partial_ += bytes;

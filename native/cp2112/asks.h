@@ -20,6 +20,9 @@ class Asks {
   /// other lengths in the same places.
   void plan(std::size_t before, std::size_t bytes, unsigned salt);
 
+  /// The same in whole reports, for bridges that answer every ask with one: then lengths tell nothing.
+  void plan_whole_reports(std::size_t before, std::size_t bytes);
+
   /// Bytes of the next ask; 0 when everything has been asked for.
   [[nodiscard]] std::size_t next() const { return asked_ < count_ ? lengths_[asked_] : 0; }
   void sent() { ++asked_; }

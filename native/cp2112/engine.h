@@ -68,6 +68,8 @@ class Engine final : public I2cMaster {
   Version version_;
   SmbusConfig config_;
   I2cLimits limits_;
+  /// This bridge does not look at the length of a force send. Linux never notices: it asks for whole reports.
+  bool whole_reports_ = false;
   bool started_ = false;
 };
 

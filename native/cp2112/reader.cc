@@ -49,8 +49,8 @@ Reader::Outcome Reader::broken(const char* why) {
 Reader::Outcome Reader::run() {
   const std::size_t size = request_.data.size();
   strays_ = bridge_.strays();
-  overlapping_ = request_.attempt == 0 && overlap_.try_it();
-  asks_.plan(0, size, request_.attempt);
+  overlapping_ = request_.attempt == 0 && !request_.whole_reports && overlap_.try_it();
+  plan(0, request_.attempt);
   pace_.begin(kAddressing + request_.prefix.size());
   const Report report = encode_addressed_read(request_.address, request_.prefix, size);
   if (const Status status = bridge_.send(report, wait_); !status.ok()) return give_up(status);
@@ -89,7 +89,7 @@ bool Reader::may_ask() const {
 }
 
 bool Reader::asks_are_full() const {
-  return asks_.outstanding() >= (request_.attempt == 0 ? kMaxOutstanding : 1);
+  return asks_.outstanding() >= (request_.attempt == 0 && !request_.whole_reports ? kMaxOutstanding : 1);
 }
 
 Nanoseconds Reader::ask_time() const {
@@ -203,7 +203,11 @@ void Reader::schedule_poll_while_busy() {
 Reader::Step Reader::on_data(const ReadResponse& data) {
   // Empty ones come unasked, and as the answer to an ask that came too early: silence tells.
   if (data.size == 0) return {};
-  if (!asks_.take(data.size)) return broken("the bridge sent data that were not asked for");
+  if (!asks_.take(data.size)) {
+    Outcome outcome = broken("the bridge sent data that were not asked for");
+    outcome.too_long = data.size == kMaxData;
+    return outcome;
+  }
   std::copy_n(data.bytes.begin(), data.size, request_.data.begin() + static_cast<std::ptrdiff_t>(collected_));
   collected_ += data.size;
   if (!asks_.partial()) good_ = collected_;
@@ -263,7 +267,16 @@ void Reader::replan() {
     overlap_.failed();
     schedule_poll_while_busy();
   }
-  asks_.plan(collected_, request_.data.size() - collected_, request_.attempt + replans_);
+  plan(collected_, request_.attempt + replans_);
+}
+
+void Reader::plan(std::size_t before, unsigned salt) {
+  const std::size_t rest = request_.data.size() - before;
+  if (request_.whole_reports) {
+    asks_.plan_whole_reports(before, rest);
+  } else {
+    asks_.plan(before, rest, salt);
+  }
 }
 
 Reader::Outcome Reader::finish() {

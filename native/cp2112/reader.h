@@ -39,11 +39,14 @@ class Reader {
     Nanoseconds wire_limit = 0;
     /// 0 is the first; later ones take no risks.
     unsigned attempt = 0;
+    /// The bridge answers every ask with a whole report: asked for one after the other, at the end.
+    bool whole_reports = false;
   };
   struct Outcome {
     Status status;
     std::size_t good = 0;
-    bool retry = false;  ///< it failed on the way here and not on the I2C bus
+    bool retry = false;     ///< it failed on the way here and not on the I2C bus
+    bool too_long = false;  ///< it failed because an ask for less was answered with a whole report
   };
 
   Reader(Bridge& bridge, Pace& pace, Overlap& overlap, const Request& request, const Wait& wait)
@@ -71,6 +74,7 @@ class Reader {
   Step on_data(const ReadResponse& data);
   Step on_silence();
   void end();
+  void plan(std::size_t before, unsigned salt);
   void replan();
   void schedule_poll_while_busy();
   Outcome finish();

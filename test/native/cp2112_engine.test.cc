@@ -59,6 +59,8 @@ std::vector<Quirks> all_quirks() {
   add("queues asks", [](Quirks& q) { q.queues_asks = true; });
   add("ignores busy asks", [](Quirks& q) { q.ignores_busy_asks = true; });
   add("ignores and answers empty", [](Quirks& q) { q.ignores_busy_asks = q.answers_empty = true; });
+  add("ignores the length", [](Quirks& q) { q.ignores_length = true; });
+  add("ignores the length and busy asks", [](Quirks& q) { q.ignores_length = q.ignores_busy_asks = true; });
   add("counts at end", [](Quirks& q) { q.counts_at_end = true; });
   add("counts held", [](Quirks& q) { q.counts_held = true; });
   add("counts at end, ignores asks", [](Quirks& q) { q.counts_at_end = q.ignores_busy_asks = true; });

@@ -35,6 +35,7 @@ struct Quirks {
   bool answers_empty = false;           ///< an ask that finds nothing: 0x13 without data instead of nothing
   bool queues_asks = false;             ///< an ask is answered when the transfer is over
   bool ignores_busy_asks = false;       ///< … or not at all
+  bool ignores_length = false;          ///< every ask is answered with a whole report, if there is that much
   bool counts_at_end = false;           ///< bytes received: 0 while busy
   bool counts_held = false;             ///< … or only those not given away yet
   bool status_sticks = false;           ///< the terminal status stays until the next transfer
