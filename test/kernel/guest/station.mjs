@@ -11,6 +11,8 @@ const CONTROL_PORT = 3241;
 /** The virtual bench in its own process, as a user starts it, and the kernel's side of its cable. */
 export class Station {
   port = 3240;
+  /** Whether the running bench models what the wire and the USB frames take. */
+  timed = false;
   #options;
   #bench;
   #ended;
@@ -34,6 +36,7 @@ export class Station {
   }
 
   async start({ timed }) {
+    this.timed = timed;
     const { cli, scratch, out, image } = this.#options;
     const file = join(scratch, 'image.bin');
     writeFileSync(file, image);
