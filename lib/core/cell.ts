@@ -1,11 +1,21 @@
 /* eslint-disable @typescript-eslint/unbound-method -- methods are only named, as the end of a stack trace */
 import type { CellEntry } from './cell_entry.js';
 import type { DeviceCore, NvmemWriteResult, WriteOptions } from './device_core.js';
-import { checkOperationOptions, checkString, type OperationOptions } from './validate.js';
+import { hostNumber, variableNumber } from './numbers.js';
+import { checkInteger, checkOperationOptions, checkString, type OperationOptions } from './validate.js';
 
 export interface CellReadOptions extends OperationOptions {
   /** Handed to the cell's readPostProcess: the name under which it is read. */
   readonly id?: string | undefined;
+  /** Handed to the cell's readPostProcess: the argument of the reference (a MAC address's number); default 0. */
+  readonly index?: number | undefined;
+}
+
+/** @internal What is behind a handle. */
+export interface CellParts {
+  readonly core: DeviceCore;
+  readonly entry: CellEntry;
+  readonly id: string | undefined;
 }
 
 /**
@@ -15,11 +25,18 @@ export interface CellReadOptions extends OperationOptions {
 export class NvmemCell {
   readonly #core: DeviceCore;
   readonly #entry: CellEntry;
+  readonly #id: string | undefined;
 
-  /** @internal */
-  constructor(core: DeviceCore, entry: CellEntry) {
+  /** @internal `id`: the name under which a consumer got it. */
+  constructor(core: DeviceCore, entry: CellEntry, id?: string) {
     this.#core = core;
     this.#entry = entry;
+    this.#id = id;
+  }
+
+  /** @internal */
+  static partsOf(cell: NvmemCell): CellParts {
+    return { core: cell.#core, entry: cell.#entry, id: cell.#id };
   }
 
   get name(): string {
@@ -58,9 +75,55 @@ export class NvmemCell {
    * (EIO where it says nothing); RangeError EINVAL where the cell lies beyond the end of the device.
    */
   async read(options: CellReadOptions = {}): Promise<Buffer> {
-    checkOperationOptions(options, ['signal', 'timeoutMs', 'id']);
-    if (options.id !== undefined) checkString('options.id', options.id);
-    return this.#core.readCell(this.#entry, options.id, 0, options, NvmemCell.prototype.read);
+    checkOperationOptions(options, ['signal', 'timeoutMs', 'id', 'index']);
+    const { id = this.#id, index = 0 } = options;
+    if (id !== undefined) checkString('options.id', id);
+    checkInteger('options.index', index, 0, 0x7fffffff);
+    return this.#core.readCell(this.#entry, id, index, options, NvmemCell.prototype.read);
+  }
+
+  /**
+   * The value of a cell of exactly one byte, in the host's byte order like the next three (nvmem_cell_read_u8()).
+   *
+   * Rejects as read(), and with NvmemError EINVAL where the cell has another length.
+   */
+  async readU8(options: CellReadOptions = {}): Promise<number> {
+    return Number(hostNumber(this.#entry, await this.read(options), 1, this.device));
+  }
+
+  /** As readU8(), two bytes. */
+  async readU16(options: CellReadOptions = {}): Promise<number> {
+    return Number(hostNumber(this.#entry, await this.read(options), 2, this.device));
+  }
+
+  /** As readU8(), four bytes. */
+  async readU32(options: CellReadOptions = {}): Promise<number> {
+    return Number(hostNumber(this.#entry, await this.read(options), 4, this.device));
+  }
+
+  /** As readU8(), eight bytes. */
+  async readU64(options: CellReadOptions = {}): Promise<bigint> {
+    return hostNumber(this.#entry, await this.read(options), 8, this.device);
+  }
+
+  /**
+   * The value of a cell of up to four bytes, little-endian whatever the host; of a bit cell, its bits
+   * (nvmem_cell_read_variable_le_u32()).
+   *
+   * Rejects as read(), and with NvmemError ERANGE where the value takes more bytes.
+   */
+  async readVariableLeU32(options: CellReadOptions = {}): Promise<number> {
+    return Number(variableNumber(this.#entry, await this.read(options), 4, this.device));
+  }
+
+  /** As readVariableLeU32(), up to eight bytes. */
+  async readVariableLeU64(options: CellReadOptions = {}): Promise<bigint> {
+    return variableNumber(this.#entry, await this.read(options), 8, this.device);
+  }
+
+  /** Nothing to do (nvmem_cell_put()): a handle keeps nothing alive. It is there for `using`. */
+  [Symbol.dispose](): void {
+    // The kernel counts references here; a handle of this library has none.
   }
 
   /**

@@ -1,4 +1,5 @@
 /** Cells as the provider declares them, checked and completed as nvmem_cell_info_to_nvmem_cell_entry_nodup() does. */
+import { alignUp, isAligned } from './align.js';
 import { bytesForBits } from './bits.js';
 import { NvmemError } from './errors.js';
 import { checkBytes, checkFunction, checkInteger, checkKeys, checkObject, checkString } from './validate.js';
@@ -65,12 +66,12 @@ export function makeCellEntry(
     nbits !== 0 ? bytesForBits(nbits + bitOffset) : checkInteger(`${field}.bytes`, info.bytes, 0, 0x7fffffff);
   const asked = checkInteger(`${field}.rawLength`, info.rawLength ?? 0, 0, 0x7fffffff);
   // A bit cell's own length is rounded up to words, whatever was asked for, as is one that nobody asked for.
-  const rawLength = nbits !== 0 || asked === 0 ? Math.ceil(bytes / wordSize) * wordSize : asked;
+  const rawLength = nbits !== 0 || asked === 0 ? alignUp(bytes, wordSize) : asked;
   const refuse = (rule: string): never => {
     throw new NvmemError('EINVAL', `${field} (${name}): ${rule}`, { syscall: 'register' });
   };
-  if (offset % stride !== 0) refuse(`offset must be a multiple of the stride, ${String(stride)}`);
-  if (rawLength % wordSize !== 0)
+  if (!isAligned(offset, stride)) refuse(`offset must be a multiple of the stride, ${String(stride)}`);
+  if (!isAligned(rawLength, wordSize))
     refuse(`rawLength must be a multiple of the word size, ${String(wordSize)}`);
   return { name, offset, rawLength, bytes, bitOffset, nbits, readPostProcess };
 }

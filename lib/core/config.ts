@@ -1,16 +1,19 @@
 /** What a provider hands to register(), checked and completed as nvmem_register() does. */
+import { type BoardCell, boardCellInfo } from './board_cells.js';
 import { type CellEntry, makeCellEntry, type NvmemCellInfo } from './cell_entry.js';
 import type { NvmemType } from './device_core.js';
 import { NvmemError } from './errors.js';
 import { validateKeepouts, type Keepout } from './keepouts.js';
 import { checkId, checkName, type NvmemId } from './naming.js';
 import { NativeProvider, type NvmemProvider } from './provider.js';
+import { checkWpLine, type WpLine } from './wp_line.js';
 import {
   checkBoolean,
   checkFunction,
   checkInteger,
   checkKeys,
   checkObject,
+  checkString,
   rangeError,
   typeError,
 } from './validate.js';
@@ -39,6 +42,23 @@ export interface NvmemConfig {
   readonly cells?: readonly NvmemCellInfo[] | undefined;
   /** The provider's write-protect line is its own affair: the device does not begin read-only because of it. */
   readonly ignoreWp?: boolean | undefined;
+  /** Name of the parent device. Absent: none is needed. null is refused (EINVAL), as in the kernel. */
+  readonly dev?: string | null | undefined;
+  /**
+   * The write-protect line of a provider in JavaScript: it protects from registration on, and is lowered around each
+   * write. A provider of the addon brings its own.
+   */
+  readonly wp?: WpLine | undefined;
+  /** Name of the layout that finds the cells; see Nvmem.addLayout(). */
+  readonly layout?: string | undefined;
+  /** Cells as a board file has them. */
+  readonly boardCells?: readonly BoardCell[] | undefined;
+  /** May change what came out of `boardCells` before it becomes a cell (fixup_dt_cell_info). */
+  readonly fixupCellInfo?: ((info: NvmemCellInfo) => NvmemCellInfo) | undefined;
+  /** Also offer the memory as the file `eeprom` (`fram` for type FRAM) of `baseDev`, as at24 does. */
+  readonly compat?: boolean | undefined;
+  /** Name of the device that gets that file. */
+  readonly baseDev?: string | undefined;
 }
 
 export interface CheckedConfig {
@@ -53,7 +73,13 @@ export interface CheckedConfig {
   readonly rootOnly: boolean;
   readonly ignoreWp: boolean;
   readonly keepouts: readonly Keepout[];
-  readonly cells: readonly CellEntry[];
+  readonly infos: readonly NvmemCellInfo[];
+  readonly boardCells: readonly BoardCell[];
+  readonly fixupCellInfo: NvmemConfig['fixupCellInfo'];
+  readonly wp: WpLine | undefined;
+  readonly layout: string | undefined;
+  readonly compat: boolean;
+  readonly baseDev: string | undefined;
 }
 
 const KEYS = [
@@ -69,13 +95,21 @@ const KEYS = [
   'keepouts',
   'cells',
   'ignoreWp',
+  'dev',
+  'wp',
+  'layout',
+  'boardCells',
+  'fixupCellInfo',
+  'compat',
+  'baseDev',
 ];
 
 const TYPES: readonly NvmemType[] = ['Unknown', 'EEPROM', 'OTP', 'Battery backed', 'FRAM'];
 
 /**
- * First the types of all fields, then the kernel's own rules in the kernel's order: a callback is there (EINVAL),
- * keepouts (ERANGE, EINVAL), cells (EINVAL).
+ * The types of all fields, and the kernel's first rules: a parent (EINVAL), a callback (EINVAL), a name where there is
+ * to be nothing but a name (ENOMEM). The others follow in the kernel's order when the name and the line are taken:
+ * see checkRanges() and makeCells().
  */
 export function checkConfig(config: NvmemConfig): CheckedConfig {
   checkKeys('config', checkObject('config', config), KEYS);
@@ -104,12 +138,25 @@ export function checkConfig(config: NvmemConfig): CheckedConfig {
   const ignoreWp = checkBoolean('ignoreWp', config.ignoreWp ?? false);
   const keepouts = checkArray('keepouts', config.keepouts).map((keepout, i) => checkKeepout(keepout, i));
   const infos = checkArray('cells', config.cells);
+  const boardCells = checkArray('boardCells', config.boardCells);
+  if (config.fixupCellInfo !== undefined) checkFunction('fixupCellInfo', config.fixupCellInfo);
+  const wp = config.wp && checkWpLine(config.wp);
+  if (wp && isNative) throw typeError('wp', 'left to the provider, which is one of the addon', wp);
+  const layout = config.layout === undefined ? undefined : checkString('layout', config.layout);
+  const compat = checkBoolean('compat', config.compat ?? false);
+  const baseDev = config.baseDev === undefined ? undefined : checkString('baseDev', config.baseDev);
+  const { dev } = config;
+  if (dev !== undefined && dev !== null) checkString('dev', dev);
 
+  if (dev === null) throw new NvmemError('EINVAL', 'dev must name the parent', { syscall: 'register' });
   if (!isNative && provider.read === undefined && provider.write === undefined) {
     throw new NvmemError('EINVAL', 'provider needs a read or a write function', { syscall: 'register' });
   }
-  validateKeepouts(keepouts, wordSize, stride);
-  const cells = infos.map((info, i) => makeCellEntry(`cells[${String(i)}]`, info, wordSize, stride));
+  if (name === undefined && config.id !== undefined && id === 'none') {
+    throw new NvmemError('ENOMEM', "id 'none' makes the name alone the device's, and there is no name", {
+      syscall: 'register',
+    });
+  }
   return {
     provider,
     name,
@@ -122,8 +169,46 @@ export function checkConfig(config: NvmemConfig): CheckedConfig {
     rootOnly,
     ignoreWp,
     keepouts,
-    cells,
+    infos,
+    boardCells,
+    fixupCellInfo: config.fixupCellInfo,
+    wp,
+    layout,
+    compat,
+    baseDev,
   };
+}
+
+/** Keepouts (ERANGE, EINVAL), then the folder of the compat file (EINVAL). */
+export function checkRanges({ keepouts, wordSize, stride, compat, baseDev }: CheckedConfig): void {
+  validateKeepouts(keepouts, wordSize, stride);
+  if (compat && baseDev === undefined) {
+    throw new NvmemError('EINVAL', 'compat needs baseDev, the device that gets the file', {
+      syscall: 'register',
+    });
+  }
+}
+
+/** The cells of the configuration, then those of the board file, in their order (EINVAL). */
+export function makeCells(config: CheckedConfig): CellEntry[] {
+  const { infos, boardCells, fixupCellInfo, wordSize, stride } = config;
+  const cells = infos.map((info, i) => makeCellEntry(`cells[${String(i)}]`, info, wordSize, stride));
+  boardCells.forEach((node, i) => {
+    const field = `boardCells[${String(i)}]`;
+    const info = boardCellInfo(field, node);
+    if (info) cells.push(makeCellEntry(field, fixupCellInfo?.(info) ?? info, wordSize, stride));
+  });
+  return cells;
+}
+
+/** nvmem_bin_attr_get_umode(): the permission bits of the file `nvmem`. */
+export function fileMode(rootOnly: boolean, readOnly: boolean, canRead: boolean, canWrite: boolean): number {
+  let mode = 0o400;
+  if (!rootOnly) mode |= 0o044;
+  if (!readOnly) mode |= 0o200;
+  if (!canWrite) mode &= ~0o200;
+  if (!canRead) mode &= ~0o444;
+  return mode;
 }
 
 function checkArray<T>(field: string, value: readonly T[] | undefined): readonly T[] {

@@ -2,9 +2,11 @@
 import { EventEmitter } from 'node:events';
 
 import { NvmemCell } from './cell.js';
+import { makeCellEntry, type NvmemCellInfo } from './cell_entry.js';
 import type { DeviceCore, NvmemType, NvmemWriteResult, WriteOptions } from './device_core.js';
 import { NvmemError } from './errors.js';
 import { callUser } from './report.js';
+import { deviceFiles, type NvmemFiles } from './user_files.js';
 import {
   checkBoolean,
   checkBytes,
@@ -18,6 +20,9 @@ export interface NvmemDeviceEvents {
   /** Once, after every pending operation has settled: the provider is gone, and why in a few words. */
   removed: [reason: string];
 }
+
+/** A cell that is not registered: where it lies, without a name. */
+export type AdHocCellInfo = Omit<NvmemCellInfo, 'name'> & { readonly name?: string | undefined };
 
 const cores = new WeakMap<NvmemDevice, DeviceCore>();
 
@@ -147,6 +152,39 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
       syscall: 'cell',
       device: this.name,
     });
+  }
+
+  /**
+   * Reads a cell that nobody has registered (nvmem_device_cell_read()). Rejects as NvmemCell.read(), and with NvmemError
+   * EINVAL where its offset is off the stride or its rawLength off the word size.
+   */
+  async cellRead(info: AdHocCellInfo, options: OperationOptions = {}): Promise<Buffer> {
+    return this.#adHoc(info).read(options);
+  }
+
+  /** Writes one (nvmem_device_cell_write()). Rejects as NvmemCell.write() and cellRead(). */
+  async cellWrite(
+    info: AdHocCellInfo,
+    data: Uint8Array,
+    options: Omit<WriteOptions, 'onProgress'> = {},
+  ): Promise<NvmemWriteResult> {
+    return this.#adHoc(info).write(data, options);
+  }
+
+  #adHoc(info: AdHocCellInfo): NvmemCell {
+    const { wordSize, stride } = this.#core.facts;
+    const entry = makeCellEntry('info', { ...info, name: info.name ?? 'cell' }, wordSize, stride);
+    return new NvmemCell(this.#core, entry);
+  }
+
+  /** The user boundary: what sysfs shows of the device (`nvmem`, `type`, `force_ro`, `cells/NAME@OFFSET,BIT`). */
+  get files(): NvmemFiles {
+    return deviceFiles(this.#core);
+  }
+
+  /** Nothing to do (nvmem_device_put()): a handle keeps nothing alive. It is there for `using`. */
+  [Symbol.dispose](): void {
+    // The kernel counts references here; a handle of this library has none.
   }
 
   /** All cells, in the order in which they were added. */

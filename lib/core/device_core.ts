@@ -36,6 +36,11 @@ export interface NvmemWriteResult {
   readonly protectError: NvmemError | undefined;
 }
 
+/** What the kernel's own entry points ask for beyond the public options: what lies beyond the end goes to the provider. */
+export interface CoreOptions extends WriteOptions {
+  readonly unbounded?: boolean | undefined;
+}
+
 /** Who may write: everybody; not cells and the user boundary (a write-protect line is there); nobody. */
 export type ReadOnly = 'no' | 'wp' | 'yes';
 
@@ -46,6 +51,8 @@ export interface DeviceFacts {
   readonly wordSize: number;
   readonly stride: number;
   readonly rootOnly: boolean;
+  /** The mode of the file `nvmem` at the user boundary; it stays what it was at registration. */
+  readonly mode: number;
   readonly keepouts: readonly Keepout[];
 }
 
@@ -69,8 +76,8 @@ export class DeviceCore {
     this.readOnly = readOnly;
   }
 
-  async read(offset: number, length: number, options: OperationOptions, below: Below): Promise<Buffer> {
-    const { backend, facts } = this;
+  async read(offset: number, length: number, options: CoreOptions, below: Below): Promise<Buffer> {
+    const { backend } = this;
     if (this.#isImmediate(options) && this.#inside(offset, length) && length > 0) {
       const data = Buffer.allocUnsafe(length);
       const status = backend.readNow(offset, data);
@@ -84,7 +91,7 @@ export class DeviceCore {
     return this.#track('read', offset, length, options, below, async (operation) => {
       const refused = this.#refusal(operation, backend.canRead ? 0 : EOPNOTSUPP);
       if (refused) throw operation.error(refused);
-      if (!this.#inside(offset, length)) throw boundsError(facts.name, facts.size, offset, length);
+      if (!options.unbounded) this.#checkBounds(offset, length);
       return this.#hold(operation, async () => {
         const { data, good, failure } = await this.#readOut(operation, offset, length);
         if (failure === undefined) return data;
@@ -96,10 +103,10 @@ export class DeviceCore {
   async write(
     offset: number,
     data: Uint8Array,
-    options: WriteOptions,
+    options: CoreOptions,
     below: Below,
   ): Promise<NvmemWriteResult> {
-    const { backend, facts } = this;
+    const { backend } = this;
     const { length } = data;
     const immediate =
       this.#isImmediate(options) && this.#inside(offset, length) && length > 0 && this.readOnly !== 'yes';
@@ -118,7 +125,7 @@ export class DeviceCore {
         !backend.canWrite ? EOPNOTSUPP : this.readOnly === 'yes' ? EPERM : 0,
       );
       if (refused) throw this.#writeError(operation, nothingWritten(refused, this.#split(offset, length)));
-      if (!this.#inside(offset, length)) throw boundsError(facts.name, facts.size, offset, length);
+      if (!options.unbounded) this.#checkBounds(offset, length);
       return this.#exclusive(operation, async () =>
         writeSegments(backend, operation, this.#split(offset, length), copy, options.verify ?? true),
       );
@@ -129,7 +136,7 @@ export class DeviceCore {
     cell: CellEntry,
     id: string | undefined,
     index: number,
-    options: OperationOptions,
+    options: CoreOptions,
     below: Below,
   ): Promise<Buffer> {
     const { offset, rawLength, bytes, readPostProcess } = cell;
@@ -145,7 +152,7 @@ export class DeviceCore {
     return this.#track('cell-read', offset, rawLength, options, below, async (operation) => {
       const refused = this.#refusal(operation, this.backend.canRead ? 0 : EOPNOTSUPP);
       if (refused) throw operation.error(refused);
-      this.#checkCellBounds(cell, rawLength);
+      if (!options.unbounded) this.#checkBounds(offset, rawLength);
       return this.#hold(operation, async () => {
         const { data, failure, good } = await this.#readOut(
           operation,
@@ -181,7 +188,7 @@ export class DeviceCore {
   async writeCell(
     cell: CellEntry,
     value: unknown,
-    options: WriteOptions,
+    options: CoreOptions,
     below: Below,
   ): Promise<NvmemWriteResult> {
     const { offset, bytes, bitOffset, nbits } = cell;
@@ -189,20 +196,20 @@ export class DeviceCore {
     const verify = options.verify ?? true;
     return this.#track('cell-write', offset, bytes, options, below, async (operation) => {
       const { canRead, canWrite } = this.backend;
-      const able = canWrite && (canRead || !isBitCell(cell));
-      const refused = this.#refusal(operation, this.readOnly !== 'no' ? EINVAL : able ? 0 : EOPNOTSUPP);
-      if (refused) {
-        const reason =
-          refused.status === EINVAL ? { ...refused, reason: 'the device is read-only' } : refused;
-        throw this.#writeError(operation, nothingWritten(reason, this.#split(offset, bytes)));
-      }
-      const data = checkCellData(cell, value, name);
-      this.#checkCellBounds(cell, bytes);
+      const kept = isBitCell(cell) ? neighbours(cell, wordSize) : [];
+      // As in the kernel what is wrong with the request itself comes before the provider's absence.
+      const readOnly = this.readOnly !== 'no';
+      const data = readOnly ? Buffer.alloc(0) : checkCellData(cell, value, name);
+      const refused = readOnly
+        ? { status: EINVAL, reason: 'the device is read-only' }
+        : this.#refusal(operation, canWrite && (canRead || kept.length === 0) ? 0 : EOPNOTSUPP);
+      if (refused) throw this.#writeError(operation, nothingWritten(refused, this.#split(offset, bytes)));
+      if (!options.unbounded) this.#checkBounds(offset, bytes);
       return this.#exclusive(operation, async () => {
         const segments = this.#split(offset, bytes);
         if (!isBitCell(cell)) return writeSegments(this.backend, operation, segments, data, verify);
         const whole = Buffer.alloc(bytes);
-        for (const [from, to] of neighbours(cell, wordSize)) {
+        for (const [from, to] of kept) {
           const { data: old, failure } = await this.#readOut(operation, offset + from, to - from);
           if (failure !== undefined) return nothingWritten(failure, segments);
           old.copy(whole, from);
@@ -237,10 +244,9 @@ export class DeviceCore {
     return splitAtKeepouts(this.facts.keepouts, offset, length);
   }
 
-  #checkCellBounds(cell: CellEntry, length: number): void {
-    if (!this.#inside(cell.offset, length)) {
-      throw boundsError(this.facts.name, this.facts.size, cell.offset, length);
-    }
+  #checkBounds(offset: number, length: number): void {
+    if (this.#inside(offset, length)) return;
+    throw boundsError(this.facts.name, this.facts.size, offset, length);
   }
 
   #operation(

@@ -1,4 +1,5 @@
 /** Keepouts: ranges of a device that reads fill with a value and writes skip (nvmem core, nvmem_keepout). */
+import { isAligned } from './align.js';
 import { NvmemError } from './errors.js';
 
 export interface Keepout {
@@ -36,7 +37,7 @@ export function validateKeepouts(keepouts: readonly Keepout[], wordSize: number,
     if (start !== cursor && start - cursor < wordSize) {
       refuse('ERANGE', `leaves less than one word of ${String(wordSize)} bytes before it`);
     }
-    if (start % stride !== 0 || end % stride !== 0) {
+    if (!isAligned(start, stride) || !isAligned(end, stride)) {
       refuse('EINVAL', `must start and end on a multiple of the stride, ${String(stride)}`);
     }
     cursor = end;

@@ -5,24 +5,48 @@ import { type Backend, providerOfSlot, SlotBackend, takeSlot } from './backend.j
 import { insideCallbackOf } from './callback_scope.js';
 import { NvmemCell } from './cell.js';
 import { type CellEntry, makeCellEntry, type NvmemCellInfo } from './cell_entry.js';
-import { checkConfig, type CheckedConfig, type NvmemConfig } from './config.js';
+import {
+  checkConfig,
+  type CheckedConfig,
+  checkRanges,
+  fileMode,
+  makeCells,
+  type NvmemConfig,
+} from './config.js';
+import { NvmemConsumer } from './consumer.js';
 import { coreOf, NvmemDevice } from './device.js';
 import { DeviceCore } from './device_core.js';
 import { NvmemError } from './errors.js';
+import { type LayoutContext, LayoutTable, type NvmemLayout } from './layouts.js';
+import { LookupTable, type NvmemCellLookup } from './lookups.js';
 import { deviceName, NumberPool } from './naming.js';
+import { endsRound, NotifierChain, type NvmemNotification, type NvmemNotifier } from './notifier.js';
 import { NativeProvider } from './provider.js';
 import { callUser } from './report.js';
 import { ScriptBackend } from './script_backend.js';
-import { checkBytes, checkInteger, checkString, typeError } from './validate.js';
+import { compatFile, type NvmemFiles } from './user_files.js';
+import {
+  checkBytes,
+  checkFunction,
+  checkInteger,
+  checkString,
+  type OperationOptions,
+  typeError,
+} from './validate.js';
+import { waitForEvent } from './wait_for.js';
 
 /**
- * In this order for every device: add, cell-add for each cell, remove, cell-remove for each cell, removed.
+ * In this order for every device: add, cell-add for each cell, layout-add after the cells of its layout; remove,
+ * layout-remove, cell-remove for each cell, removed. All cell events of a device come between its add and removed.
  * Listeners run synchronously; what they throw becomes an uncaught exception and changes nothing here.
  */
 export interface NvmemEvents {
   /** Registered: it can be found and used. */
   add: [device: NvmemDevice];
   'cell-add': [cell: NvmemCell, device: NvmemDevice];
+  /** The device's layout has looked: all its cells are there, or `error` says why none is. */
+  'layout-add': [device: NvmemDevice, layout: string, error: unknown];
+  'layout-remove': [device: NvmemDevice, layout: string];
   /** It can no longer be found, and is about to lose its provider. */
   remove: [device: NvmemDevice];
   'cell-remove': [cell: NvmemCell, device: NvmemDevice];
@@ -39,6 +63,12 @@ interface Registration {
   /** Lets go of what the provider stood on (a bus, a file), once nothing uses it any more. */
   readonly free: (() => Promise<void>) | undefined;
   unregistering: Unregistering | undefined;
+  /** Name of its layout, and whether that has been at work. */
+  readonly layout: string | undefined;
+  layoutStarted: boolean;
+  layoutDone: boolean;
+  /** The device that has its compat file. */
+  readonly baseDev: string | undefined;
 }
 
 interface Unregistering {
@@ -53,6 +83,9 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
   readonly #byName = new Map<string, Registration>();
   readonly #byCore = new WeakMap<DeviceCore, Registration>();
   readonly #numbers = new NumberPool();
+  readonly #lookups = new LookupTable();
+  readonly #layouts = new LayoutTable();
+  readonly #notifiers = new NotifierChain();
 
   /**
    * Registers a memory (nvmem_register()). Everything is checked first, so a refused one leaves no trace.
@@ -69,8 +102,15 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     const checked = checkConfig(config);
     const number = this.#numbers.take();
     const name = deviceName(checked.name, checked.id, number);
+    const line = checked.ignoreWp ? undefined : checked.wp;
+    let lineTaken = false;
     let backend: Backend;
+    let cells: CellEntry[];
     try {
+      line?.request?.();
+      lineTaken = true;
+      checkRanges(checked);
+      cells = makeCells(checked);
       if (this.#byName.has(name)) {
         throw new NvmemError('EEXIST', `a device called ${name} is registered`, {
           syscall: 'register',
@@ -80,14 +120,16 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       backend = makeBackend(name, checked);
     } catch (error) {
       this.#numbers.give(number);
+      if (lineTaken) line?.release?.();
       throw error;
     }
-    const { type, size, wordSize, stride, rootOnly, keepouts } = checked;
+    const { type, size, wordSize, stride, rootOnly, readOnly, keepouts, layout } = checked;
     const lineProtects = backend.hasWpLine && !checked.ignoreWp;
+    const mode = fileMode(rootOnly, readOnly, backend.canRead, backend.canWrite);
     const core = new DeviceCore(
-      { name, type, size, wordSize, stride, rootOnly, keepouts },
+      { name, type, size, wordSize, stride, rootOnly, mode, keepouts },
       backend,
-      checked.readOnly ? 'yes' : lineProtects ? 'wp' : 'no',
+      readOnly ? 'yes' : lineProtects ? 'wp' : 'no',
     );
     const device = new NvmemDevice(core);
     const registration: Registration = {
@@ -97,12 +139,19 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       handles: new Set([device]),
       free,
       unregistering: undefined,
+      layout,
+      layoutStarted: false,
+      layoutDone: false,
+      baseDev: checked.compat ? checked.baseDev : undefined,
     };
     this.#byName.set(name, registration);
     this.#byCore.set(core, registration);
-    core.cells.push(...checked.cells);
+    core.cells.push(...cells);
+    for (const cell of cells) this.#notify('CELL_ADD', cell.name, name);
+    this.#notify('ADD', name, name);
     this.#announce('add', device);
-    for (const cell of checked.cells) this.#announce('cell-add', new NvmemCell(core, cell), device);
+    for (const cell of cells) this.#announce('cell-add', new NvmemCell(core, cell), device);
+    this.#lookInto(registration);
     return device;
   }
 
@@ -123,6 +172,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     }
     core.cells.push(entry);
     const cell = new NvmemCell(core, entry);
+    this.#notify('CELL_ADD', entry.name, name);
     this.#announce('cell-add', cell, device);
     return cell;
   }
@@ -164,6 +214,109 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     return this.#byName.get(name)?.device;
   }
 
+  /** The first device, oldest first, that `match` says yes to (nvmem_device_find()). */
+  findDevice(match: (device: NvmemDevice) => boolean): NvmemDevice | undefined {
+    checkFunction('match', match);
+    return this.devices().find((device) => match(device));
+  }
+
+  /** Cells for consumers, by the consumer's name and what it calls them (nvmem_add_cell_lookups()). */
+  addCellLookups(...lookups: NvmemCellLookup[]): void {
+    this.#lookups.add(lookups);
+  }
+
+  /** Takes them away again (nvmem_del_cell_lookups()). */
+  removeCellLookups(...lookups: NvmemCellLookup[]): void {
+    this.#lookups.remove(lookups);
+  }
+
+  /** Somebody who uses cells under names of its own: what lookups call `devId`. */
+  consumer(devId: string): NvmemConsumer {
+    return new NvmemConsumer(this, checkString('devId', devId));
+  }
+
+  /**
+   * The cell that a consumer calls `conId` (nvmem_cell_get() without a device tree).
+   *
+   * @throws NvmemError EINVAL: no `conId`; ENOENT: no lookup entry, or the device has no such cell; EPROBE_DEFER: the
+   *   device is not there, or its layout has not yet said which cells it has.
+   */
+  lookupCell(devId: string, conId: string | null | undefined): NvmemCell {
+    checkString('devId', devId);
+    const refuse = (code: NvmemError['code'], message: string): never => {
+      throw new NvmemError(code, message, { syscall: 'lookupCell' });
+    };
+    if (conId === null || conId === undefined) return refuse('EINVAL', 'conId is missing');
+    const lookup = this.#lookups.matching(devId, conId);
+    if (!lookup) return refuse('ENOENT', `no lookup says what ${devId} means by ${JSON.stringify(conId)}`);
+    const { nvmemName, cellName } = lookup;
+    const registration = this.#byName.get(nvmemName);
+    if (!registration) return refuse('EPROBE_DEFER', `no device called ${nvmemName} is registered`);
+    const { core, layout, layoutDone } = registration;
+    const entry = core.cells.find(({ name }) => name === cellName);
+    if (entry) return new NvmemCell(core, entry, conId);
+    const mayCome = layout !== undefined && !layoutDone;
+    return refuse(mayCome ? 'EPROBE_DEFER' : 'ENOENT', `${nvmemName} has no cell ${cellName}`);
+  }
+
+  /**
+   * The device of that name, or the cell of that lookup, as soon as it is there.
+   *
+   * Rejects with NvmemError ABORT_ERR, ETIMEDOUT; for a lookup also with what lookupCell() says, but for EPROBE_DEFER.
+   */
+  waitFor(name: string, options?: Omit<OperationOptions, 'onProgress'>): Promise<NvmemDevice>;
+  waitFor(
+    lookup: { readonly devId: string; readonly conId: string },
+    options?: Omit<OperationOptions, 'onProgress'>,
+  ): Promise<NvmemCell>;
+  async waitFor(
+    what: string | { readonly devId: string; readonly conId: string },
+    options: Omit<OperationOptions, 'onProgress'> = {},
+  ): Promise<NvmemDevice | NvmemCell> {
+    const look = (): NvmemDevice | NvmemCell | undefined => {
+      if (typeof what === 'string') return this.find(what);
+      try {
+        return this.lookupCell(what.devId, what.conId);
+      } catch (error) {
+        if ((error as { code?: unknown }).code === 'EPROBE_DEFER') return undefined;
+        throw error;
+      }
+    };
+    const says = typeof what === 'string' ? what : `${what.devId}/${what.conId}`;
+    return waitForEvent(this, ['add', 'cell-add', 'layout-add'], look, says, options);
+  }
+
+  /** In the kernel's order, CELL_ADD of the static cells before ADD (nvmem_register_notifier()). */
+  registerNotifier(notifier: NvmemNotifier): void {
+    this.#notifiers.add(notifier);
+  }
+
+  /** @throws NvmemError ENOENT: it is not there. */
+  unregisterNotifier(notifier: NvmemNotifier): void {
+    if (this.#notifiers.remove(notifier)) return;
+    throw new NvmemError('ENOENT', 'that notifier is not registered', { syscall: 'unregisterNotifier' });
+  }
+
+  /** Makes a layout known: devices that name it get their cells now, later ones when they come. */
+  addLayout(layout: NvmemLayout): void {
+    this.#layouts.add(layout);
+    for (const registration of this.#byName.values()) this.#lookInto(registration);
+  }
+
+  /** No further device gets cells from it; those that are there stay, as in the kernel. */
+  removeLayout(layout: NvmemLayout): void {
+    this.#layouts.remove(layout);
+  }
+
+  /** The user boundary's file of a parent device: `eeprom` or `fram` (compat). */
+  compatFiles(baseDev: string): NvmemFiles {
+    checkString('baseDev', baseDev);
+    for (const { core, baseDev: base } of this.#byName.values()) {
+      if (base === baseDev) return compatFile(core);
+    }
+    return compatFile(undefined);
+  }
+
   /** All registered devices, oldest first. */
   devices(): NvmemDevice[] {
     return [...this.#byName.values()].map(({ device }) => device);
@@ -189,16 +342,14 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     return registration.unregistering;
   }
 
-  async #tearDown(
-    { core, device, number, handles, free }: Registration,
-    reason: string,
-    onDetached: () => void,
-  ): Promise<void> {
+  async #tearDown(registration: Registration, reason: string, onDetached: () => void): Promise<void> {
+    const { core, device, number, handles, free, layout, layoutDone } = registration;
     const { name } = core.facts;
     // Hidden first: a new consumer gets EPROBE_DEFER and never a dead handle (D15), and a replugged device finds its
     // old name and number free at once (D18).
     this.#byName.delete(name);
     this.#numbers.give(number);
+    this.#notify('REMOVE', name, name);
     this.#announce('remove', device);
     const freed = core.backend.unregister();
     core.detach(reason);
@@ -212,9 +363,58 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     await new Promise((resolve) => {
       setImmediate(resolve);
     });
-    for (const cell of core.cells) this.#announce('cell-remove', new NvmemCell(core, cell), device);
+    if (layout !== undefined && layoutDone) this.#announce('layout-remove', device, layout);
+    for (const cell of core.cells) {
+      this.#notify('CELL_REMOVE', cell.name, name);
+      this.#announce('cell-remove', new NvmemCell(core, cell), device);
+    }
     this.#announce('removed', device, reason);
     for (const handle of handles) handle.announceRemoved(reason);
+  }
+
+  /** The device's layout, if it has one and that is known, adds its cells. */
+  #lookInto(registration: Registration): void {
+    const { core, device, layout: name } = registration;
+    const layout = name === undefined ? undefined : this.#layouts.get(name);
+    if (layout === undefined || name === undefined || registration.layoutStarted) return;
+    registration.layoutStarted = true;
+    const added: CellEntry[] = [];
+    const context: LayoutContext = {
+      device,
+      addCell: (info) => {
+        this.addCell(device, info);
+        const entry = core.cells.at(-1);
+        if (entry) added.push(entry);
+      },
+    };
+    const end = (error: unknown): void => {
+      if (core.gone !== undefined) return;
+      registration.layoutDone = true;
+      this.#announce('layout-add', device, name, error);
+    };
+    const undo = (error: unknown): void => {
+      if (core.gone === undefined) {
+        for (const entry of added) {
+          core.cells.splice(core.cells.indexOf(entry), 1);
+          this.#notify('CELL_REMOVE', entry.name, core.facts.name);
+          this.#announce('cell-remove', new NvmemCell(core, entry), device);
+        }
+      }
+      end(error);
+    };
+    void (async () => layout.addCells(context))().then(() => {
+      end(undefined);
+    }, undo);
+  }
+
+  #notify(event: NvmemNotification, name: string, device: string): void {
+    for (const notifier of this.#notifiers.all) {
+      let answer: unknown;
+      callUser(() => {
+        answer = notifier.notify(event, name, device);
+      });
+      if (endsRound(answer)) return;
+    }
   }
 
   #registrationOf(device: NvmemDevice): Registration {
@@ -233,8 +433,10 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
   }
 }
 
-function makeBackend(name: string, { provider }: CheckedConfig): Backend {
-  if (!(provider instanceof NativeProvider)) return new ScriptBackend(name, provider, native().script());
+function makeBackend(name: string, { provider, wp, ignoreWp }: CheckedConfig): Backend {
+  if (!(provider instanceof NativeProvider)) {
+    return new ScriptBackend(name, provider, native().script(), ignoreWp ? undefined : wp);
+  }
   const taken = takeSlot(provider);
   if (taken) return new SlotBackend(taken.slot, taken.info);
   throw new NvmemError('EBUSY', 'this provider is registered already; make another', {

@@ -5,6 +5,7 @@ import { errnoOf } from './errors.js';
 import { heldCall } from './held_call.js';
 import { Interrupted, type Operation } from './operation.js';
 import type { NvmemProvider, ProviderContext } from './provider.js';
+import { leaseOf, type WpLease, type WpLine } from './wp_line.js';
 
 const EIO = -5;
 const EWOULDBLOCK = -11;
@@ -14,20 +15,28 @@ const EBADMSG = -74;
 export class ScriptBackend implements Backend {
   readonly canRead: boolean;
   readonly canWrite: boolean;
-  readonly hasWpLine = false;
   readonly takesEmpty = true;
   readonly #provider: NvmemProvider;
   readonly #slot: NativeSlot;
   readonly #name: string;
+  readonly #line: WpLine | undefined;
+  readonly #lease: WpLease | undefined;
+  #unregistered: Promise<void> | undefined;
   #writing: Promise<void> | undefined;
 
   /** `slot`: one without memory of its own; its section is what unregister() waits for. */
-  constructor(name: string, provider: NvmemProvider, slot: NativeSlot) {
+  constructor(name: string, provider: NvmemProvider, slot: NativeSlot, line?: WpLine) {
     this.#name = name;
     this.#provider = provider;
     this.#slot = slot;
+    this.#line = line;
+    this.#lease = line && leaseOf(line);
     this.canRead = provider.read !== undefined;
     this.canWrite = provider.write !== undefined;
+  }
+
+  get hasWpLine(): boolean {
+    return this.#lease !== undefined;
   }
 
   get writing(): Promise<void> | undefined {
@@ -77,9 +86,23 @@ export class ScriptBackend implements Backend {
     before: number,
   ): Promise<PieceOutcome> {
     if (!this.canWrite) return outcome(EOPNOTSUPP);
+    const wp: WpEnd = { started: this.#lease === undefined, protectStatus: 0 };
+    const end = await this.#store(operation, offset, data, verify, before, wp);
+    return wp.protectStatus === 0 ? end : { ...end, protectStatus: wp.protectStatus };
+  }
+
+  async #store(
+    operation: Operation,
+    offset: number,
+    data: Uint8Array,
+    verify: boolean,
+    before: number,
+    wp: WpEnd,
+  ): Promise<PieceOutcome> {
     try {
-      await this.#call(operation, 'write', (context) => this.#provider.write?.(offset, data, context));
+      await this.#call(operation, 'write', (context) => this.#unprotected(offset, data, context, wp));
     } catch (error) {
+      if (!wp.started && !(error instanceof Interrupted)) return failed(error);
       const stored = storedBytes(error, data.length);
       return { ...failed(error), transferred: stored, uncertain: data.length - stored };
     }
@@ -99,7 +122,31 @@ export class ScriptBackend implements Backend {
   }
 
   unregister(): Promise<void> {
-    return this.#slot.unregister();
+    this.#unregistered ??= this.#slot.unregister().then(() => {
+      this.#line?.release?.();
+    });
+    return this.#unregistered;
+  }
+
+  /**
+   * The provider's write with the line down. It is one call to the core, so that a caller that gives up, or a device
+   * that goes, never leaves the line down behind it.
+   */
+  #unprotected(offset: number, data: Uint8Array, context: ProviderContext, wp: WpEnd): void | Promise<void> {
+    const lease = this.#lease;
+    if (!lease) return this.#provider.write?.(offset, data, context);
+    return (async () => {
+      await lease.acquire();
+      wp.started = true;
+      try {
+        await this.#provider.write?.(offset, data, context);
+      } finally {
+        // Never instead of the write's own result (fact sheet defect D11).
+        await lease.release().catch((error: unknown) => {
+          wp.protectStatus = errnoOf(error);
+        });
+      }
+    })();
   }
 
   #call<T>(
@@ -123,6 +170,13 @@ export class ScriptBackend implements Backend {
     const running: Promise<void> = call.then(end, end);
     this.#writing = running;
   };
+}
+
+/** What became of the line around one write. */
+interface WpEnd {
+  /** The line is down: the provider may have been called. */
+  started: boolean;
+  protectStatus: number;
 }
 
 function outcome(status: number, transferred = 0): PieceOutcome {

@@ -1,0 +1,46 @@
+/** The machine's table of cells by consumer (struct nvmem_cell_lookup). */
+import { checkKeys, checkObject, checkString } from './validate.js';
+
+export interface NvmemCellLookup {
+  /** Name of the device that has the cell. */
+  readonly nvmemName: string;
+  readonly cellName: string;
+  /** Name of the consumer. */
+  readonly devId: string;
+  /** What the consumer calls the cell. */
+  readonly conId: string;
+}
+
+export class LookupTable {
+  #entries: NvmemCellLookup[] = [];
+
+  /** nvmem_add_cell_lookups() */
+  add(lookups: readonly NvmemCellLookup[]): void {
+    for (const lookup of lookups) {
+      checkKeys('lookup', checkObject('lookup', lookup), ['nvmemName', 'cellName', 'devId', 'conId']);
+      for (const key of ['nvmemName', 'cellName', 'devId', 'conId'] as const) {
+        checkString(`lookup.${key}`, lookup[key]);
+      }
+    }
+    this.#entries.push(...lookups);
+  }
+
+  /** nvmem_del_cell_lookups(): the same objects, or equal ones. One that is not there is no error. */
+  remove(lookups: readonly NvmemCellLookup[]): void {
+    for (const lookup of lookups) {
+      const at = this.#entries.findIndex((entry) => entry === lookup || same(entry, lookup));
+      if (at >= 0) this.#entries.splice(at, 1);
+    }
+  }
+
+  /** In the order in which they were added: the first that fits is the one. */
+  matching(devId: string, conId: string): NvmemCellLookup | undefined {
+    return this.#entries.find((entry) => entry.devId === devId && entry.conId === conId);
+  }
+}
+
+function same(a: NvmemCellLookup, b: NvmemCellLookup): boolean {
+  return (
+    a.nvmemName === b.nvmemName && a.cellName === b.cellName && a.devId === b.devId && a.conId === b.conId
+  );
+}
