@@ -36,7 +36,8 @@ export function boardCellInfo(field: string, node: BoardCell): NvmemCellInfo | u
 }
 
 function numbers(field: string, value: readonly number[]): readonly number[] {
-  if (!Array.isArray(value)) throw typeError(field, 'an array of integers', value);
+  const list: unknown = value;
+  if (!Array.isArray(list)) throw typeError(field, 'an array of integers', value);
   value.forEach((number, i) => checkInteger(`${field}[${String(i)}]`, number, 0, 0xffffffff));
   return value;
 }

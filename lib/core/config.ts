@@ -189,16 +189,27 @@ export function checkRanges({ keepouts, wordSize, stride, compat, baseDev }: Che
   }
 }
 
-/** The cells of the configuration, then those of the board file, in their order (EINVAL). */
-export function makeCells(config: CheckedConfig): CellEntry[] {
+/** Puts the cells of the configuration, then those of the board file, into `cells`; EINVAL at the first bad one. */
+export function makeCells(config: CheckedConfig, cells: CellEntry[]): void {
   const { infos, boardCells, fixupCellInfo, wordSize, stride } = config;
-  const cells = infos.map((info, i) => makeCellEntry(`cells[${String(i)}]`, info, wordSize, stride));
+  infos.forEach((info, i) => cells.push(makeCellEntry(`cells[${String(i)}]`, info, wordSize, stride)));
   boardCells.forEach((node, i) => {
     const field = `boardCells[${String(i)}]`;
     const info = boardCellInfo(field, node);
     if (info) cells.push(makeCellEntry(field, fixupCellInfo?.(info) ?? info, wordSize, stride));
   });
-  return cells;
+}
+
+/** Cells become files at the user boundary, so no two may be the same one (EEXIST). */
+export function checkCellFiles(cells: readonly CellEntry[]): void {
+  const files = new Set<string>();
+  for (const { name, offset, bitOffset } of cells) {
+    const file = `${name}@${offset.toString(16)},${bitOffset.toString(16)}`;
+    if (files.has(file)) {
+      throw new NvmemError('EEXIST', `there are two cells ${file}`, { syscall: 'register' });
+    }
+    files.add(file);
+  }
 }
 
 /** nvmem_bin_attr_get_umode(): the permission bits of the file `nvmem`. */

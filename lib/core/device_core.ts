@@ -89,7 +89,7 @@ export class DeviceCore {
         throw this.#operation('read', offset, length, options, below).error({ status });
     }
     return this.#track('read', offset, length, options, below, async (operation) => {
-      const refused = this.#refusal(operation, backend.canRead ? 0 : EOPNOTSUPP);
+      const refused = this.#refusal(operation, backend.canRead || options.unbounded ? 0 : EOPNOTSUPP);
       if (refused) throw operation.error(refused);
       if (!options.unbounded) this.#checkBounds(offset, length);
       return this.#hold(operation, async () => {
@@ -122,7 +122,7 @@ export class DeviceCore {
     return this.#track('write', offset, length, options, below, async (operation) => {
       const refused = this.#refusal(
         operation,
-        !backend.canWrite ? EOPNOTSUPP : this.readOnly === 'yes' ? EPERM : 0,
+        this.#writeRefusal(options),
       );
       if (refused) throw this.#writeError(operation, nothingWritten(refused, this.#split(offset, length)));
       if (!options.unbounded) this.#checkBounds(offset, length);
@@ -150,7 +150,7 @@ export class DeviceCore {
       if (status === 0) return cellValue(cell, data);
     }
     return this.#track('cell-read', offset, rawLength, options, below, async (operation) => {
-      const refused = this.#refusal(operation, this.backend.canRead ? 0 : EOPNOTSUPP);
+      const refused = this.#refusal(operation, this.backend.canRead || options.unbounded ? 0 : EOPNOTSUPP);
       if (refused) throw operation.error(refused);
       if (!options.unbounded) this.#checkBounds(offset, rawLength);
       return this.#hold(operation, async () => {
@@ -197,12 +197,13 @@ export class DeviceCore {
     return this.#track('cell-write', offset, bytes, options, below, async (operation) => {
       const { canRead, canWrite } = this.backend;
       const kept = isBitCell(cell) ? neighbours(cell, wordSize) : [];
+      const able = canWrite && (canRead || kept.length === 0);
       // As in the kernel what is wrong with the request itself comes before the provider's absence.
       const readOnly = this.readOnly !== 'no';
       const data = readOnly ? Buffer.alloc(0) : checkCellData(cell, value, name);
       const refused = readOnly
         ? { status: EINVAL, reason: 'the device is read-only' }
-        : this.#refusal(operation, canWrite && (canRead || kept.length === 0) ? 0 : EOPNOTSUPP);
+        : this.#refusal(operation, options.unbounded || able ? 0 : EOPNOTSUPP);
       if (refused) throw this.#writeError(operation, nothingWritten(refused, this.#split(offset, bytes)));
       if (!options.unbounded) this.#checkBounds(offset, bytes);
       return this.#exclusive(operation, async () => {
@@ -242,6 +243,15 @@ export class DeviceCore {
 
   #split(offset: number, length: number): ReturnType<typeof splitAtKeepouts> {
     return splitAtKeepouts(this.facts.keepouts, offset, length);
+  }
+
+  /**
+   * A provider that cannot write is EOPNOTSUPP before it is read-only. The kernel's own entry points find that out only when
+   * a piece that is no keepout gets to it.
+   */
+  #writeRefusal({ unbounded }: CoreOptions): number {
+    if (!this.backend.canWrite) return unbounded ? 0 : EOPNOTSUPP;
+    return this.readOnly === 'yes' ? EPERM : 0;
   }
 
   #checkBounds(offset: number, length: number): void {

@@ -27,9 +27,10 @@ export class NvmemKernelApi {
     this.#registry = registry;
   }
 
-  /** nvmem_register() */
+  /** nvmem_register(). Without a name id 'auto' makes "(null)0", as printk's "%s" has it. */
   nvmemRegister(config: NvmemConfig): Promise<NvmemDevice> {
-    return this.#registry.register(config);
+    const nameless = config.name === undefined && (config.id === 'auto' || config.id === -2);
+    return this.#registry.register(nameless ? { ...config, name: '(null)' } : config);
   }
 
   /** nvmem_unregister(); null is nothing to do. */

@@ -28,7 +28,7 @@ export class LayoutTable {
   add(layout: NvmemLayout): void {
     checkObject('layout', layout);
     const name = checkString('layout.name', layout.name);
-    checkFunction('layout.addCells', layout.addCells);
+    checkFunction('layout.addCells', Reflect.get(layout, 'addCells'));
     if (this.#layouts.has(name)) {
       throw new NvmemError('EBUSY', `a layout called ${name} is there already`, { syscall: 'addLayout' });
     }

@@ -15,7 +15,7 @@ export class NotifierChain {
   #chain: NvmemNotifier[] = [];
 
   add(notifier: NvmemNotifier): void {
-    checkFunction('notifier.notify', (checkObject('notifier', notifier) as NvmemNotifier).notify);
+    checkFunction('notifier.notify', Reflect.get(checkObject('notifier', notifier), 'notify'));
     const priority = checkInteger('notifier.priority', notifier.priority ?? 0, -0x80000000, 0x7fffffff);
     const at = this.#chain.findIndex((other) => (other.priority ?? 0) < priority);
     this.#chain.splice(at < 0 ? this.#chain.length : at, 0, notifier);

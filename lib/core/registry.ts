@@ -6,6 +6,7 @@ import { insideCallbackOf } from './callback_scope.js';
 import { NvmemCell } from './cell.js';
 import { type CellEntry, makeCellEntry, type NvmemCellInfo } from './cell_entry.js';
 import {
+  checkCellFiles,
   checkConfig,
   type CheckedConfig,
   checkRanges,
@@ -105,21 +106,26 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     const line = checked.ignoreWp ? undefined : checked.wp;
     let lineTaken = false;
     let backend: Backend;
-    let cells: CellEntry[];
+    const cells: CellEntry[] = [];
     try {
       line?.request?.();
       lineTaken = true;
       checkRanges(checked);
-      cells = makeCells(checked);
+      makeCells(checked, cells);
       if (this.#byName.has(name)) {
         throw new NvmemError('EEXIST', `a device called ${name} is registered`, {
           syscall: 'register',
           device: name,
         });
       }
+      checkCellFiles(cells);
       backend = makeBackend(name, checked);
     } catch (error) {
       this.#numbers.give(number);
+      // The chain hears of the cells that were there for a moment, as the kernel's does.
+      for (const event of ['CELL_ADD', 'CELL_REMOVE'] as const) {
+        for (const cell of cells) this.#notify(event, cell.name, name);
+      }
       if (lineTaken) line?.release?.();
       throw error;
     }

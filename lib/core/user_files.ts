@@ -262,7 +262,7 @@ function cellNode(core: DeviceCore, cell: CellEntry): FileNode {
     mode: core.facts.mode & 0o444,
     size: cell.bytes,
     async read(position, count) {
-      const value = await core.readCell(cell, undefined, 0, { unbounded: true }, cellNode);
+      const value = await core.readCell(cell, cell.name, 0, { unbounded: true }, cellNode);
       return value.subarray(position, position + count);
     },
     write: notPermitted,

@@ -15,9 +15,10 @@ export interface WpLine {
 
 export function checkWpLine(line: WpLine): WpLine {
   checkKeys('wp', checkObject('wp', line), ['request', 'set', 'release']);
-  checkFunction('wp.set', line.set);
+  checkFunction('wp.set', Reflect.get(line, 'set'));
   for (const name of ['request', 'release'] as const) {
-    if (line[name] !== undefined) checkFunction(`wp.${name}`, line[name]);
+    const method: unknown = Reflect.get(line, name);
+    if (method !== undefined) checkFunction(`wp.${name}`, method);
   }
   return line;
 }
