@@ -120,10 +120,7 @@ export class DeviceCore {
     }
     const copy = new Uint8Array(data);
     return this.#track('write', offset, length, options, below, async (operation) => {
-      const refused = this.#refusal(
-        operation,
-        this.#writeRefusal(options),
-      );
+      const refused = this.#refusal(operation, this.#writeRefusal(options));
       if (refused) throw this.#writeError(operation, nothingWritten(refused, this.#split(offset, length)));
       if (!options.unbounded) this.#checkBounds(offset, length);
       return this.#exclusive(operation, async () =>

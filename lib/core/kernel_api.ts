@@ -6,7 +6,7 @@
  * Its defects are not kept: see docs/kernel-map.md.
  */
 import { NvmemCell } from './cell.js';
-import { makeCellEntry } from './cell_entry.js';
+import { isBitCell, makeCellEntry } from './cell_entry.js';
 import type { NvmemConfig } from './config.js';
 import { type AdHocCellInfo, coreOf, type NvmemDevice } from './device.js';
 import type { DeviceCore } from './device_core.js';
@@ -84,11 +84,22 @@ export class NvmemKernelApi {
     return result.bytesWritten;
   }
 
-  /** nvmem_device_cell_read(): `bytes` bytes. */
-  async nvmemDeviceCellRead(device: NvmemDevice | null, info: AdHocCellInfo): Promise<Buffer> {
+  /**
+   * nvmem_device_cell_read(): `bytes` bytes, in `into` if that is given; what lies beyond a shorter rawLength stays in it
+   * as it was.
+   */
+  async nvmemDeviceCellRead(
+    device: NvmemDevice | null,
+    info: AdHocCellInfo,
+    into?: Uint8Array,
+  ): Promise<Buffer> {
     const core = present(device);
     const entry = adHoc(core, info);
-    return core.readCell(entry, undefined, 0, RAW, NvmemKernelApi.prototype.nvmemDeviceCellRead);
+    const value = await core.readCell(entry, undefined, 0, RAW, NvmemKernelApi.prototype.nvmemDeviceCellRead);
+    if (into === undefined) return value;
+    const room = Buffer.from(into.buffer, into.byteOffset, into.byteLength).subarray(0, entry.bytes);
+    value.copy(room, 0, 0, isBitCell(entry) ? entry.bytes : Math.min(entry.rawLength, entry.bytes));
+    return room;
   }
 
   /** nvmem_device_cell_write(): the cell's length, which `data` is cut or filled up to. */
