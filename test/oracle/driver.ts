@@ -115,7 +115,7 @@ export class Driver implements World {
         return { ret: 0 };
       }
       case 'device_name':
-        return { ret: 0, name: kernel.nvmemDevName(this.#device(a)!) };
+        return { ret: 0, name: kernel.nvmemDevName(known(this.#device(a))) };
       case 'device_read': {
         const data = await kernel.nvmemDeviceRead(this.#device(a), a.offset ?? 0, a.bytes ?? 0);
         return { ret: data.length, ...hex(data) };
@@ -163,10 +163,10 @@ export class Driver implements World {
         kernel.nvmemDelCellLookups(lookupOf(a.lookup ?? (a as unknown as LookupSpec)));
         return { ret: 0 };
       case 'register_notifier':
-        kernel.nvmemRegisterNotifier(this.#notifiers.get(a.nb ?? '')!);
+        kernel.nvmemRegisterNotifier(known(this.#notifiers.get(a.nb ?? '')));
         return { ret: 0 };
       case 'unregister_notifier':
-        kernel.nvmemUnregisterNotifier(this.#notifiers.get(a.nb ?? '')!);
+        kernel.nvmemUnregisterNotifier(known(this.#notifiers.get(a.nb ?? '')));
         return { ret: 0 };
       case 'mem':
         return { ret: 0, data: this.#ram(a).memory.toString('hex') };
@@ -316,6 +316,11 @@ export class Driver implements World {
     if (!ram || !info) throw new Unknown('info');
     return ram.cell({ ...info, name: info.name ?? 'cell' });
   }
+}
+
+function known<T>(found: T | null | undefined): T {
+  if (found === null || found === undefined) throw new Unknown('a handle that nobody made');
+  return found;
 }
 
 /** Everything that can happen by itself has happened. */

@@ -80,7 +80,7 @@ export class Ram {
   cell(spec: CellSpec): NvmemCellInfo {
     const { name, offset, bytes, bit_offset: bitOffset, nbits, raw_len: rawLength, post_process: how } = spec;
     return {
-      name: name!,
+      name: name ?? '',
       offset,
       bytes: bytes ?? 0,
       bitOffset,
