@@ -7,7 +7,7 @@ import { checkFunction, checkObject, checkString } from './validate.js';
 export interface LayoutContext {
   readonly device: NvmemDevice;
   /** Adds one cell (nvmem_add_one_cell()). @throws NvmemError EINVAL, ENODEV */
-  addCell(info: NvmemCellInfo): void;
+  readonly addCell: (info: NvmemCellInfo) => void;
 }
 
 /**

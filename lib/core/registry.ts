@@ -156,7 +156,9 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     for (const cell of cells) this.#notify('CELL_ADD', cell.name, name);
     this.#notify('ADD', name, name);
     this.#announce('add', device);
-    for (const cell of cells) this.#announce('cell-add', new NvmemCell(core, cell), device);
+    if (this.listenerCount('cell-add') > 0) {
+      for (const cell of cells) this.#announce('cell-add', new NvmemCell(core, cell), device);
+    }
     this.#lookInto(registration);
     return device;
   }
