@@ -71,6 +71,13 @@ const table = {
     when: 'A file image or an output file lies on a read-only file system.',
     hint: 'Use another directory.',
   },
+  EBADF: {
+    errno: 9,
+    exit: 1,
+    says: 'the file is not open for that',
+    when: 'A file of the user boundary is closed, or was not opened for reading or for writing.',
+    hint: 'Open it with the flags that the call needs.',
+  },
   EBADMSG: {
     errno: 74,
     exit: 5,
@@ -227,7 +234,7 @@ const table = {
   },
 } as const satisfies Record<string, ErrorEntry>;
 
-/** The codes the library itself raises. A provider's own code (a string like 'EBADF') is passed through as well. */
+/** The codes the library itself raises. A provider's own code (a string like 'ENOTTY') is passed through as well. */
 export type NvmemErrorCode = keyof typeof table;
 
 /** When each code is raised, what to do about it, and the exit status of the command line. */

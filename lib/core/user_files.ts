@@ -205,8 +205,7 @@ export class NvmemFile {
   }
 
   #error(code: NvmemError['code'], message: string): NvmemError {
-    const errno = code === 'EBADF' ? { errno: -9 } : {};
-    return new NvmemError(code, message, { ...errno, syscall: 'file', device: this.#core?.facts.name });
+    return new NvmemError(code, message, { syscall: 'file', device: this.#core?.facts.name });
   }
 }
 
