@@ -4,6 +4,7 @@
       'target_name': 'nvmem',
       'sources': [
         'native/binding/binding.cc',
+        'native/binding/bound_function.cc',
         'native/binding/environment.cc',
         'native/binding/mailbox.cc',
         # Everything that knows no Node: also compiled, with its tests, by test/native/Makefile.

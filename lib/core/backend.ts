@@ -28,7 +28,9 @@ export interface Backend {
     before: number,
   ): Promise<PieceOutcome>;
   hold(label: string): NativeHold | number;
-  unregister(): Promise<void>;
+  /** The slot, where it can be used from other threads and synchronously; undefined: JavaScript is in the way. */
+  readonly slot: NativeSlot | undefined;
+  unregister(reason?: string): Promise<void>;
 }
 
 export interface SlotInfo {
@@ -60,24 +62,24 @@ export class SlotBackend implements Backend {
   readonly takesEmpty = false;
   // The bus keeps the order of one part's writes by itself, given up or not.
   readonly writing = undefined;
-  readonly #slot: NativeSlot;
+  readonly slot: NativeSlot;
   readonly hasWpLine: boolean;
 
   constructor(slot: NativeSlot, info: SlotInfo) {
-    this.#slot = slot;
+    this.slot = slot;
     this.hasWpLine = info.hasWpLine;
   }
 
   readNow(offset: number, into: Uint8Array): number {
-    return this.#slot.readNow(offset, into);
+    return this.slot.readNow(offset, into);
   }
 
   writeNow(offset: number, data: Uint8Array): number {
-    return this.#slot.writeNow(offset, data);
+    return this.slot.writeNow(offset, data);
   }
 
   read(operation: Operation, offset: number, length: number, before: number): Promise<NativeReadOutcome> {
-    return this.#slot.read(offset, length, ioOptions(operation, before));
+    return this.slot.read(offset, length, ioOptions(operation, before));
   }
 
   write(
@@ -87,15 +89,15 @@ export class SlotBackend implements Backend {
     verify: boolean,
     before: number,
   ): Promise<NativeOutcome> {
-    return this.#slot.write(offset, data, { ...ioOptions(operation, before), verify });
+    return this.slot.write(offset, data, { ...ioOptions(operation, before), verify });
   }
 
   hold(label: string): NativeHold | number {
-    return this.#slot.hold(label);
+    return this.slot.hold(label);
   }
 
-  unregister(): Promise<void> {
-    return this.#slot.unregister();
+  unregister(reason?: string): Promise<void> {
+    return this.slot.unregister(reason);
   }
 }
 

@@ -2,6 +2,7 @@
 import type { CellEntry } from './cell_entry.js';
 import type { DeviceCore, NvmemWriteResult, WriteOptions } from './device_core.js';
 import { hostNumber, variableNumber } from './numbers.js';
+import { makeCellReader, type NvmemReader } from './reader.js';
 import { checkInteger, checkOperationOptions, checkString, type OperationOptions } from './validate.js';
 
 export interface CellReadOptions extends OperationOptions {
@@ -26,6 +27,7 @@ export class NvmemCell {
   readonly #core: DeviceCore;
   readonly #entry: CellEntry;
   readonly #id: string | undefined;
+  #reader: NvmemReader | undefined;
 
   /** @internal `id`: the name under which a consumer got it. */
   constructor(core: DeviceCore, entry: CellEntry, id?: string) {
@@ -80,6 +82,25 @@ export class NvmemCell {
     if (id !== undefined) checkString('options.id', id);
     checkInteger('options.index', index, 0, 0x7fffffff);
     return this.#core.readCell(this.#entry, id, index, options, NvmemCell.prototype.read);
+  }
+
+  /**
+   * The cell's value, synchronously; see NvmemDevice.reader(). The buffer is the caller's to keep.
+   *
+   * @throws NvmemError as reader(), and ENODEV.
+   */
+  readSync(): Buffer {
+    this.#reader ??= makeCellReader(this.#core, this.#entry, NvmemCell.prototype.readSync);
+    return Buffer.from(this.#reader.readSync());
+  }
+
+  /**
+   * A synchronous read of the cell that is prepared once: its readSync() fills the same buffer every time.
+   *
+   * @throws NvmemError EOPNOTSUPP: the provider has to be waited for, or the cell has a readPostProcess, which may be; ENODEV.
+   */
+  reader(): NvmemReader {
+    return makeCellReader(this.#core, this.#entry, NvmemCell.prototype.reader);
   }
 
   /**

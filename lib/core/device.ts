@@ -5,7 +5,9 @@ import { NvmemCell } from './cell.js';
 import { makeCellEntry, type NvmemCellInfo } from './cell_entry.js';
 import type { DeviceCore, NvmemType, NvmemWriteResult, WriteOptions } from './device_core.js';
 import { NvmemError } from './errors.js';
+import { makeReader, type NvmemReader } from './reader.js';
 import { callUser } from './report.js';
+import { shareDevice, type SharedToken } from './share_token.js';
 import { deviceFiles, type NvmemFiles } from './user_files.js';
 import {
   checkBoolean,
@@ -136,6 +138,31 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
     checkOperationOptions(options, ['signal', 'timeoutMs', 'onProgress', 'verify']);
     if (options.verify !== undefined) checkBoolean('options.verify', options.verify);
     return this.#core.write(offset, data, options, NvmemDevice.prototype.write);
+  }
+
+  /**
+   * A read of `length` bytes from `offset` that is prepared once and then carried out synchronously, as often as wanted and
+   * at the price of a function call. Instead of a length there may be memory to read into, in a SharedArrayBuffer.
+   *
+   * @throws NvmemError EOPNOTSUPP: the provider has to be waited for (an EEPROM, JavaScript); ENODEV. TypeError, RangeError
+   *   (code EINVAL beyond the end of the device).
+   *
+   * @example
+   * const reader = device.reader(0x10, 6);
+   * for (;;) use(reader.readSync()); // the same buffer every time
+   */
+  reader(offset: number, length: number | Uint8Array): NvmemReader {
+    return makeReader(this.#core, offset, length, NvmemDevice.prototype.reader);
+  }
+
+  /**
+   * A token for attachShared() in any thread of this process, the same every time. It can be posted, and keeps nothing
+   * alive: when the device is unregistered, or this thread ends, it is worth nothing.
+   *
+   * @throws NvmemError EOPNOTSUPP: the provider is JavaScript, which stays in its thread; ENODEV.
+   */
+  share(): SharedToken {
+    return shareDevice(this.#core);
   }
 
   /**

@@ -218,6 +218,12 @@ export class DeviceCore {
     });
   }
 
+  /** Writers in other threads count from now on. */
+  shareWrites(): void {
+    const { slot } = this.backend;
+    if (slot) this.#lock.share(() => slot.takeTurn());
+  }
+
   /** The provider pointer has just been taken away: whoever waits in JavaScript learns it now. */
   detach(reason: string): void {
     this.gone = reason;

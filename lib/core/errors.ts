@@ -166,8 +166,8 @@ const table = {
     errno: 95,
     exit: 1,
     says: 'the provider cannot do this',
-    when: 'The provider has no read, or no write.',
-    hint: 'Give the provider the missing function.',
+    when: 'The provider has no read, or no write; or it cannot be read synchronously, or not be shared with other threads.',
+    hint: 'Give the provider the missing function, or use read().',
   },
   EINVAL: {
     errno: 22,

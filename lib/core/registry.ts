@@ -359,7 +359,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     this.#numbers.give(number);
     this.#notify('REMOVE', name, name);
     this.#announce('remove', device);
-    const freed = core.backend.unregister();
+    const freed = core.backend.unregister(reason);
     core.detach(reason);
     await core.idle();
     onDetached();

@@ -16,6 +16,7 @@ export class ScriptBackend implements Backend {
   readonly canRead: boolean;
   readonly canWrite: boolean;
   readonly takesEmpty = true;
+  readonly slot = undefined;
   readonly #provider: NvmemProvider;
   readonly #slot: NativeSlot;
   readonly #name: string;

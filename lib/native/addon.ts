@@ -5,7 +5,10 @@ import { join } from 'node:path';
  * one gets -EBADF, never a crash. Every function returns at once; what takes time ends in `Dispatch`.
  */
 export interface Addon {
-  /** Once per environment, first: where completions go. */
+  /**
+   * First, once for every realm of the environment: where completions go. Those of other realms come too. The function is
+   * held weakly while nothing is under way.
+   */
   start(dispatch: Dispatch): void;
   openUsbip(host: string, port: number, busid: string, clockHz: number, openTimeoutMs: number): number;
   closeBus(bus: number): void;
@@ -38,9 +41,21 @@ export interface Addon {
   cancel(request: number, reason: number): void;
   hold(slot: number, label: string): number;
   releaseHold(hold: number): void;
-  unregister(slot: number): void;
+  unregister(slot: number, reason: string): void;
+  /** A token under which attach() finds the slot in any environment of the process, or a negative errno. */
+  share(slot: number, facts: string): string | number;
+  /** The slot's number here and the facts given to share(); -ENOENT: no such token, or none any more. */
+  attach(token: string): readonly [slot: number, facts: string] | number;
+  /** A place among the slot's writers in all environments: its number, negated while others write; -ENODEV. */
+  takeTurn(slot: number): number;
+  giveTurn(turn: number): void;
+  /**
+   * `pieces`: offset, length and fill of each, one after another; a negative fill stands for the provider's bytes. `into`
+   * must lie in a SharedArrayBuffer. The function gives undefined, or the negative errno it failed with.
+   */
+  bind(slot: number, pieces: readonly number[], into: Uint8Array): BoundFunction | number;
   alive(slot: number): boolean;
-  /** The handle was collected: a slot that is still registered is unregistered. */
+  /** The handle has gone: a slot of this environment is unregistered, one of another let go of. */
   forgetSlot(slot: number): void;
   /** What this environment still owns; all zero when everything is closed. */
   counts(): NativeCounts;
@@ -51,7 +66,13 @@ export interface NativeCounts {
   readonly holds: number;
   readonly slots: number;
   readonly buses: number;
+  /** Places among writers. */
+  readonly turns: number;
+  /** Tokens of shared slots, in the whole process. */
+  readonly shares: number;
 }
+
+export type BoundFunction = () => number | undefined;
 
 /** native/slot/request.h, enum Operation. */
 export enum Operation {
@@ -68,6 +89,9 @@ export enum Kind {
   BusGone = 3,
   BusClosed = 4,
   Unregistered = 5,
+  Turn = 6,
+  Detached = 7,
+  Freed = 8,
 }
 
 /** One completion. Which arguments mean something depends on `kind`. */

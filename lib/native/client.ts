@@ -1,17 +1,29 @@
-import { Kind, loadAddon, Operation, type Addon, type NativeCounts } from './addon.js';
+import {
+  Kind,
+  loadAddon,
+  Operation,
+  type Addon,
+  type BoundFunction,
+  type Dispatch,
+  type NativeCounts,
+} from './addon.js';
 import type {
   At24Config,
   BusOpening,
   IoOptions,
+  AttachedSlot,
+  BoundPiece,
   Native,
   NativeBus,
   NativeHold,
   NativeOutcome,
   NativeReadOutcome,
   NativeSlot,
+  NativeTurn,
   UsbipOptions,
 } from './index.js';
 
+const ENODEV = -19;
 const ECANCELED = 125;
 const EMPTY = Buffer.alloc(0);
 
@@ -28,6 +40,10 @@ class Desk {
   readonly opening = new Map<number, (opening: BusOpening) => void>();
   readonly buses = new Map<number, Bus>();
   readonly unregistering = new Map<number, () => void>();
+  readonly turns = new Map<number, () => void>();
+  readonly attached = new Map<number, Attached>();
+  /** The addon itself holds it weakly while nothing is under way. */
+  readonly dispatch: Dispatch;
   /** Frees slots whose handle was collected without unregister(). */
   readonly forgotten: FinalizationRegistry<number>;
 
@@ -35,67 +51,79 @@ class Desk {
     this.forgotten = new FinalizationRegistry((slot) => {
       addon.forgetSlot(slot);
     });
-    addon.start(
-      (
-        kind,
-        id,
-        status,
-        transferred,
-        uncertain,
-        protectStatus,
-        mismatchOffset,
-        mismatchCount,
-        text,
-        data,
-      ) => {
-        switch (kind) {
-          case Kind.Completed: {
-            const pending = this.requests.get(id);
-            this.requests.delete(id);
-            pending?.settle({
-              status,
-              transferred,
-              uncertain,
-              protectStatus,
-              mismatchOffset,
-              mismatchCount,
-              reason: text,
-              data: data ?? EMPTY,
-            });
-            break;
-          }
-          case Kind.Progress:
-            this.requests.get(id)?.onProgress?.(transferred);
-            break;
-          case Kind.BusOpened:
-            this.#opened(id, status, text);
-            break;
-          case Kind.BusGone:
-            this.buses.get(id)?.wentAway(text);
-            break;
-          case Kind.BusClosed:
-            this.buses.get(id)?.wasClosed();
-            this.buses.delete(id);
-            break;
-          case Kind.Unregistered:
-            this.unregistering.get(id)?.();
-            this.unregistering.delete(id);
-            break;
+    this.dispatch = (
+      kind,
+      id,
+      status,
+      transferred,
+      uncertain,
+      protectStatus,
+      mismatchOffset,
+      mismatchCount,
+      text,
+      data,
+    ) => {
+      switch (kind) {
+        case Kind.Completed: {
+          const pending = this.requests.get(id);
+          this.requests.delete(id);
+          pending?.settle({
+            status,
+            transferred,
+            uncertain,
+            protectStatus,
+            mismatchOffset,
+            mismatchCount,
+            reason: text,
+            data: data ?? EMPTY,
+          });
+          break;
         }
-      },
-    );
+        case Kind.Progress:
+          this.requests.get(id)?.onProgress?.(transferred);
+          break;
+        case Kind.BusOpened:
+          this.#opened(id, status, text);
+          break;
+        case Kind.BusGone:
+          this.buses.get(id)?.wentAway(text);
+          break;
+        case Kind.BusClosed:
+          this.buses.get(id)?.wasClosed();
+          this.buses.delete(id);
+          break;
+        case Kind.Unregistered:
+          this.unregistering.get(id)?.();
+          this.unregistering.delete(id);
+          break;
+        case Kind.Turn:
+          this.turns.get(id)?.();
+          this.turns.delete(id);
+          break;
+        case Kind.Detached:
+          this.attached.get(id)?.wasDetached(text);
+          break;
+        case Kind.Freed:
+          this.attached.get(id)?.wasFreed();
+          this.attached.delete(id);
+          break;
+      }
+    };
+    addon.start(this.dispatch);
   }
 
   #opened(id: number, status: number, text: string): void {
     const settle = this.opening.get(id);
     this.opening.delete(id);
+    // Of another realm.
+    if (!settle) return;
     if (status !== 0) {
-      settle?.({ status, reason: text });
+      settle({ status, reason: text });
       return;
     }
     const bus = new Bus(this, id, parseIdentity(text));
     this.buses.set(id, bus);
-    settle?.({ status: 0, bus });
+    settle({ status: 0, bus });
   }
 }
 
@@ -211,14 +239,67 @@ class Slot implements NativeSlot {
     };
   }
 
-  unregister(): Promise<void> {
+  share(facts: string): string | number {
+    return this.desk.addon.share(this.id, facts);
+  }
+
+  takeTurn(): NativeTurn | number {
+    const { addon, turns } = this.desk;
+    const answer = addon.takeTurn(this.id);
+    if (answer === ENODEV) return answer;
+    const turn = Math.abs(answer);
+    const granted =
+      answer > 0
+        ? undefined
+        : new Promise<void>((resolve) => {
+            turns.set(turn, resolve);
+          });
+    return {
+      granted,
+      give(): void {
+        turns.delete(turn);
+        addon.giveTurn(turn);
+      },
+    };
+  }
+
+  bind(pieces: readonly BoundPiece[], into: Uint8Array): BoundFunction | number {
+    const list = pieces.flatMap(({ offset, length, fill = -1 }) => [offset, length, fill]);
+    return this.desk.addon.bind(this.id, list, into);
+  }
+
+  unregister(reason = ''): Promise<void> {
     this.#unregistered ??= new Promise((resolve) => {
       const { addon, forgotten, unregistering } = this.desk;
       forgotten.unregister(this);
       unregistering.set(this.id, resolve);
-      addon.unregister(this.id);
+      addon.unregister(this.id, reason);
     });
     return this.#unregistered;
+  }
+}
+
+/** A slot of another environment. The desk knows it until its provider has gone, or it is let go of. */
+class Attached extends Slot implements AttachedSlot {
+  readonly detached: Promise<string>;
+  readonly freed: Promise<void>;
+  wasDetached!: (reason: string) => void;
+  wasFreed!: () => void;
+
+  constructor(desk: Desk, id: number) {
+    super(desk, id);
+    this.detached = new Promise((resolve) => {
+      this.wasDetached = resolve;
+    });
+    this.freed = new Promise((resolve) => {
+      this.wasFreed = resolve;
+    });
+    desk.attached.set(id, this);
+  }
+
+  letGo(): void {
+    this.desk.attached.delete(this.id);
+    this.desk.addon.forgetSlot(this.id);
   }
 }
 
@@ -307,6 +388,13 @@ class Client implements Native {
 
   script(): NativeSlot {
     return new Slot(this.#desk, this.#desk.addon.script());
+  }
+
+  attach(token: string): { slot: AttachedSlot; facts: string } | number {
+    const attached = this.#desk.addon.attach(token);
+    if (typeof attached === 'number') return attached;
+    const [id, facts] = attached;
+    return { slot: new Attached(this.#desk, id), facts };
   }
 
   counts(): NativeCounts {

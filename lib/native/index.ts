@@ -58,10 +58,46 @@ export interface NativeSlot {
   probe(io?: IoOptions): Promise<NativeOutcome>;
   /** A hold on the provider, or -ENODEV (-19) once it is gone. `label` names the holder in stall warnings. */
   hold(label: string): NativeHold | number;
-  /** Swap to null, stop, grace period, free. Resolves when the provider is freed; repeatable. */
-  unregister(): Promise<void>;
+  /** A token for attach() in any environment of the process, the same every time, or a negative errno. */
+  share(facts: string): string | number;
+  /** A place among the writers of all environments; -ENODEV (-19). */
+  takeTurn(): NativeTurn | number;
+  /**
+   * A function that reads the pieces into `into`, which must lie in a SharedArrayBuffer, on the caller's thread, and gives
+   * undefined or a negative errno. -EOPNOTSUPP (-95): this provider has to be waited for.
+   */
+  bind(pieces: readonly BoundPiece[], into: Uint8Array): (() => number | undefined) | number;
+  /**
+   * Swap to null, stop, grace period, free. Resolves when the provider is freed; repeatable. `reason` is for the other
+   * environments.
+   */
+  unregister(reason?: string): Promise<void>;
   /** Whether the provider pointer is still there. */
   readonly alive: boolean;
+}
+
+/** `length` bytes from `offset`, or that many of the value `fill`. */
+export interface BoundPiece {
+  readonly offset: number;
+  readonly length: number;
+  readonly fill?: number | undefined;
+}
+
+export interface NativeTurn {
+  /** Resolves when the turn comes; undefined: it has come. */
+  readonly granted: Promise<void> | undefined;
+  /** Ends it, or gives up waiting for it. Idempotent. */
+  give(): void;
+}
+
+/** A slot whose provider belongs to another environment. unregister() is for its owner. */
+export interface AttachedSlot extends NativeSlot {
+  /** Resolves with the reason when the provider is taken away; never after letGo(). */
+  readonly detached: Promise<string>;
+  /** Resolves after it, when the provider is freed and every operation of this environment has settled. */
+  readonly freed: Promise<void>;
+  /** This environment uses it no more. Idempotent. */
+  letGo(): void;
 }
 
 export interface At24Config {
@@ -118,6 +154,8 @@ export interface Native {
   memory(image: Uint8Array): NativeSlot;
   /** A slot for a provider written in JavaScript: read/write give -EOPNOTSUPP, holds and unregister() work. */
   script(): NativeSlot;
+  /** The slot behind a token; -ENOENT (-2): no such token, or none any more; -ENODEV (-19): just gone. */
+  attach(token: string): { readonly slot: AttachedSlot; readonly facts: string } | number;
   /** What this environment still owns; all zero when everything is closed. */
   counts(): NativeCounts;
 }

@@ -3,8 +3,12 @@
 #include <napi.h>
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "native/binding/bound_function.h"
 #include "native/binding/environment.h"
 #include "native/cp2112/engine.h"
 #include "native/cp2112/usbip_transport.h"
@@ -173,8 +177,67 @@ Value ReleaseHold(const CallbackInfo& info) {
 }
 
 Value Unregister(const CallbackInfo& info) {
-  if (!refuse(info, numbers(info, 0, 1))) Environment::of(info).unregister(natural(info[0]));
+  if (!refuse(info, info.Length() == 2 && info[0].IsNumber() && info[1].IsString()))
+    Environment::of(info).unregister(natural(info[0]), info[1].As<Napi::String>().Utf8Value());
   return info.Env().Undefined();
+}
+
+Value Share(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 2 && info[0].IsNumber() && info[1].IsString()))
+    return info.Env().Undefined();
+  const std::shared_ptr<Slot> slot = Environment::of(info).slot(natural(info[0]));
+  if (slot == nullptr) return number(info, -ENODEV);
+  const Result<std::string> token = slot->share(info[1].As<Napi::String>().Utf8Value());
+  if (!token.ok()) return number(info, token.error());
+  return Napi::String::New(info.Env(), token.value());
+}
+
+/// [number, facts], or a negative errno: -ENOENT for a token that is none, or none any more.
+Value Attach(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 1 && info[0].IsString())) return info.Env().Undefined();
+  const std::optional<Slot::Shared> shared = Slot::find_shared(info[0].As<Napi::String>().Utf8Value());
+  if (!shared) return number(info, -ENOENT);
+  const std::int64_t id = Environment::of(info).attach(shared->slot);
+  if (id < 0) return number(info, id);
+  Napi::Array attached = Napi::Array::New(info.Env(), 2);
+  attached.Set(0u, number(info, id));
+  attached.Set(1u, Napi::String::New(info.Env(), shared->facts));
+  return attached;
+}
+
+Value TakeTurn(const CallbackInfo& info) {
+  if (refuse(info, numbers(info, 0, 1))) return info.Env().Undefined();
+  const std::int64_t turn = Environment::of(info).take_turn(natural(info[0]));
+  return number(info, turn);
+}
+
+Value GiveTurn(const CallbackInfo& info) {
+  if (!refuse(info, numbers(info, 0, 1))) Environment::of(info).give_turn(natural(info[0]));
+  return info.Env().Undefined();
+}
+
+/// Pieces as [offset, length, fill]…, a negative fill for the provider's bytes. A function without arguments,
+/// or a negative errno.
+Value Bind(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 3 && info[0].IsNumber() && info[1].IsArray() && bytes(info[2])))
+    return info.Env().Undefined();
+  const std::shared_ptr<Slot> slot = Environment::of(info).slot(natural(info[0]));
+  if (slot == nullptr) return number(info, -ENODEV);
+  const auto list = info[1].As<Napi::Array>();
+  std::vector<BoundRead::Piece> pieces;
+  std::uint64_t total = 0;
+  for (std::uint32_t i = 0; i + 2 < list.Length(); i += 3) {
+    const Value offset = list[i];
+    const Value length = list[i + 1];
+    const Value fill = list[i + 2];
+    if (refuse(info, offset.IsNumber() && length.IsNumber() && fill.IsNumber()))
+      return info.Env().Undefined();
+    pieces.push_back({natural(offset), natural(length), static_cast<int>(integer(fill))});
+    if (refuse(info, pieces.back().length <= view(info[2]).size())) return info.Env().Undefined();
+    total += pieces.back().length;
+  }
+  if (refuse(info, total <= view(info[2]).size())) return info.Env().Undefined();
+  return bind_read(info.Env(), slot, pieces, info[2].As<Napi::Uint8Array>());
 }
 
 Value Alive(const CallbackInfo& info) {
@@ -211,6 +274,11 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("hold", Hold);
   add("releaseHold", ReleaseHold);
   add("unregister", Unregister);
+  add("share", Share);
+  add("attach", Attach);
+  add("takeTurn", TakeTurn);
+  add("giveTurn", GiveTurn);
+  add("bind", Bind);
   add("alive", Alive);
   add("forgetSlot", ForgetSlot);
   add("counts", Counts);

@@ -42,7 +42,10 @@ Environment& Environment::of(const Napi::CallbackInfo& info) {
   return *info.Env().GetInstanceData<Environment>();
 }
 
-void Environment::start(const Napi::Function& dispatch) { dispatch_ = Napi::Persistent(dispatch); }
+void Environment::start(const Napi::Function& dispatch) {
+  dispatch_.push_back(Napi::Weak(dispatch));
+  if (loop_held_) dispatch_.back().Ref();
+}
 
 void Environment::begin_work() {
   ++work_;
@@ -61,6 +64,13 @@ void Environment::update_loop() {
   if (hold == loop_held_) return;
   loop_held_ = hold;
   mailbox_->hold_loop(hold);
+  for (Napi::FunctionReference& dispatch : dispatch_) {
+    if (hold) {
+      dispatch.Ref();
+    } else {
+      dispatch.Unref();
+    }
+  }
 }
 
 std::uint64_t Environment::add_slot(std::unique_ptr<Provider> provider) {
@@ -74,21 +84,77 @@ std::shared_ptr<Slot> Environment::slot(std::uint64_t id) const {
   return found == slots_.end() ? nullptr : found->second;
 }
 
-void Environment::unregister(std::uint64_t id) {
-  unregistering_.insert(id);
-  update_loop();
-  const auto done = [mailbox = mailbox_, id] {
+std::function<void()> Environment::poster(Message::Kind kind, std::uint64_t id) const {
+  return [mailbox = mailbox_, kind, id] {
     Message message;
-    message.kind = Message::Kind::kUnregistered;
+    message.kind = kind;
     message.id = id;
     mailbox->post(std::move(message));
   };
+}
+
+void Environment::unregister(std::uint64_t id, std::string reason) {
+  unregistering_.insert(id);
+  update_loop();
+  const auto done = poster(Message::Kind::kUnregistered, id);
   const std::shared_ptr<Slot> target = slot(id);
   if (target == nullptr) {
     done();
   } else {
-    target->unregister(done);
+    target->unregister(done, std::move(reason));
   }
+}
+
+void Environment::forget_slot(std::uint64_t id) {
+  const auto found = slots_.find(id);
+  if (found == slots_.end()) return;
+  const auto attached = attached_.find(id);
+  if (attached != attached_.end()) {
+    found->second->unwatch(attached->second);
+    attached_.erase(attached);
+  } else {
+    // Not left to the last handle: other environments may have some.
+    found->second->unregister(nothing, "its handle was collected");
+  }
+  slots_.erase(found);
+}
+
+std::int64_t Environment::attach(const std::shared_ptr<Slot>& slot) {
+  const std::uint64_t id = next_id_++;
+  Slot::Watcher watcher;
+  watcher.detached = [mailbox = mailbox_, id](const std::string& reason) {
+    Message message;
+    message.kind = Message::Kind::kDetached;
+    message.id = id;
+    message.text = reason;
+    mailbox->post(std::move(message));
+  };
+  watcher.freed = poster(Message::Kind::kFreed, id);
+  const Result<std::uint64_t> watching = slot->watch(std::move(watcher));
+  if (!watching.ok()) return watching.error();
+  slots_.emplace(id, slot);
+  attached_.emplace(id, watching.value());
+  return static_cast<std::int64_t>(id);
+}
+
+std::int64_t Environment::take_turn(std::uint64_t slot_id) {
+  const std::shared_ptr<Slot> target = slot(slot_id);
+  if (target == nullptr) return -ENODEV;  // unregistered, or never there
+  const std::uint64_t id = next_id_++;
+  const Slot::Turn turn = target->take_turn(poster(Message::Kind::kTurn, id));
+  turns_.emplace(id, Turn{target, turn.ticket, !turn.now});
+  if (!turn.now) begin_work();
+  const auto number = static_cast<std::int64_t>(id);
+  return turn.now ? number : -number;
+}
+
+void Environment::give_turn(std::uint64_t id) {
+  const auto found = turns_.find(id);
+  if (found == turns_.end()) return;
+  const Turn turn = std::move(found->second);
+  turns_.erase(found);
+  turn.slot->give_turn(turn.ticket);
+  if (turn.waiting) end_work();
 }
 
 std::int64_t Environment::submit(std::uint64_t slot_id, std::unique_ptr<Request> request) {
@@ -171,6 +237,8 @@ Napi::Object Environment::counts() const {
   counts.Set("holds", static_cast<double>(holds_.size()));
   counts.Set("slots", static_cast<double>(slots_.size()));
   counts.Set("buses", static_cast<double>(buses_.size()));
+  counts.Set("turns", static_cast<double>(turns_.size()));
+  counts.Set("shares", static_cast<double>(Slot::shared_count()));
   return counts;
 }
 
@@ -228,19 +296,40 @@ void Environment::deliver_one(Message& message) {
       unregistering_.erase(message.id);
       update_loop();
       break;
+    case Kind::kTurn: {
+      const auto turn = turns_.find(message.id);
+      // Given up while the message was on its way.
+      if (turn == turns_.end()) return;
+      turn->second.waiting = false;
+      end_work();
+      break;
+    }
+    case Kind::kFreed:
+      // What came before it has been delivered, so nobody will ask for the slot again and find something.
+      attached_.erase(message.id);
+      slots_.erase(message.id);
+      break;
     case Kind::kProgress:
     case Kind::kBusGone:
+    case Kind::kDetached:
       break;
   }
-  dispatch_.Call({Napi::Number::New(env_, static_cast<double>(message.kind)),
-                  Napi::Number::New(env_, static_cast<double>(message.id)),
-                  Napi::Number::New(env_, outcome.status),
-                  Napi::Number::New(env_, static_cast<double>(outcome.transferred)),
-                  Napi::Number::New(env_, static_cast<double>(outcome.uncertain)),
-                  Napi::Number::New(env_, outcome.protect_status),
-                  Napi::Number::New(env_, static_cast<double>(outcome.mismatch_offset)),
-                  Napi::Number::New(env_, static_cast<double>(outcome.mismatch_count)),
-                  Napi::String::New(env_, outcome.reason), data});
+  dispatch({Napi::Number::New(env_, static_cast<double>(message.kind)),
+            Napi::Number::New(env_, static_cast<double>(message.id)), Napi::Number::New(env_, outcome.status),
+            Napi::Number::New(env_, static_cast<double>(outcome.transferred)),
+            Napi::Number::New(env_, static_cast<double>(outcome.uncertain)),
+            Napi::Number::New(env_, outcome.protect_status),
+            Napi::Number::New(env_, static_cast<double>(outcome.mismatch_offset)),
+            Napi::Number::New(env_, static_cast<double>(outcome.mismatch_count)),
+            Napi::String::New(env_, outcome.reason), data});
+}
+
+void Environment::dispatch(const std::vector<napi_value>& arguments) {
+  // Values first: a realm may load the library while another one's handler runs.
+  std::vector<Napi::Function> handlers;
+  std::erase_if(dispatch_, [](const Napi::FunctionReference& handler) { return handler.Value().IsEmpty(); });
+  for (const Napi::FunctionReference& handler : dispatch_) handlers.push_back(handler.Value());
+  for (const Napi::Function& handler : handlers) handler.Call(arguments);
 }
 
 void Environment::on_teardown(void* data) {
@@ -249,7 +338,16 @@ void Environment::on_teardown(void* data) {
   for (const auto& [id, cancel] : self->requests_) cancel->cancel(-ECANCELED);
   // What JavaScript held it can release no more.
   self->holds_.clear();
-  for (const auto& [id, slot] : self->slots_) slot->unregister(nothing);
+  for (const auto& [id, turn] : self->turns_) turn.slot->give_turn(turn.ticket);
+  self->turns_.clear();
+  for (const auto& [id, slot] : self->slots_) {
+    const auto attached = self->attached_.find(id);
+    if (attached == self->attached_.end()) {
+      slot->unregister(nothing, "its thread has ended");
+    } else {
+      slot->unwatch(attached->second);
+    }
+  }
   const Nanoseconds deadline = monotonic_clock().now() + kTeardownPatience;
   for (const auto& [id, bus] : self->buses_) bus->close();
   for (const auto& [id, bus] : self->buses_) bus->join(deadline);

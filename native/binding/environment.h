@@ -5,10 +5,12 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 #include "native/binding/mailbox.h"
 #include "native/bus/bus.h"
@@ -26,12 +28,22 @@ class Environment {
 
   static Environment& of(const Napi::CallbackInfo& info);
 
+  /// Once for every realm that loads the library (jest gives each test file one): all get every message, and
+  /// know their own by its number.
   void start(const Napi::Function& dispatch);
 
   std::uint64_t add_slot(std::unique_ptr<Provider> provider);
   [[nodiscard]] std::shared_ptr<Slot> slot(std::uint64_t id) const;
-  void unregister(std::uint64_t id);
-  void forget_slot(std::uint64_t id) { slots_.erase(id); }
+  void unregister(std::uint64_t id, std::string reason);
+  /// The handle is gone. A slot of this environment is unregistered, one of another is let go of.
+  void forget_slot(std::uint64_t id);
+
+  /// A slot that another environment (or this one) shares: its number here, or a negative errno.
+  std::int64_t attach(const std::shared_ptr<Slot>& slot);
+
+  /// A writer's place in the queue of its slot: a number, negated while the turn has not come.
+  std::int64_t take_turn(std::uint64_t slot);
+  void give_turn(std::uint64_t turn);
 
   /// The request's id, or a negative errno.
   std::int64_t submit(std::uint64_t slot, std::unique_ptr<Request> request);
@@ -54,12 +66,15 @@ class Environment {
   static void on_teardown(void* self);
   void deliver();
   void deliver_one(Message& message);
+  void dispatch(const std::vector<napi_value>& arguments);
   void begin_work();
   void end_work();
   void update_loop();
+  [[nodiscard]] std::function<void()> poster(Message::Kind kind, std::uint64_t id) const;
 
   Napi::Env env_;
-  Napi::FunctionReference dispatch_;
+  /// Strong only while there is work: a realm that nobody uses any more may go.
+  std::vector<Napi::FunctionReference> dispatch_;
   std::shared_ptr<Mailbox> mailbox_;
   std::uint64_t next_id_ = 1;
   /// Operations, openings and closings that JavaScript waits for: they hold the loop open.
@@ -79,6 +94,14 @@ class Environment {
   // Slots before buses: a slot's provider keeps its bus alive.
   std::unordered_map<std::uint64_t, std::shared_ptr<Bus>> buses_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Slot>> slots_;
+  /// Of those, the ones whose provider belongs to another environment: the numbers of our watchers there.
+  std::unordered_map<std::uint64_t, std::uint64_t> attached_;
+  struct Turn {
+    std::shared_ptr<Slot> slot;
+    std::uint64_t ticket;
+    bool waiting;
+  };
+  std::unordered_map<std::uint64_t, Turn> turns_;
   std::unordered_set<std::uint64_t> closing_;  ///< buses whose closing JavaScript waits for
 };
 

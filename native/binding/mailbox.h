@@ -23,6 +23,9 @@ struct Message {
     kBusGone = 3,
     kBusClosed = 4,
     kUnregistered = 5,
+    kTurn = 6,      ///< a writer's turn has come
+    kDetached = 7,  ///< a slot of another environment: its provider has been taken away
+    kFreed = 8,     ///< and its grace period is over
   };
 
   Kind kind = Kind::kCompleted;

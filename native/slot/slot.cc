@@ -1,18 +1,12 @@
 #include "native/slot/slot.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "native/slot/core.h"
+#include "native/slot/shares.h"
+
 namespace nvmem {
-
-// Everything a grace period outlives the slot with.
-struct Slot::Core {
-  srcu::Domain domain;
-  srcu::Pointer<Provider> impl;
-
-  std::mutex mutex;
-  bool freed = false;
-  std::vector<std::function<void()>> waiting;
-};
 
 std::shared_ptr<Slot> Slot::create(std::unique_ptr<Provider> provider) {
   return std::make_shared<Slot>(Private{}, std::move(provider));
@@ -22,7 +16,7 @@ Slot::Slot(Private, std::unique_ptr<Provider> provider) : core_(std::make_shared
   core_->impl.exchange(provider.release());
 }
 
-Slot::~Slot() { detach(core_); }
+Slot::~Slot() { detach(core_, {}); }
 
 Status Slot::submit(std::unique_ptr<Request>& request) noexcept {
   srcu::Scope scope(core_->domain);
@@ -52,7 +46,7 @@ Result<srcu::Hold> Slot::hold(const char* label) noexcept {
   return srcu::Hold(scope, label);
 }
 
-void Slot::unregister(std::function<void()> done) noexcept {
+void Slot::unregister(std::function<void()> done, std::string reason) noexcept {
   {
     const std::lock_guard lock(core_->mutex);
     if (!core_->freed) {
@@ -63,14 +57,23 @@ void Slot::unregister(std::function<void()> done) noexcept {
   if (done) {
     done();
   } else {
-    detach(core_);
+    detach(core_, std::move(reason));
   }
 }
 
-void Slot::detach(const std::shared_ptr<Core>& core) noexcept {
+void Slot::detach(const std::shared_ptr<Core>& core, std::string reason) noexcept {
   // The exchange decides who tears down: of two concurrent callers one gets the provider, the other waits.
   Provider* const provider = core->impl.exchange(nullptr);
   if (provider == nullptr) return;
+  std::string token;
+  {
+    const std::lock_guard lock(core->mutex);
+    core->detached = true;
+    token.swap(core->token);
+    core->reason = std::move(reason);
+    for (const auto& [id, watcher] : core->watchers) watcher.detached(core->reason);
+  }
+  shares::forget(token);
   provider->stop();
   core->domain.call_after_grace_period([core, provider] {
     delete provider;
@@ -79,11 +82,72 @@ void Slot::detach(const std::shared_ptr<Core>& core) noexcept {
       const std::lock_guard lock(core->mutex);
       core->freed = true;
       waiting.swap(core->waiting);
+      for (const auto& [id, watcher] : core->watchers) watcher.freed();
+      core->watchers.clear();
     }
     for (const std::function<void()>& done : waiting) done();
   });
 }
 
 bool Slot::alive() const noexcept { return !core_->impl.is_null(); }
+
+Result<std::uint64_t> Slot::watch(Watcher watcher) noexcept {
+  const std::lock_guard lock(core_->mutex);
+  if (core_->detached) return Status(-ENODEV);
+  const std::uint64_t id = ++core_->last_id;
+  core_->watchers.emplace(id, std::move(watcher));
+  return id;
+}
+
+void Slot::unwatch(std::uint64_t id) noexcept {
+  const std::lock_guard lock(core_->mutex);
+  core_->watchers.erase(id);
+}
+
+Slot::Turn Slot::take_turn(std::function<void()> granted) noexcept {
+  const std::lock_guard lock(core_->mutex);
+  const std::uint64_t ticket = ++core_->last_id;
+  core_->turns.emplace_back(ticket, std::move(granted));
+  return {ticket, core_->turns.size() == 1};
+}
+
+void Slot::give_turn(std::uint64_t ticket) noexcept {
+  const std::lock_guard lock(core_->mutex);
+  auto& turns = core_->turns;
+  const auto found =
+      std::find_if(turns.begin(), turns.end(), [ticket](const auto& turn) { return turn.first == ticket; });
+  if (found == turns.end()) return;
+  const bool writing = found == turns.begin();
+  turns.erase(found);
+  if (writing && !turns.empty()) turns.front().second();
+}
+
+Result<std::string> Slot::share(std::string facts) noexcept {
+  std::string token;
+  {
+    const std::lock_guard lock(core_->mutex);
+    if (core_->detached) return Status(-ENODEV);
+    if (core_->token.empty()) {
+      Result<std::string> made = shares::new_token();
+      if (!made.ok()) return made;
+      core_->token = std::move(made).value();
+    }
+    token = core_->token;
+  }
+  shares::publish(token, shared_from_this(), std::move(facts));
+  {
+    const std::lock_guard lock(core_->mutex);
+    if (!core_->detached) return token;
+  }
+  // Unregistered meanwhile: what detach() may have looked for too early goes now.
+  shares::forget(token);
+  return Status(-ENODEV);
+}
+
+std::optional<Slot::Shared> Slot::find_shared(const std::string& token) noexcept {
+  return shares::find(token);
+}
+
+std::size_t Slot::shared_count() noexcept { return shares::count(); }
 
 }  // namespace nvmem

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 
 #include "native/slot/provider.h"
 #include "native/slot/request.h"
@@ -15,10 +17,19 @@
 
 namespace nvmem {
 
-class Slot {
+class BoundRead;
+
+class Slot : public std::enable_shared_from_this<Slot> {
   struct Private {};
 
  public:
+  /// Whoever wants to know when the provider goes. Called under a lock of the slot, on any thread: neither
+  /// may come back to it.
+  struct Watcher {
+    std::function<void(const std::string& reason)> detached;  ///< the pointer has just been taken away
+    std::function<void()> freed;                              ///< the grace period is over
+  };
+
   static std::shared_ptr<Slot> create(std::unique_ptr<Provider> provider);
   Slot(Private, std::unique_ptr<Provider> provider);
   /// The last handle is gone: a provider that is still there is unregistered without anybody waiting for it.
@@ -40,13 +51,42 @@ class Slot {
   /// Any thread, repeatable, concurrently, also inside a section of this slot. Takes the pointer away, stops
   /// the provider and returns; after the grace period the provider is freed and `done` is called, on the
   /// grace-period thread or, where the provider is freed already, at once. Every `done` is called once.
-  void unregister(std::function<void()> done) noexcept;
+  /// `reason`, the first caller's, is for the watchers.
+  void unregister(std::function<void()> done, std::string reason = {}) noexcept;
 
   [[nodiscard]] bool alive() const noexcept;
 
+  /// Any thread. The watcher's number; -ENODEV where the provider has gone, and it hears of nothing.
+  Result<std::uint64_t> watch(Watcher watcher) noexcept;
+  /// After it the watcher is not called any more.
+  void unwatch(std::uint64_t id) noexcept;
+
+  /// Writers in several environments that need more than one access take turns. The ticket of a place in the
+  /// queue; `granted` is called as a watcher is, when its turn comes, or never where that is `now`.
+  struct Turn {
+    std::uint64_t ticket = 0;
+    bool now = false;
+  };
+  Turn take_turn(std::function<void()> granted) noexcept;
+  /// Ends a turn, or gives up the place in the queue.
+  void give_turn(std::uint64_t ticket) noexcept;
+
+  /// A token under which other threads of the process find the slot, for as long as its provider is there:
+  /// 128 random bits in hexadecimal, the same one every time; the latest `facts` go with it. -ENODEV; or why
+  /// there are no random bits.
+  Result<std::string> share(std::string facts) noexcept;
+  struct Shared {
+    std::shared_ptr<Slot> slot;
+    std::string facts;
+  };
+  static std::optional<Shared> find_shared(const std::string& token) noexcept;
+  /// Tokens in the process.
+  static std::size_t shared_count() noexcept;
+
  private:
+  friend class BoundRead;
   struct Core;
-  static void detach(const std::shared_ptr<Core>& core) noexcept;
+  static void detach(const std::shared_ptr<Core>& core, std::string reason) noexcept;
 
   const std::shared_ptr<Core> core_;
 };

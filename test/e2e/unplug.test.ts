@@ -95,7 +95,7 @@ test(`${IN_PROCESS} reads are unplugged: one ENODEV each, the good bytes are rig
   }
   expect(settled).toBe(IN_PROCESS);
   expect(unplugged).toBeGreaterThan(IN_PROCESS / 2);
-  expect(native().counts()).toEqual({ requests: 0, holds: 0, slots: 0, buses: 0 });
+  expect(native().counts()).toEqual({ requests: 0, holds: 0, slots: 0, buses: 0, turns: 0, shares: 0 });
   expect(threads()).toBe(before);
   process.stdout.write(`unplugged in the middle: ${unplugged} of ${IN_PROCESS}\n`);
 

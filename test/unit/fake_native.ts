@@ -10,11 +10,13 @@ import type {
   NativeOutcome,
   NativeReadOutcome,
   NativeSlot,
+  NativeTurn,
 } from '../../lib/native/index.js';
 
 const ENODEV = -19;
 const ECANCELED = -125;
 const EWOULDBLOCK = -11;
+const EOPNOTSUPP = -95;
 
 export interface FakeRequest {
   readonly kind: 'read' | 'write' | 'probe';
@@ -75,6 +77,18 @@ export class FakeSlot implements NativeSlot {
 
   probe(io: IoOptions = {}): Promise<NativeOutcome> {
     return this.#submit('probe', 0, 1, undefined, io);
+  }
+
+  share(): string | number {
+    return this.alive ? 'fake' : ENODEV;
+  }
+
+  takeTurn(): NativeTurn | number {
+    return this.alive ? { granted: undefined, give: () => undefined } : ENODEV;
+  }
+
+  bind(): number {
+    return this.alive ? EOPNOTSUPP : ENODEV;
   }
 
   hold(label: string): NativeHold | number {
@@ -193,8 +207,12 @@ export class FakeNative implements Native {
     return this.#add(new FakeSlot(new Uint8Array(0)));
   }
 
+  attach(): number {
+    return ENODEV;
+  }
+
   counts(): ReturnType<Native['counts']> {
-    return { requests: 0, holds: 0, slots: 0, buses: 0 };
+    return { requests: 0, holds: 0, slots: 0, buses: 0, turns: 0, shares: 0 };
   }
 
   #add(slot: FakeSlot): FakeSlot {

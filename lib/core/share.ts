@@ -1,0 +1,98 @@
+/** One device in several threads: they use the same provider, under the same protection. */
+import { native } from '../native/index.js';
+import { SlotBackend } from './backend.js';
+import { NvmemDevice } from './device.js';
+import { DeviceCore } from './device_core.js';
+import { NvmemError } from './errors.js';
+import type { Description, SharedToken } from './share_token.js';
+import { checkObject, typeError } from './validate.js';
+
+/**
+ * A device that another thread has shared, or this one. The memory is the same, and so is its end: when its owner unregisters
+ * it, or the owner's thread ends, every handle in every thread says ENODEV at once and announces 'removed'.
+ *
+ * It is in no registry. 'removed' comes after every operation of this thread has settled and after the provider has been
+ * freed; in which order the threads hear of it is not defined.
+ */
+export class SharedDevice extends NvmemDevice {
+  readonly #close: () => Promise<void>;
+  readonly #isAlive: () => boolean;
+
+  /** @internal Use attachShared(). */
+  constructor(core: DeviceCore, close: () => Promise<void>, isAlive: () => boolean) {
+    super(core);
+    this.#close = close;
+    this.#isAlive = isAlive;
+  }
+
+  override get alive(): boolean {
+    return this.#isAlive();
+  }
+
+  /**
+   * Lets go of the device in this thread; nothing changes for others. What waits here rejects with ENODEV, what the
+   * provider is at ends first. Idempotent; never rejects.
+   */
+  close(): Promise<void> {
+    return this.#close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#close();
+  }
+}
+
+/**
+ * A handle on a shared device. Its name, size, cells (those without readPostProcess), keepouts and forceRo are those of the
+ * last share(); forceRo is its own from then on. It has to be closed only where the thread outlives the need for it.
+ *
+ * @throws TypeError: not a token. NvmemError ENODEV: the device is gone, or no device was ever shared under that token in
+ *   this process.
+ *
+ * @example
+ * const worker = new Worker(file, { workerData: device.share() });
+ * // in the worker:
+ * const device = attachShared(workerData);
+ */
+export function attachShared(token: SharedToken): SharedDevice {
+  const { type, id } = checkObject('token', token) as { type?: unknown; id?: unknown };
+  if (type !== 'nvmem-shared-device' || typeof id !== 'string') {
+    throw typeError('token', 'what share() gave', token);
+  }
+  const attached = native().attach(id);
+  if (typeof attached === 'number') {
+    const message =
+      'no device is shared under this token: it was unregistered, its thread has ended, or the token is not of this process';
+    throw new NvmemError('ENODEV', message, { errno: -19, syscall: 'attachShared' });
+  }
+  const { slot } = attached;
+  const { facts, readOnly, hasWpLine, cells } = JSON.parse(attached.facts) as Description;
+  const core = new DeviceCore(facts, new SlotBackend(slot, { hasWpLine }), readOnly);
+  core.cells.push(...cells.map((cell) => ({ ...cell, readPostProcess: undefined })));
+  core.shareWrites();
+
+  let announced = false;
+  const end = async (): Promise<void> => {
+    await core.idle();
+    slot.letGo();
+    if (announced) return;
+    announced = true;
+    // The consumers' own continuations run before anybody hears that the device is gone.
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+    device.announceRemoved(core.gone ?? 'unregistered');
+  };
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    core.detach(core.gone ?? 'closed');
+    closing ??= end();
+    return closing;
+  };
+  const device = new SharedDevice(core, close, () => core.gone === undefined && slot.alive);
+  void slot.detached.then((reason) => {
+    core.detach(core.gone ?? (reason === '' ? 'unregistered' : reason));
+  });
+  void slot.freed.then(close);
+  return device;
+}

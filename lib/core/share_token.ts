@@ -1,0 +1,40 @@
+/** How a device is made known to the other threads of its process. */
+import type { CellEntry } from './cell_entry.js';
+import type { DeviceCore, DeviceFacts, ReadOnly } from './device_core.js';
+import { codeOf, NvmemError } from './errors.js';
+
+/** What share() gives: can be posted to any thread of the process, and means nothing to another process. */
+export interface SharedToken {
+  readonly type: 'nvmem-shared-device';
+  /** 128 random bits. */
+  readonly id: string;
+}
+
+/** What goes with a token, inside the addon: nothing that another thread says is believed. */
+export interface Description {
+  readonly facts: DeviceFacts;
+  readonly readOnly: ReadOnly;
+  readonly hasWpLine: boolean;
+  readonly cells: readonly Omit<CellEntry, 'readPostProcess'>[];
+}
+
+/** @internal For NvmemDevice.share(). */
+export function shareDevice(core: DeviceCore): SharedToken {
+  const { facts, backend, readOnly } = core;
+  const refuse = (code: NvmemError['code'], message: string): never => {
+    throw new NvmemError(code, message, { syscall: 'share', device: facts.name });
+  };
+  const { slot, hasWpLine } = backend;
+  if (!slot)
+    return refuse('EOPNOTSUPP', `the provider of ${facts.name} is JavaScript and stays in its thread`);
+  const cells = core.cells.filter(({ readPostProcess }) => readPostProcess === undefined);
+  const description: Description = { facts, readOnly, hasWpLine, cells };
+  const id = core.gone === undefined ? slot.share(JSON.stringify(description)) : -19;
+  if (typeof id === 'number') return refuse(codeOf(id), `${facts.name} is gone${because(core.gone)}`);
+  core.shareWrites();
+  return { type: 'nvmem-shared-device', id };
+}
+
+function because(reason: string | undefined): string {
+  return reason === undefined ? '' : ` (${reason})`;
+}
