@@ -1,12 +1,15 @@
 #include "native/provider/memory.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <utility>
 
 namespace nvmem {
 
-Memory::Memory(std::span<const std::uint8_t> image) : bytes_(image.size()) {
-  for (std::size_t i = 0; i < image.size(); ++i) bytes_[i].store(image[i], std::memory_order_relaxed);
+Memory::Memory(std::span<const std::uint8_t> image)
+    : size_(image.size()), words_((image.size() + kWord - 1) / kWord) {
+  store(0, image);
 }
 
 void Memory::submit(std::unique_ptr<Request> request) noexcept {
@@ -32,14 +35,30 @@ void Memory::submit(std::unique_ptr<Request> request) noexcept {
 void Memory::stop() noexcept { stopped_.store(true, std::memory_order_release); }
 
 bool Memory::inside(std::uint64_t offset, std::uint64_t length) const noexcept {
-  return offset <= bytes_.size() && length <= bytes_.size() - offset;
+  return offset <= size_ && length <= size_ - offset;
 }
 
 Status Memory::read_now(std::uint64_t offset, std::span<std::uint8_t> data) noexcept {
   if (stopped_.load(std::memory_order_acquire)) return Status(-ENODEV);
   if (!inside(offset, data.size())) return Status(-EINVAL);
-  const std::atomic<std::uint8_t>* from = bytes_.data() + offset;
-  for (std::uint8_t& byte : data) byte = (from++)->load(std::memory_order_relaxed);
+  const std::atomic<std::uint64_t>* from = words_.data() + offset / kWord;
+  std::uint8_t* to = data.data();
+  std::size_t left = data.size();
+  if (const std::size_t skip = offset % kWord; skip != 0) {
+    const std::uint64_t word = (from++)->load(std::memory_order_relaxed);
+    const std::size_t here = std::min(left, kWord - skip);
+    std::memcpy(to, reinterpret_cast<const std::uint8_t*>(&word) + skip, here);
+    to += here;
+    left -= here;
+  }
+  for (; left >= kWord; left -= kWord, to += kWord) {
+    const std::uint64_t word = (from++)->load(std::memory_order_relaxed);
+    std::memcpy(to, &word, kWord);
+  }
+  if (left != 0) {
+    const std::uint64_t word = from->load(std::memory_order_relaxed);
+    std::memcpy(to, &word, left);
+  }
   return Status();
 }
 
@@ -47,9 +66,21 @@ Status Memory::write_now(std::uint64_t offset, std::span<const std::uint8_t> dat
   if (stopped_.load(std::memory_order_acquire)) return Status(-ENODEV);
   if (!inside(offset, data.size())) return Status(-EINVAL);
   const std::lock_guard lock(writer_);
-  std::atomic<std::uint8_t>* to = bytes_.data() + offset;
-  for (const std::uint8_t byte : data) (to++)->store(byte, std::memory_order_relaxed);
+  store(offset, data);
   return Status();
+}
+
+void Memory::store(std::uint64_t offset, std::span<const std::uint8_t> data) noexcept {
+  std::atomic<std::uint64_t>* to = words_.data() + offset / kWord;
+  std::size_t skip = offset % kWord;
+  for (std::size_t done = 0; done < data.size(); ++to, skip = 0) {
+    const std::size_t here = std::min(data.size() - done, kWord - skip);
+    // Nobody else writes, so what is read stays true until it is stored again.
+    std::uint64_t word = to->load(std::memory_order_relaxed);
+    std::memcpy(reinterpret_cast<std::uint8_t*>(&word) + skip, data.data() + done, here);
+    to->store(word, std::memory_order_relaxed);
+    done += here;
+  }
 }
 
 }  // namespace nvmem

@@ -1,0 +1,75 @@
+// Builds the addon another way, into build/variants/NAME: for the benchmark that compiles the protection out, and for the
+// sanitizers. With the headers that node-gyp used for the addon itself, so that one has to be built first.
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { cpus } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const run = promisify(execFile);
+const compiler = process.env.CXX ?? 'g++';
+
+function includes() {
+  const config = readFileSync(join(root, 'build', 'config.gypi'), 'utf8');
+  const nodedir = /"nodedir": "([^"]*)"/.exec(config)?.[1];
+  if (!nodedir) throw new Error('build the addon first: npm run build:native');
+  const napi = createRequire(import.meta.url)('node-addon-api').include_dir;
+  const folder = join(nodedir, 'include', 'node');
+  return ['-I.', `-I${folder}`, `-I${napi}`];
+}
+
+// What binding.gyp gives every file.
+const defines = [
+  'NODE_GYP_MODULE_NAME=nvmem',
+  'NAPI_VERSION=9',
+  'NAPI_DISABLE_CPP_EXCEPTIONS',
+  'NODE_ADDON_API_DISABLE_DEPRECATED',
+  'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
+  'BUILDING_NODE_EXTENSION',
+].map((name) => `-D${name}`);
+const always = ['-std=c++20', '-fPIC', '-pthread', '-fvisibility=hidden', '-fvisibility-inlines-hidden'];
+export const release = ['-O3', '-fno-omit-frame-pointer', '-fno-rtti', '-fno-exceptions'];
+
+/** The files under `folder` whose names end with `end`, relative to `base`. */
+export function filesUnder(base, folder, end) {
+  const found = readdirSync(join(base, folder), { recursive: true })
+    .filter((file) => file.endsWith(end))
+    .map((file) => join(folder, file))
+    .sort();
+  if (found.length === 0) throw new Error(`nothing under ${folder} ends with ${end}`);
+  return found;
+}
+
+/** Every source of the addon, relative to the root. */
+export const addonSources = () => filesUnder(root, 'native', '.cc');
+
+/**
+ * Compiles `sources` with `flags` and links them, with `objects` that are there already, into a file that require() loads.
+ * Compiles what is older than any source or header.
+ */
+export async function buildVariant({ name, sources, flags, objects = [], link = [] }) {
+  const out = join(root, 'build', 'variants', name);
+  const addon = join(out, 'nvmem.node');
+  const headers = filesUnder(root, 'native', '.h');
+  const inputs = [...headers, ...sources].map((file) => join(root, file));
+  const newest = Math.max(...[...inputs, ...objects].map((file) => statSync(file).mtimeMs));
+  if (existsSync(addon) && statSync(addon).mtimeMs > newest) return addon;
+  const queue = [...sources];
+  const compiled = sources.map((file) => join(out, file.replaceAll('/', '-').replace(/\.cc$/, '.o')));
+  mkdirSync(out, { recursive: true });
+  const common = [...always, ...defines, ...includes(), ...flags];
+  await Promise.all(
+    Array.from({ length: Math.min(cpus().length, 2) }, async () => {
+      for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+        const object = compiled[sources.indexOf(file)];
+        await run(compiler, [...common, '-c', file, '-o', object], { cwd: root });
+      }
+    }),
+  );
+  const linked = ['-shared', '-pthread', '-Wl,-z,nodelete', ...flags, ...link, ...compiled, ...objects];
+  await run(compiler, [...linked, '-o', addon], { cwd: root });
+  return addon;
+}
