@@ -46,7 +46,10 @@ export interface Addon {
   share(slot: number, facts: string): string | number;
   /** The slot's number here and the facts given to share(); -ENOENT: no such token, or none any more. */
   attach(token: string): readonly [slot: number, facts: string] | number;
-  /** A place among the slot's writers in all environments: its number, negated while others write; -ENODEV. */
+  /**
+   * A place among the slot's writers in all environments: twice its number, plus one while others write; or a negative
+   * errno.
+   */
   takeTurn(slot: number): number;
   giveTurn(turn: number): void;
   /**

@@ -23,7 +23,6 @@ import type {
   UsbipOptions,
 } from './index.js';
 
-const ENODEV = -19;
 const ECANCELED = 125;
 const EMPTY = Buffer.alloc(0);
 
@@ -246,10 +245,10 @@ class Slot implements NativeSlot {
   takeTurn(): NativeTurn | number {
     const { addon, turns } = this.desk;
     const answer = addon.takeTurn(this.id);
-    if (answer === ENODEV) return answer;
-    const turn = Math.abs(answer);
+    if (answer < 0) return answer;
+    const turn = Math.floor(answer / 2);
     const granted =
-      answer > 0
+      answer % 2 === 0
         ? undefined
         : new Promise<void>((resolve) => {
             turns.set(turn, resolve);

@@ -144,8 +144,7 @@ std::int64_t Environment::take_turn(std::uint64_t slot_id) {
   const Slot::Turn turn = target->take_turn(poster(Message::Kind::kTurn, id));
   turns_.emplace(id, Turn{target, turn.ticket, !turn.now});
   if (!turn.now) begin_work();
-  const auto number = static_cast<std::int64_t>(id);
-  return turn.now ? number : -number;
+  return static_cast<std::int64_t>(2 * id + (turn.now ? 0 : 1));
 }
 
 void Environment::give_turn(std::uint64_t id) {

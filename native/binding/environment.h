@@ -41,7 +41,8 @@ class Environment {
   /// A slot that another environment (or this one) shares: its number here, or a negative errno.
   std::int64_t attach(const std::shared_ptr<Slot>& slot);
 
-  /// A writer's place in the queue of its slot: a number, negated while the turn has not come.
+  /// A writer's place in the queue of its slot: twice its number, and one more where the turn has not come; or
+  /// a negative errno.
   std::int64_t take_turn(std::uint64_t slot);
   void give_turn(std::uint64_t turn);
 
