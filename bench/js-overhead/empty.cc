@@ -1,4 +1,5 @@
-// The floor: a JavaScript function in raw Node-API that does nothing, with data bound to it as a reader's has.
+// The floor: a JavaScript function in raw Node-API that does nothing, with data bound to it as a reader's
+// has.
 #include <node_api.h>
 
 namespace {
