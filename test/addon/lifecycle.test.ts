@@ -1,4 +1,7 @@
 /** The addon's own life: garbage collection, workers in numbers, loading in workers only and in several realms. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runNode } from '../e2e/lanes.js';
 import { seedOfRun } from '../e2e/bench.js';
@@ -9,8 +12,12 @@ const fixture = (name: string): string => join(__dirname, 'fixtures', name);
 /** How many workers are loaded and terminated; CI takes more. */
 const CYCLES = Number(process.env['NVMEM_WORKER_CYCLES'] ?? 50);
 
-async function answerOf(args: readonly string[], limitMs?: number): Promise<unknown> {
-  const { status, signal, stdout, stderr } = await runNode(args, {}, limitMs);
+async function answerOf(
+  args: readonly string[],
+  limitMs?: number,
+  env: NodeJS.ProcessEnv = {},
+): Promise<unknown> {
+  const { status, signal, stdout, stderr } = await runNode(args, env, limitMs);
   if (status !== 0 || stderr !== '')
     throw new Error(`status ${String(status)}, signal ${String(signal)}: ${stderr}`);
   console.info(`${args.join(' ').replace(/.*\//, '')}: ${stdout.trim()}`);
@@ -58,4 +65,53 @@ test('the addon may be loaded by workers only', async () => {
 
 test('realms of one thread do not disturb each other', async () => {
   expect(await answerOf([fixture('realms.js')])).toEqual({ realms: 5, right: 5 });
+});
+
+test('the same where readers need fences of their own', async () => {
+  const symmetric = { NVMEM_SRCU_MODE: 'symmetric' };
+  const seed = String(seedOfRun());
+  expect(await answerOf([fixture('cycles.js'), '3', seed], undefined, symmetric)).toMatchObject({
+    cycles: 3,
+    mine: 5,
+    left: NOTHING,
+  });
+});
+
+test('the process is registered for membarrier by a thread of ours, and by none before the addon is needed', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'nvmem-addon-'));
+  try {
+    const preload = join(folder, 'membarrier.so');
+    const source = fixture('membarrier.cc');
+    execFileSync(process.env['CXX'] ?? 'g++', [
+      '-shared',
+      '-fPIC',
+      '-D_GNU_SOURCE',
+      source,
+      '-o',
+      preload,
+      '-ldl',
+    ]);
+    const library = JSON.stringify(join(__dirname, '..', '..', 'dist', 'index.js'));
+    const registered = async (use: string): Promise<string> => {
+      const script = `const { memoryProvider, Nvmem } = require(${library}); ${use}`;
+      const { status, stderr } = await runNode(['-e', script], { LD_PRELOAD: preload });
+      expect(status).toBe(0);
+      return stderr;
+    };
+    expect(await registered('')).toBe('');
+    // One that is read and unregistered: its grace period comes after the registration, on the same thread.
+    const use = `void (async () => {
+      const registry = new Nvmem();
+      const device = await registry.register({ size: 4, provider: { read: async (offset, length) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        return Buffer.alloc(length);
+      } } });
+      const reading = device.read(0, 4).catch(() => undefined);
+      await registry.unregister(device);
+      await reading;
+    })();`;
+    expect(await registered(use)).toBe('o\n');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
