@@ -140,8 +140,13 @@ test('an EEPROM: reads of two threads overlap, an unregister ends both; the answ
   const eeprom = await open(`usbip://127.0.0.1:${String(bench.port)}/1-1/0x52?chip=24c256&wp=0`, {
     registry,
   });
+  // What has to be waited for cannot be read synchronously, in any thread.
+  expect(() => eeprom.reader(0, 4)).toThrow(coded('EOPNOTSUPP'));
   const token = eeprom.share();
   await helper.ask('attach', { token });
+  expect(await helper.tell('readSync', { id: token.id, offset: 0, length: 4 })).toMatchObject({
+    code: 'EOPNOTSUPP',
+  });
   await helper.ask('begin', { id: token.id, what: 'read' });
   const ended = helper.tell('end', { id: token.id });
   await eeprom.close();
