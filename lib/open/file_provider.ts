@@ -1,5 +1,7 @@
 /** An image file as a memory: a provider in JavaScript like any user's. */
-import { open, type FileHandle } from 'node:fs/promises';
+// node:fs and not node:fs/promises: that one is loaded at its first use, which most programs never come to.
+import { promises } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 
 import { codeOf, errnoOf, NvmemError } from '../core/errors.js';
 import type { NvmemProvider } from '../core/provider.js';
@@ -50,13 +52,13 @@ async function openHandle(
 ): Promise<{ handle: FileHandle; writable: boolean }> {
   if (!readOnly) {
     try {
-      return { handle: await open(path, 'r+'), writable: true };
+      return { handle: await promises.open(path, 'r+'), writable: true };
     } catch (error) {
       const { code } = error as { code?: unknown };
       if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw error;
     }
   }
-  return { handle: await open(path, 'r'), writable: false };
+  return { handle: await promises.open(path, 'r'), writable: false };
 }
 
 async function describe(handle: FileHandle): Promise<{ size: number; isDirectory: boolean }> {
