@@ -34,6 +34,18 @@ export type { OperationOptions } from './core/validate.js';
 export { open, OpenDevice } from './open/open.js';
 export type { OpenOptions } from './open/open.js';
 export { parseUri } from './uri/uri.js';
-export type { FileUri, MemUri, NvmemUri, PartUri, UsbipUri } from './uri/uri.js';
+export type {
+  BusUri,
+  Cp2112Uri,
+  FileUri,
+  HidrawUri,
+  I2cUri,
+  MemUri,
+  NvmemUri,
+  PartUri,
+  SysfsUri,
+  UsbipUri,
+  WpUri,
+} from './uri/uri.js';
 export { at24Chips, findChip } from './at24/chips.js';
 export type { At24Chip } from './at24/chips.js';

@@ -1,4 +1,4 @@
-import { parseUri, type PartUri } from '../uri/uri.js';
+import { parseUri, type PartUri, type WpUri } from '../uri/uri.js';
 import { withoutUndefined } from './failure.js';
 import { bytes } from './format.js';
 import type { Session } from './session.js';
@@ -8,7 +8,7 @@ export async function infoCommand(session: Session, uri: string): Promise<void> 
   const parsed = parseUri(uri);
   await session.withDevice(uri, { readOnly: true }, async (device, facts) => {
     const { size, type } = device;
-    const part = parsed.scheme === 'usbip' ? parsed.part : undefined;
+    const part = 'part' in parsed ? parsed.part : undefined;
     session.answer(
       withoutUndefined({
         ...facts,
@@ -39,7 +39,7 @@ function partFacts(part: PartUri): Record<string, unknown> {
     addressWidth: part.addressBytes * 8,
     page: part.pageSize,
     readOnly: part.chip.readOnly,
-    wp: part.wpLine,
+    wp: part.wp && wpText(part.wp),
     speed: part.clockHz,
   });
 }
@@ -49,11 +49,15 @@ function partLines(part: PartUri): [string, string][] {
     ['chip', part.chip.name + (part.chip.readOnly ? ', read-only' : '')],
     ['address', `0x${part.address.toString(16)}, ${String(part.addressBytes * 8)} address bits on the wire`],
     ['page', bytes(part.pageSize)],
-    [
-      'write protect',
-      part.wpLine === undefined
-        ? 'no line named (wp=N)'
-        : `GPIO ${String(part.wpLine)} of the bridge, protecting`,
-    ],
+    ['write protect', part.wp === undefined ? 'no line named (wp=N)' : `${describeWp(part.wp)}, protecting`],
   ];
+}
+
+/** As in the URI; a GPIO of the bridge is a number. */
+function wpText({ chip, line }: WpUri): number | string {
+  return chip === undefined ? Number(line) : `${chip}:${String(line)}`;
+}
+
+function describeWp({ chip, line }: WpUri): string {
+  return chip === undefined ? `GPIO ${String(line)} of the bridge` : `line ${String(line)} of ${chip}`;
 }

@@ -88,5 +88,5 @@ export interface DeviceFacts {
 }
 
 export function chipName(uri: NvmemUri): string | undefined {
-  return uri.scheme === 'usbip' ? uri.part.chip.name : undefined;
+  return 'part' in uri ? uri.part.chip.name : undefined;
 }

@@ -11,7 +11,11 @@ export interface Addon {
    */
   start(dispatch: Dispatch): void;
   openUsbip(host: string, port: number, busid: string, clockHz: number, openTimeoutMs: number): number;
+  openUsb(bridge: string, clockHz: number, openTimeoutMs: number): number;
+  openHidraw(path: string, clockHz: number, openTimeoutMs: number): number;
+  openI2c(path: string, force: boolean, openTimeoutMs: number): number;
   closeBus(bus: number): void;
+  gpioLine(bus: number, chip: string, line: number | string): number;
   at24(
     bus: number,
     address: number,

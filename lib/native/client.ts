@@ -20,7 +20,10 @@ import type {
   NativeReadOutcome,
   NativeSlot,
   NativeTurn,
+  HidrawOptions,
+  I2cOptions,
   UsbipOptions,
+  UsbOptions,
 } from './index.js';
 
 const ECANCELED = 125;
@@ -346,6 +349,10 @@ class Bus implements NativeBus {
     return new Slot(this.desk, id);
   }
 
+  gpioLine(chip: string, line: number | string): number {
+    return this.desk.addon.gpioLine(this.id, chip, line);
+  }
+
   wentAway(reason: string): void {
     this.#wentAway(reason);
   }
@@ -374,7 +381,22 @@ class Client implements Native {
   }
 
   openUsbip({ host, port, busid, clockHz, openTimeoutMs }: UsbipOptions): Promise<BusOpening> {
-    const id = this.#desk.addon.openUsbip(host, port, busid, clockHz, openTimeoutMs);
+    return this.#opening(this.#desk.addon.openUsbip(host, port, busid, clockHz, openTimeoutMs));
+  }
+
+  openUsb({ bridge, clockHz, openTimeoutMs }: UsbOptions): Promise<BusOpening> {
+    return this.#opening(this.#desk.addon.openUsb(bridge, clockHz, openTimeoutMs));
+  }
+
+  openHidraw({ path, clockHz, openTimeoutMs }: HidrawOptions): Promise<BusOpening> {
+    return this.#opening(this.#desk.addon.openHidraw(path, clockHz, openTimeoutMs));
+  }
+
+  openI2c({ path, force, openTimeoutMs }: I2cOptions): Promise<BusOpening> {
+    return this.#opening(this.#desk.addon.openI2c(path, force, openTimeoutMs));
+  }
+
+  #opening(id: number): Promise<BusOpening> {
     if (id < 0) return Promise.resolve({ status: id, reason: '' });
     return new Promise((resolve) => {
       this.#desk.opening.set(id, resolve);

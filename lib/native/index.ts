@@ -117,18 +117,42 @@ export interface At24Config {
   readonly offsetAdd: number;
   /** Sequential reads may cross a block border of the device address (at24 property no-read-rollover is the opposite). */
   readonly readRollover: boolean;
-  /** GPIO of the bridge wired to the WP pin, or -1. */
+  /** GPIO wired to the WP pin: one of the bridge, or what gpioLine() gave; or -1. */
   readonly wpLine: number;
 }
 
-export interface UsbipOptions {
+export interface OpenBusOptions {
+  /** Limit for connecting and configuring, milliseconds. */
+  readonly openTimeoutMs: number;
+}
+
+export interface UsbipOptions extends OpenBusOptions {
   readonly host: string;
   readonly port: number;
   readonly busid: string;
   /** SCL, hertz. */
   readonly clockHz: number;
-  /** Limit for connecting, importing and configuring, milliseconds. */
-  readonly openTimeoutMs: number;
+}
+
+export interface UsbOptions extends OpenBusOptions {
+  /** Serial number, or bus and ports as in sysfs ('1-1.4'); empty: the only bridge there is. */
+  readonly bridge: string;
+  /** SCL, hertz. */
+  readonly clockHz: number;
+}
+
+export interface HidrawOptions extends OpenBusOptions {
+  /** /dev/hidrawN */
+  readonly path: string;
+  /** SCL, hertz. */
+  readonly clockHz: number;
+}
+
+export interface I2cOptions extends OpenBusOptions {
+  /** /dev/i2c-N */
+  readonly path: string;
+  /** Also talk to addresses that a driver of the kernel has. */
+  readonly force: boolean;
 }
 
 /** What opening a bus came to. */
@@ -144,12 +168,27 @@ export interface NativeBus {
   readonly gone: Promise<string>;
   /** A slot whose provider is an EEPROM on this bus. Does no I/O; see NativeSlot.probe(). */
   at24(config: At24Config): NativeSlot;
+  /**
+   * A number for a line of a Linux gpiochip, good wherever a GPIO of the bridge is. The chip is opened at the first use, on
+   * the bus thread, and the line released with the bus.
+   *
+   * @param chip Name ('gpiochip0') or label.
+   * @param line Offset or name.
+   */
+  gpioLine(chip: string, line: number | string): number;
   /** Ends every request with -ENODEV, puts write protect up, lets go of the bridge, joins the thread. Idempotent. */
   close(): Promise<void>;
 }
 
 export interface Native {
+  /** A CP2112 that another machine exports. */
   openUsbip(options: UsbipOptions): Promise<BusOpening>;
+  /** A CP2112 of this machine, taken away from the kernel's driver while it is open. */
+  openUsb(options: UsbOptions): Promise<BusOpening>;
+  /** A CP2112 that the kernel's driver keeps. */
+  openHidraw(options: HidrawOptions): Promise<BusOpening>;
+  /** An I2C adapter of the kernel. */
+  openI2c(options: I2cOptions): Promise<BusOpening>;
   /** Volatile memory, a copy of `image`. */
   memory(image: Uint8Array): NativeSlot;
   /** A slot for a provider written in JavaScript: read/write give -EOPNOTSUPP, holds and unregister() work. */

@@ -1,10 +1,12 @@
-/** Bridges that are open: several devices on one bridge share one bus, and the last one to leave closes it. */
-import { native, type BusOpening, type NativeBus } from '../native/index.js';
+/** Buses that are open: several devices on one bus share it, and the last one to leave closes it. */
 import { codeOf, NvmemError, saysOf } from '../core/errors.js';
-import { DEFAULT_CLOCK_HZ, type UsbipUri } from '../uri/uri.js';
+import type { BusOpening, NativeBus } from '../native/index.js';
+import { DEFAULT_CLOCK_HZ, type BusUri } from '../uri/uri.js';
+import { busSource, type BusSource } from './bus_source.js';
 
 interface Entry {
-  readonly clockHz: number;
+  /** Undefined: the kernel's. */
+  readonly clockHz: number | undefined;
   readonly opening: Promise<BusOpening>;
   users: number;
   /** Set while it closes: the server frees the bridge only then. */
@@ -14,7 +16,7 @@ interface Entry {
 /** One user's share in an open bus. */
 export interface BusLease {
   readonly bus: NativeBus;
-  readonly clockHz: number;
+  readonly source: BusSource;
   /** Idempotent; the last user's closes the bus. */
   release(): Promise<void>;
 }
@@ -22,10 +24,12 @@ export interface BusLease {
 const entries = new Map<string, Entry>();
 
 /**
- * @throws NvmemError as opening the bridge went, or EBUSY: it is open with another clock.
+ * @throws NvmemError as opening the bus went, or EBUSY: it is open with another clock.
  */
-export async function leaseBus(uri: UsbipUri, openTimeoutMs: number): Promise<BusLease> {
-  const key = `${uri.host.toLowerCase()} ${String(uri.port)} ${uri.busid}`;
+export async function leaseBus(uri: BusUri, openTimeoutMs: number): Promise<BusLease> {
+  const source = await busSource(uri);
+  await source.check?.(uri);
+  const { key } = source;
   let entry = entries.get(key);
   while (entry?.closing) {
     await entry.closing;
@@ -33,14 +37,13 @@ export async function leaseBus(uri: UsbipUri, openTimeoutMs: number): Promise<Bu
   }
   if (!entry) {
     const clockHz = uri.part.clockHz ?? DEFAULT_CLOCK_HZ;
-    const { host, port, busid } = uri;
-    const opening = native().openUsbip({ host, port, busid, clockHz, openTimeoutMs });
-    entry = { clockHz, opening, users: 0, closing: undefined };
+    const opening = source.open(clockHz, openTimeoutMs);
+    entry = { clockHz: source.setsClock ? clockHz : undefined, opening, users: 0, closing: undefined };
     entries.set(key, entry);
   } else if (uri.part.clockHz !== undefined && uri.part.clockHz !== entry.clockHz) {
     throw new NvmemError(
       'EBUSY',
-      `the bridge ${where(uri)} is open at ${String(entry.clockHz)} Hz, and ${uri.uri} asks for ${String(uri.part.clockHz)} Hz`,
+      `${source.what} is open at ${String(entry.clockHz)} Hz, and ${uri.uri} asks for ${String(uri.part.clockHz)} Hz`,
       {
         syscall: 'open',
         device: uri.uri,
@@ -48,10 +51,16 @@ export async function leaseBus(uri: UsbipUri, openTimeoutMs: number): Promise<Bu
       },
     );
   }
-  return joinBus(key, entry, uri, openTimeoutMs);
+  return joinBus(source, entry, uri, openTimeoutMs);
 }
 
-async function joinBus(key: string, entry: Entry, uri: UsbipUri, openTimeoutMs: number): Promise<BusLease> {
+async function joinBus(
+  source: BusSource,
+  entry: Entry,
+  uri: BusUri,
+  openTimeoutMs: number,
+): Promise<BusLease> {
+  const { key } = source;
   entry.users++;
   const opened = await entry.opening;
   const forget = (): void => {
@@ -59,15 +68,15 @@ async function joinBus(key: string, entry: Entry, uri: UsbipUri, openTimeoutMs: 
   };
   if (opened.bus === undefined) {
     forget();
-    throw openingError(uri, opened.status, opened.reason, openTimeoutMs);
+    throw openingError(source, uri, opened.status, opened.reason, openTimeoutMs);
   }
   const { bus } = opened;
-  // A bridge that has gone is found by nobody any more: the next open() is a new connection.
+  // A bus that has gone is found by nobody any more: the next open() is a new connection.
   void bus.gone.then(forget);
   let released: Promise<void> | undefined;
   return {
     bus,
-    clockHz: entry.clockHz,
+    source,
     release: () => {
       released ??= leave();
       return released;
@@ -82,30 +91,23 @@ async function joinBus(key: string, entry: Entry, uri: UsbipUri, openTimeoutMs: 
   }
 }
 
-/** For messages. */
-export function where(uri: UsbipUri): string {
-  const host = uri.host.includes(':') ? `[${uri.host}]` : uri.host;
-  return `${uri.busid} at ${host}:${String(uri.port)}`;
-}
-
-function openingError(uri: UsbipUri, status: number, reason: string, openTimeoutMs: number): NvmemError {
+function openingError(
+  source: BusSource,
+  uri: BusUri,
+  status: number,
+  reason: string,
+  openTimeoutMs: number,
+): NvmemError {
   const code = codeOf(status) === 'EOPNOTSUPP' ? 'ENOTSUP' : codeOf(status);
-  const sentences: Partial<Record<string, string>> = {
-    ECONNREFUSED: 'nobody listens there',
-    ENOENT: 'the server exports no such device',
-    ENOTSUP: 'the device is no CP2112',
-    EPROTO: 'what answers is no USB/IP server',
-    ETIMEDOUT: `the server or the bridge did not answer within ${String(openTimeoutMs)} ms`,
-    EBUSY: 'the bridge is in use by someone else',
-    ENODEV: 'the server hung up, or the bridge went away, while it was being opened',
-  };
-  const sentence = sentences[code] ?? saysOf(code);
+  const limit = code === 'ETIMEDOUT' ? ` within ${String(openTimeoutMs)} ms` : '';
+  const sentence = `${source.sentences[code] ?? saysOf(code)}${limit}`;
   // Where the two would say the same, the transport's own words are the better ones.
   const both = code === 'ENOTSUP' || code === 'ETIMEDOUT';
   const why = reason === '' ? sentence : both ? `${sentence} (${reason})` : reason;
-  return new NvmemError(code, `cannot open the bridge ${where(uri)}: ${why}`, {
+  return new NvmemError(code, `cannot open ${source.what}: ${why}`, {
     errno: status,
     syscall: 'open',
     device: uri.uri,
+    hint: source.hint?.(code),
   });
 }

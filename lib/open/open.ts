@@ -15,8 +15,8 @@ import {
   checkTimeout,
 } from '../core/validate.js';
 import type { NativeSlot } from '../native/index.js';
-import { parseUri, type FileUri, type MemUri, type UsbipUri } from '../uri/uri.js';
-import { leaseBus, where, type BusLease } from './bus_pool.js';
+import { parseUri, type BusUri, type FileUri, type MemUri, type NvmemUri, type WpUri } from '../uri/uri.js';
+import { leaseBus, type BusLease } from './bus_pool.js';
 import { openFile } from './file_provider.js';
 
 export interface OpenOptions {
@@ -110,12 +110,7 @@ export async function open(uri: string, options: OpenOptions = {}): Promise<Open
   const parsed = parseUri(uri);
   const openTimeoutMs = options.openTimeoutMs ?? DEFAULT_OPEN_TIMEOUT_MS;
   throwIfAborted(signal, uri);
-  const opening =
-    parsed.scheme === 'usbip'
-      ? openPart(parsed, openTimeoutMs, signal)
-      : parsed.scheme === 'file'
-        ? openImage(parsed, options.readOnly ?? false)
-        : Promise.resolve(openMemory(parsed));
+  const opening = openSource(parsed, options.readOnly ?? false, openTimeoutMs, signal);
   const source = await unlessAborted(opening, signal, uri);
   try {
     throwIfAborted(signal, uri);
@@ -187,6 +182,24 @@ async function unlessAborted(
   }
 }
 
+function openSource(
+  uri: NvmemUri,
+  readOnly: boolean,
+  openTimeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<Source> {
+  switch (uri.scheme) {
+    case 'mem':
+      return Promise.resolve(openMemory(uri));
+    case 'file':
+      return openImage(uri, readOnly);
+    case 'sysfs':
+      throw new NvmemError('ENOTSUP', 'sysfs:// cannot be opened by this version', { syscall: 'open' });
+    default:
+      return openPart(uri, openTimeoutMs, signal);
+  }
+}
+
 function openMemory(uri: MemUri): Source {
   return {
     name: 'mem',
@@ -215,11 +228,11 @@ async function openImage(uri: FileUri, readOnly: boolean): Promise<Source> {
 }
 
 async function openPart(
-  uri: UsbipUri,
+  uri: BusUri,
   openTimeoutMs: number,
   signal: AbortSignal | undefined,
 ): Promise<Source> {
-  const { part, busid } = uri;
+  const { part } = uri;
   const deadline = performance.now() + openTimeoutMs;
   const lease = await leaseBus(uri, openTimeoutMs);
   const slot = lease.bus.at24({
@@ -232,7 +245,7 @@ async function openPart(
     offsetAdd: part.chip.offsetAdd,
     // Not every part of several blocks counts on into the next one, and a new address every block costs nothing.
     readRollover: false,
-    wpLine: part.wpLine ?? -1,
+    wpLine: wpLineOf(lease, part.wp),
   });
   const discard = async (): Promise<void> => {
     await slot.unregister();
@@ -246,8 +259,8 @@ async function openPart(
   }
   const address = part.address.toString(16).padStart(4, '0');
   return {
-    name: `${busid}-${address}`,
-    provider: providerOfSlot(slot, part.size, { hasWpLine: part.wpLine !== undefined }),
+    name: `${lease.source.name(lease.bus.identity)}-${address}`,
+    provider: providerOfSlot(slot, part.size, { hasWpLine: part.wp !== undefined }),
     readOnly: part.chip.readOnly,
     isEeprom: true,
     identity: lease.bus.identity,
@@ -257,9 +270,24 @@ async function openPart(
   };
 }
 
+/** The number of the GPIO on WP for the addon; -1: none. */
+function wpLineOf(lease: BusLease, wp: WpUri | undefined): number {
+  if (wp === undefined) return -1;
+  return wp.chip === undefined ? Number(wp.line) : lease.bus.gpioLine(wp.chip, wp.line);
+}
+
+function describeWp({ chip, line }: WpUri): string {
+  return chip === undefined ? `GPIO ${String(line)}` : `line ${String(line)} of ${chip}`;
+}
+
+function clockOf(lease: BusLease): string {
+  const clockHz = lease.bus.identity.get('clock_hz');
+  return clockHz === undefined ? '' : `, at ${clockHz} Hz`;
+}
+
 /** Is the part there? at24's probe asks for one byte as well. */
 async function probe(
-  uri: UsbipUri,
+  uri: BusUri,
   slot: NativeSlot,
   lease: BusLease,
   timeoutMs: number,
@@ -270,16 +298,16 @@ async function probe(
   throwIfAborted(signal, uri.uri);
   const { part } = uri;
   const code = codeOf(status);
-  const at = `0x${part.address.toString(16)} on the bridge ${where(uri)}`;
+  const at = `0x${part.address.toString(16)} on ${lease.source.what}`;
   const detail = reason === '' || code === 'ENXIO' ? '' : ` (${reason})`;
-  const line = part.wpLine === undefined ? '' : `, or GPIO ${String(part.wpLine)} cannot drive write protect`;
+  const line = part.wp === undefined ? '' : `, or ${describeWp(part.wp)} cannot drive write protect`;
   const sentence =
     code === 'ENXIO'
       ? `no part answers at ${at}`
       : code === 'ENODEV'
-        ? `the bridge ${where(uri)} went away while it was being opened`
+        ? `${lease.source.what} went away while it was being opened`
         : code === 'ETIMEDOUT'
-          ? `the part at ${at} did not answer in time, at ${String(lease.clockHz)} Hz`
+          ? `the part at ${at} did not answer in time${clockOf(lease)}`
           : `the part at ${at} cannot be read${line}: ${saysOf(code)}`;
   throw new NvmemError(code, `${sentence}${detail}`, { errno: status, syscall: 'open', device: uri.uri });
 }

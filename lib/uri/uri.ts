@@ -1,29 +1,48 @@
 /**
  * Device URIs, the same in the command line, the library and configuration files. Parsing does no I/O.
  *
- *     usbip://HOST[:PORT]/BUSID/0xADDR?chip=24c256&wp=0&speed=400000
+ *     cp2112://SERIAL-or-BUS-PORT/0xADDR?chip=24c256&wp=0&speed=400000    (empty authority: the only bridge there is)
+ *     hidraw:///dev/hidraw0/0xADDR?chip=24c256
+ *     i2c:///dev/i2c-1/0xADDR?chip=24c02&wp=gpiochip0:17
+ *     usbip://HOST[:PORT]/BUSID/0xADDR?chip=24c256
+ *     sysfs://0-00521
  *     file:///path/image.bin
  *     mem://32768
  */
 import { fileURLToPath } from 'node:url';
 
-import { findChip, similarChips, type At24Chip } from '../at24/chips.js';
-import { NvmemError } from '../core/errors.js';
+import { parsePart, PART_KEYS, type PartUri } from './part.js';
+import { refuse } from './refuse.js';
 
-/** The EEPROM behind the bridge, as the URI describes it. */
-export interface PartUri {
-  readonly chip: At24Chip;
-  /** Seven-bit device address. */
-  readonly address: number;
-  /** Bytes. */
-  readonly size: number;
-  readonly addressBytes: 1 | 2;
-  /** Bytes. */
-  readonly pageSize: number;
-  /** Bridge GPIO on the WP pin, or undefined. */
-  readonly wpLine: number | undefined;
-  /** SCL, hertz; undefined: that of the bridge if it is open, else DEFAULT_CLOCK_HZ. */
-  readonly clockHz: number | undefined;
+export type { PartUri, WpUri } from './part.js';
+
+/** A CP2112 on this machine, through libusb. */
+export interface Cp2112Uri {
+  readonly scheme: 'cp2112';
+  readonly uri: string;
+  /** Serial number, or bus and ports as in sysfs ('1-1.4'); empty: the only bridge there is. */
+  readonly bridge: string;
+  readonly part: PartUri;
+}
+
+/** A CP2112 that the kernel's driver has too. */
+export interface HidrawUri {
+  readonly scheme: 'hidraw';
+  readonly uri: string;
+  readonly path: string;
+  /** Also where drivers of the kernel use parts of the same bridge. */
+  readonly force: boolean;
+  readonly part: PartUri;
+}
+
+/** An I2C adapter of the kernel. */
+export interface I2cUri {
+  readonly scheme: 'i2c';
+  readonly uri: string;
+  readonly path: string;
+  /** Also where a driver of the kernel has the part's address. */
+  readonly force: boolean;
+  readonly part: PartUri;
 }
 
 export interface UsbipUri {
@@ -33,6 +52,14 @@ export interface UsbipUri {
   readonly port: number;
   readonly busid: string;
   readonly part: PartUri;
+}
+
+/** A device of the kernel's own nvmem subsystem. */
+export interface SysfsUri {
+  readonly scheme: 'sysfs';
+  readonly uri: string;
+  /** As in /sys/bus/nvmem/devices. */
+  readonly name: string;
 }
 
 export interface MemUri {
@@ -48,32 +75,35 @@ export interface FileUri {
   readonly path: string;
 }
 
-export type NvmemUri = UsbipUri | MemUri | FileUri;
+/** A part on a bus that several devices may share. */
+export type BusUri = Cp2112Uri | HidrawUri | I2cUri | UsbipUri;
+export type NvmemUri = BusUri | SysfsUri | MemUri | FileUri;
 
 /** USB/IP's registered port. */
 export const USBIP_PORT = 3240;
 /** Every 24Cxx part can do standard mode. */
 export const DEFAULT_CLOCK_HZ = 100_000;
 
-const SCHEMES = 'usbip://HOST[:PORT]/BUSID/0xADDR?chip=NAME, mem://SIZE and file:///PATH';
-const LATER = ['cp2112', 'hidraw', 'i2c', 'sysfs'];
-const PART_KEYS = ['chip', 'wp', 'speed', 'size', 'page', 'addressWidth'];
+const SCHEMES =
+  'cp2112://, hidraw:///dev/hidrawN, i2c:///dev/i2c-N or usbip://HOST/BUSID with /0xADDR?chip=NAME behind it, ' +
+  'sysfs://NAME, mem://SIZE or file:///PATH';
 
-/**
- * @throws NvmemError EINVAL: the URI breaks a rule that the message names; ENOTSUP: a scheme this version cannot open.
- */
+const parsers: Record<string, ((uri: string, url: URL) => NvmemUri) | undefined> = {
+  cp2112: parseCp2112,
+  hidraw: parseHidraw,
+  i2c: parseI2c,
+  usbip: parseUsbip,
+  sysfs: parseSysfs,
+  mem: parseMem,
+  file: parseFile,
+};
+
+/** @throws NvmemError EINVAL: the URI breaks a rule that the message names. */
 export function parseUri(uri: string): NvmemUri {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(uri)?.[1]?.toLowerCase();
   if (scheme === undefined) refuse(uri, 'it has no scheme', `Write one of ${SCHEMES}.`);
-  if (LATER.includes(scheme)) {
-    throw new NvmemError('ENOTSUP', `${scheme}:// cannot be opened by this version`, {
-      syscall: 'open',
-      hint: `This version opens ${SCHEMES}.`,
-    });
-  }
-  if (!['usbip', 'mem', 'file'].includes(scheme)) {
-    refuse(uri, `the scheme ${scheme}:// is unknown`, `Write one of ${SCHEMES}.`);
-  }
+  const parse = Object.hasOwn(parsers, scheme) ? parsers[scheme] : undefined;
+  if (parse === undefined) refuse(uri, `the scheme ${scheme}:// is unknown`, `Write one of ${SCHEMES}.`);
   let url: URL;
   try {
     url = new URL(uri);
@@ -82,15 +112,51 @@ export function parseUri(uri: string): NvmemUri {
   }
   if (url.username !== '' || url.password !== '') refuse(uri, 'it has a user name', 'Leave USER@ out.');
   if (url.hash !== '') refuse(uri, 'it has a fragment', "Write '#' in a path as %23.");
-  if (scheme === 'usbip') return parseUsbip(uri, url);
-  return scheme === 'mem' ? parseMem(uri, url) : parseFile(uri, url);
+  if (url.port !== '' && scheme !== 'usbip') refuse(uri, 'it has a port', 'Only usbip:// has one.');
+  return parse(uri, url);
 }
 
-function refuse(uri: string, what: string, hint: string): never {
-  throw new NvmemError('EINVAL', `the URI ${JSON.stringify(uri)} is wrong: ${what}`, {
-    syscall: 'open',
-    hint,
-  });
+function parseCp2112(uri: string, url: URL): Cp2112Uri {
+  const [address = '', ...more] = path(url);
+  if (address === '' || more.length > 0) {
+    refuse(
+      uri,
+      'it is not cp2112://BRIDGE/0xADDR',
+      'For example cp2112:///0x50?chip=24c256, or with the serial number of the bridge, or its place such as 1-1.4, in front of /0x50.',
+    );
+  }
+  const bridge = decode(url.hostname);
+  // CP2112 strings have up to 30 characters (AN495, report 0x24); other devices' 126.
+  if (bridge.length > 126 || !/^[\x20-\x7e]*$/.test(bridge)) {
+    refuse(
+      uri,
+      `${JSON.stringify(bridge)} is no serial number and no place of a bridge`,
+      'nvmem list shows them.',
+    );
+  }
+  const part = parsePart(uri, address, query(uri, url, [...PART_KEYS, 'speed']), { hasGpio: true });
+  return { scheme: 'cp2112', uri, bridge, part };
+}
+
+function parseHidraw(uri: string, url: URL): HidrawUri {
+  const { node, address } = nodeAndAddress(uri, url, '/dev/hidraw0');
+  const found = query(uri, url, [...PART_KEYS, 'speed', 'force']);
+  const part = parsePart(uri, address, found, { hasGpio: true });
+  return { scheme: 'hidraw', uri, path: node, force: forceOf(uri, found), part };
+}
+
+function parseI2c(uri: string, url: URL): I2cUri {
+  const { node, address } = nodeAndAddress(uri, url, '/dev/i2c-1');
+  if (url.searchParams.has('speed')) {
+    refuse(
+      uri,
+      'it has speed=',
+      'The clock of a kernel adapter is set by its driver or the device tree: leave it out.',
+    );
+  }
+  const found = query(uri, url, [...PART_KEYS, 'force']);
+  const part = parsePart(uri, address, found, { hasGpio: false });
+  return { scheme: 'i2c', uri, path: node, force: forceOf(uri, found), part };
 }
 
 function parseUsbip(uri: string, url: URL): UsbipUri {
@@ -98,9 +164,9 @@ function parseUsbip(uri: string, url: URL): UsbipUri {
     refuse(uri, 'it names no host', 'Write usbip://HOST[:PORT]/BUSID/0xADDR?chip=NAME.');
   const port = url.port === '' ? USBIP_PORT : Number(url.port);
   if (port === 0) refuse(uri, 'port 0 cannot be connected to', `The usual port is ${String(USBIP_PORT)}.`);
-  const path = url.pathname.split('/').slice(1).map(decode);
-  const [busid = '', address = ''] = path;
-  if (path.length !== 2 || busid === '' || address === '') {
+  const segments = path(url);
+  const [busid = '', address = ''] = segments;
+  if (segments.length !== 2 || busid === '' || address === '') {
     refuse(uri, 'its path is not /BUSID/0xADDR', 'For example usbip://127.0.0.1:3240/1-1/0x50?chip=24c256.');
   }
   // USB/IP carries the bus id in 32 bytes, the last of them NUL.
@@ -117,108 +183,21 @@ function parseUsbip(uri: string, url: URL): UsbipUri {
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port,
     busid,
-    part: parsePart(uri, address, query(uri, url, PART_KEYS)),
+    part: parsePart(uri, address, query(uri, url, [...PART_KEYS, 'speed']), { hasGpio: true }),
   };
 }
 
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-/** The parameters, each known and given once. */
-function query(uri: string, url: URL, known: readonly string[]): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const [key, value] of url.searchParams) {
-    const allowed = known.length === 0 ? 'It takes no parameters.' : `It takes ${known.join('=, ')}=.`;
-    if (!known.includes(key)) refuse(uri, `it has an unknown parameter ${key}=`, allowed);
-    if (found.has(key)) refuse(uri, `it has ${key}= twice`, 'Give every parameter once.');
-    found.set(key, value);
-  }
-  return found;
-}
-
-function parsePart(uri: string, addressText: string, found: ReadonlyMap<string, string>): PartUri {
-  const number = (key: string, low: number, high: number, rule: string): number | undefined => {
-    const text = found.get(key);
-    if (text === undefined) return undefined;
-    const value = /^(0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : NaN;
-    if (!(value >= low && value <= high))
-      refuse(uri, `${key}=${text} is not ${rule}`, `Give ${key}= ${rule}.`);
-    return value;
-  };
-  const address = /^0x[0-9a-f]{1,2}$/i.test(addressText) ? Number(addressText) : NaN;
-  // I2C reserves the addresses below 0x08 and above 0x77.
-  if (!(address >= 0x08 && address <= 0x77)) {
+function parseSysfs(uri: string, url: URL): SysfsUri {
+  query(uri, url, []);
+  const name = decode(url.hostname);
+  if (!['', '/'].includes(url.pathname) || name === '' || ['.', '..'].includes(name) || /[/\0]/.test(name)) {
     refuse(
       uri,
-      `${JSON.stringify(addressText)} is no seven-bit I2C address`,
-      'Give it in hexadecimal from 0x08 to 0x77; EEPROMs are at 0x50 to 0x57.',
+      'sysfs:// takes the name of a device',
+      'Write sysfs:// and a name out of /sys/bus/nvmem/devices, for example sysfs://0-00500.',
     );
   }
-  const chip = chipOf(uri, found.get('chip'));
-  const wp = found.get('wp');
-  if (wp?.includes(':')) {
-    refuse(
-      uri,
-      `wp=${wp} is a line of another chip`,
-      'Here wp= takes the number of a GPIO of the bridge, 0 to 7.',
-    );
-  }
-  const width = number('addressWidth', 8, 16, '8 or 16');
-  if (width !== undefined && width !== 8 && width !== 16) {
-    refuse(uri, `addressWidth=${String(width)} is not 8 or 16`, 'Give addressWidth= 8 or 16.');
-  }
-  const addressBytes = width === undefined ? chip.addressBytes : width === 16 ? 2 : 1;
-  const block = addressBytes === 2 ? 65_536 : 256;
-  const size = number('size', 1, 8 * block, `a number of bytes from 1 to ${String(8 * block)}`) ?? chip.size;
-  const pageSize = number('page', 1, 256, 'a power of two from 1 to 256') ?? chip.pageSize;
-  if ((pageSize & (pageSize - 1)) !== 0) {
-    refuse(
-      uri,
-      `page=${String(pageSize)} is not a power of two`,
-      'The data sheet says how long a write page is.',
-    );
-  }
-  const part: PartUri = {
-    chip,
-    address,
-    size,
-    addressBytes,
-    pageSize,
-    wpLine: number('wp', 0, 7, 'a GPIO of the bridge, 0 to 7'),
-    clockHz: number('speed', 1, 1_000_000, 'a clock in hertz from 1 to 1000000'),
-  };
-  checkBlocks(uri, part, Math.ceil(size / block));
-  return part;
-}
-
-function chipOf(uri: string, name: string | undefined): At24Chip {
-  if (name === undefined || name === '') {
-    refuse(uri, 'it does not say which chip it is', 'Add ?chip=, for example ?chip=24c256.');
-  }
-  const chip = findChip(name);
-  if (chip) return chip;
-  throw new NvmemError('EINVAL', `unknown chip ${JSON.stringify(name)} in ${JSON.stringify(uri)}`, {
-    syscall: 'open',
-    hint: `Did you mean ${similarChips(name).join(', ')}? chip= takes the name on the part, or the kernel's.`,
-  });
-}
-
-/** The block select bits take the place of address pins: a part of several blocks begins where they are all 0. */
-function checkBlocks(uri: string, { chip, address }: PartUri, blocks: number): void {
-  if (blocks <= 1) return;
-  const mask = (2 ** Math.ceil(Math.log2(blocks)) - 1) << chip.blockShift;
-  if ((address & mask) === 0 && (address | mask) <= 0x77) return;
-  const base = `0x${(address & ~mask).toString(16)}`;
-  refuse(
-    uri,
-    `${chip.name} answers at ${String(blocks)} addresses and cannot begin at 0x${address.toString(16)}`,
-    `Give the first of its addresses, probably ${base}.`,
-  );
+  return { scheme: 'sysfs', uri, name };
 }
 
 function parseMem(uri: string, url: URL): MemUri {
@@ -243,7 +222,55 @@ function parseFile(uri: string, url: URL): FileUri {
   }
 }
 
+/** The segments of the path, decoded. */
+function path(url: URL): string[] {
+  return url.pathname.split('/').slice(1).map(decode);
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** A device node, and the address behind it. */
+function nodeAndAddress(uri: string, url: URL, example: string): { node: string; address: string } {
+  const scheme = url.protocol;
+  const segments = path(url);
+  const address = segments.pop() ?? '';
+  const node = `/${segments.join('/')}`;
+  if (url.hostname !== '' || segments.length === 0 || segments.includes('') || node.includes('\0')) {
+    refuse(
+      uri,
+      `it is not ${scheme}///dev/NODE/0xADDR`,
+      `For example ${scheme}//${example}/0x50?chip=24c256.`,
+    );
+  }
+  return { node, address };
+}
+
+function forceOf(uri: string, found: ReadonlyMap<string, string>): boolean {
+  const text = found.get('force') ?? '0';
+  if (text !== '0' && text !== '1')
+    refuse(uri, `force=${text} is not 0 or 1`, 'Give force=1, or leave it out.');
+  return text === '1';
+}
+
+/** The parameters, each known and given once. */
+function query(uri: string, url: URL, known: readonly string[]): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [key, value] of url.searchParams) {
+    const allowed = known.length === 0 ? 'It takes no parameters.' : `It takes ${known.join('=, ')}=.`;
+    if (!known.includes(key)) refuse(uri, `it has an unknown parameter ${key}=`, allowed);
+    if (found.has(key)) refuse(uri, `it has ${key}= twice`, 'Give every parameter once.');
+    found.set(key, value);
+  }
+  return found;
+}
+
 /** Size of the memory, bytes, where the URI alone tells it. */
 export function sizeOf(uri: NvmemUri): number | undefined {
-  return uri.scheme === 'usbip' ? uri.part.size : uri.scheme === 'mem' ? uri.size : undefined;
+  return 'part' in uri ? uri.part.size : uri.scheme === 'mem' ? uri.size : undefined;
 }

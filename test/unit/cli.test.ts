@@ -204,7 +204,7 @@ describe('exit statuses', () => {
     [2, 'ERR_USAGE', ['read', 'mem://1', '--nonsense']],
     [2, 'EINVAL', ['read', 'mem://zero']],
     [2, 'EINVAL', ['read', 'usbip://h/1-1/0x50?chip=24c257']],
-    [1, 'ENOTSUP', ['read', 'cp2112:///0x50?chip=24c02']],
+    [3, 'ENOENT', ['read', 'cp2112:///0x50?chip=24c02']],
     [3, 'ECONNREFUSED', ['read', 'usbip://h/1-1/0x50?chip=24c02']],
     [3, 'ENOENT', ['read', 'file:///no/such/image']],
   ])('%i %s: nvmem %j', async (status, code, args) => {

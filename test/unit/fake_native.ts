@@ -199,6 +199,10 @@ export class FakeNative implements Native {
     return Promise.resolve({ status: -111, reason: '' });
   };
 
+  openUsb: Native['openUsb'] = () => Promise.resolve({ status: -2, reason: '' });
+  openHidraw: Native['openHidraw'] = () => Promise.resolve({ status: -2, reason: '' });
+  openI2c: Native['openI2c'] = () => Promise.resolve({ status: -2, reason: '' });
+
   memory(image: Uint8Array): FakeSlot {
     return this.#add(new FakeSlot(Uint8Array.from(image), true));
   }

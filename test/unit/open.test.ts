@@ -11,7 +11,10 @@ import { fake, FakeSlot } from './fake_native.js';
 
 /** A bridge whose parts answer at the addresses given. */
 class FakeBus implements NativeBus {
-  readonly identity = new Map([['part', '0x0c']]);
+  readonly identity = new Map([
+    ['part', '0x0c'],
+    ['clock_hz', '100000'],
+  ]);
   readonly slots: FakeSlot[] = [];
   readonly configs: At24Config[] = [];
   closes = 0;
@@ -22,7 +25,7 @@ class FakeBus implements NativeBus {
   });
 
   constructor(
-    readonly options: UsbipOptions,
+    readonly options: object,
     readonly answers: (config: At24Config) => number = () => 0,
     readonly slowClose = false,
   ) {}
@@ -40,6 +43,12 @@ class FakeBus implements NativeBus {
     this.slots.push(slot);
     this.configs.push(config);
     return slot;
+  }
+
+  readonly lines: string[] = [];
+
+  gpioLine(chip: string, line: number | string): number {
+    return 1000 + this.lines.push(`${chip} ${String(line)}`);
   }
 
   close(): Promise<void> {
@@ -99,7 +108,7 @@ test('the part is described to the addon as the chip and the URI say', async () 
   expect(device.name).toBe('2-1-00500');
   expect(device.size).toBe(131_072);
   expect(device.type).toBe('EEPROM');
-  expect([...device.identity]).toEqual([['part', '0x0c']]);
+  expect(device.identity.get('part')).toBe('0x0c');
   expect(device.forceRo).toBe(false);
   await device.close();
 });
