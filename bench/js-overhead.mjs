@@ -15,7 +15,7 @@ const ROUNDS = 61;
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 // The very objects of the addon, but for the one file that enters the section.
-const without = 'native/slot/bound_read.cc';
+const without = 'native/binding/bound_function.cc';
 const built = join(root, 'build', 'Release', 'obj.target', 'nvmem');
 const unprotectedFile = await buildVariant({
   name: 'bench-unprotected',

@@ -22,12 +22,12 @@ void collect(napi_env /*env*/, void* data, void* /*hint*/) { delete static_cast<
 
 Napi::Value bind_read(Napi::Env env, std::shared_ptr<Slot> slot, const std::vector<BoundRead::Piece>& pieces,
                       Napi::Uint8Array into) {
-  const Status able = slot->read_now(0, {});
-  if (!able.ok()) {
-    const int error = able.error() == -EWOULDBLOCK ? -EOPNOTSUPP : able.error();
+  auto bound = BoundRead::create(std::move(slot), pieces, into.Data());
+  if (!bound.ok()) {
+    const int error = bound.error() == -EWOULDBLOCK ? -EOPNOTSUPP : bound.error();
     return Napi::Number::New(env, error);
   }
-  auto read = std::make_unique<BoundRead>(std::move(slot), pieces, into.Data());
+  std::unique_ptr<BoundRead> read = std::move(bound.value());
   napi_value function = nullptr;
   if (napi_create_function(env, "readSync", NAPI_AUTO_LENGTH, call, read.get(), &function) != napi_ok)
     return Napi::Number::New(env, -ENOMEM);

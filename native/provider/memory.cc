@@ -8,7 +8,7 @@
 namespace nvmem {
 
 Memory::Memory(std::span<const std::uint8_t> image)
-    : size_(image.size()), words_((image.size() + kWord - 1) / kWord) {
+    : size_(image.size()), words_((image.size() + kWordBytes - 1) / kWordBytes) {
   store(0, image);
 }
 
@@ -41,25 +41,13 @@ bool Memory::inside(std::uint64_t offset, std::uint64_t length) const noexcept {
 Status Memory::read_now(std::uint64_t offset, std::span<std::uint8_t> data) noexcept {
   if (stopped_.load(std::memory_order_acquire)) return Status(-ENODEV);
   if (!inside(offset, data.size())) return Status(-EINVAL);
-  const std::atomic<std::uint64_t>* from = words_.data() + offset / kWord;
-  std::uint8_t* to = data.data();
-  std::size_t left = data.size();
-  if (const std::size_t skip = offset % kWord; skip != 0) {
-    const std::uint64_t word = (from++)->load(std::memory_order_relaxed);
-    const std::size_t here = std::min(left, kWord - skip);
-    std::memcpy(to, reinterpret_cast<const std::uint8_t*>(&word) + skip, here);
-    to += here;
-    left -= here;
-  }
-  for (; left >= kWord; left -= kWord, to += kWord) {
-    const std::uint64_t word = (from++)->load(std::memory_order_relaxed);
-    std::memcpy(to, &word, kWord);
-  }
-  if (left != 0) {
-    const std::uint64_t word = from->load(std::memory_order_relaxed);
-    std::memcpy(to, &word, left);
-  }
+  copy_words(words_.data() + offset / kWordBytes, offset % kWordBytes, data.data(), data.size());
   return Status();
+}
+
+Result<const Word*> Memory::words(std::uint64_t offset, std::uint64_t length) const noexcept {
+  if (!inside(offset, length)) return Status(-EINVAL);
+  return words_.data() + offset / kWordBytes;
 }
 
 Status Memory::write_now(std::uint64_t offset, std::span<const std::uint8_t> data) noexcept {
@@ -71,10 +59,10 @@ Status Memory::write_now(std::uint64_t offset, std::span<const std::uint8_t> dat
 }
 
 void Memory::store(std::uint64_t offset, std::span<const std::uint8_t> data) noexcept {
-  std::atomic<std::uint64_t>* to = words_.data() + offset / kWord;
-  std::size_t skip = offset % kWord;
+  Word* to = words_.data() + offset / kWordBytes;
+  std::size_t skip = offset % kWordBytes;
   for (std::size_t done = 0; done < data.size(); ++to, skip = 0) {
-    const std::size_t here = std::min(data.size() - done, kWord - skip);
+    const std::size_t here = std::min(data.size() - done, kWordBytes - skip);
     // Nobody else writes, so what is read stays true until it is stored again.
     std::uint64_t word = to->load(std::memory_order_relaxed);
     std::memcpy(reinterpret_cast<std::uint8_t*>(&word) + skip, data.data() + done, here);

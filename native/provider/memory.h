@@ -27,20 +27,19 @@ class Memory final : public Provider {
   Status read_now(std::uint64_t offset, std::span<std::uint8_t> data) noexcept override;
   Status write_now(std::uint64_t offset, std::span<const std::uint8_t> data) noexcept override;
 
+  [[nodiscard]] Result<const Word*> words(std::uint64_t offset, std::uint64_t length) const noexcept override;
+
   /// Bytes.
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
  private:
-  static constexpr std::size_t kWord = sizeof(std::uint64_t);
-
   [[nodiscard]] bool inside(std::uint64_t offset, std::uint64_t length) const noexcept;
 
   /// Under writer_, or before anybody else knows the memory.
   void store(std::uint64_t offset, std::span<const std::uint8_t> data) noexcept;
 
   const std::uint64_t size_;
-  /// Words because they are copied many times as fast as bytes.
-  std::vector<std::atomic<std::uint64_t>> words_;
+  std::vector<Word> words_;
   std::mutex writer_;
   std::atomic<bool> stopped_{false};
 };

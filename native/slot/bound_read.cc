@@ -1,40 +1,39 @@
 #include "native/slot/bound_read.h"
 
-#include <cstring>
 #include <utility>
 
 #include "native/slot/core.h"
 
 namespace nvmem {
 
-BoundRead::BoundRead(std::shared_ptr<Slot> slot, const std::vector<Piece>& pieces, std::uint8_t* into)
-    : reader_(slot->core_->domain), core_(slot->core_.get()), slot_(std::move(slot)) {
-  for (const Piece& piece : pieces) {
-    parts_.push_back({piece.offset, into, piece.length, piece.fill});
-    into += piece.length;
-  }
-}
+BoundRead::BoundRead(std::shared_ptr<Slot> slot, std::vector<Part> parts)
+    : reader_(slot->core_->domain),
+      impl_(&slot->core_->impl),
+      parts_(std::move(parts)),
+      slot_(std::move(slot)) {}
 
-Status BoundRead::read() noexcept {
-  // Compiled without it for bench/js-overhead only, which is how what the protection costs is known.
-#ifndef NVMEM_BENCH_UNPROTECTED
-  srcu::Scope scope(reader_);
-  Provider* const provider = core_->impl.load(scope);
-#else
-  Provider* const provider = core_->impl.load(srcu::Hold());
-#endif
-  if (provider == nullptr) [[unlikely]]
-    return Status(-ENODEV);
-  for (const Part& part : parts_) {
-    if (part.fill < 0) [[likely]] {
-      const Status status = provider->read_now(part.offset, {part.to, part.length});
-      if (!status.ok()) [[unlikely]]
-        return status;
-    } else {
-      std::memset(part.to, part.fill, part.length);
+Result<std::unique_ptr<BoundRead>> BoundRead::create(std::shared_ptr<Slot> slot,
+                                                     const std::vector<Piece>& pieces, std::uint8_t* into) {
+  std::vector<Part> parts;
+  parts.reserve(pieces.size());
+  {
+    srcu::Scope scope(slot->core_->domain);
+    const Provider* const provider = slot->core_->impl.load(scope);
+    if (provider == nullptr) return Status(-ENODEV);
+    // Also where all of it is fill: what cannot be read without waiting is not, wherever the keepouts are.
+    if (const auto able = provider->words(0, 0); !able.ok()) return able.status();
+    for (const Piece& piece : pieces) {
+      Part part{nullptr, piece.offset % kWordBytes, into, piece.length, piece.fill};
+      into += piece.length;
+      if (piece.fill < 0) {
+        const auto words = provider->words(piece.offset, piece.length);
+        if (!words.ok()) return words.status();
+        part.from = words.value();
+      }
+      parts.push_back(part);
     }
   }
-  return {};
+  return std::unique_ptr<BoundRead>(new BoundRead(std::move(slot), std::move(parts)));
 }
 
 }  // namespace nvmem

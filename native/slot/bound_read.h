@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -11,7 +12,7 @@
 namespace nvmem {
 
 /// Belongs to the thread that made it. The memory that it reads into is its owner's to keep. It keeps the
-/// slot, and nothing of the provider.
+/// slot, and of the provider only where to look while it is there.
 class BoundRead {
  public:
   /// A stretch of the destination: `length` bytes of the memory from `offset` or, with a `fill` that is not
@@ -22,24 +23,47 @@ class BoundRead {
     int fill = -1;
   };
 
-  /// The pieces fill `into` one after another.
-  BoundRead(std::shared_ptr<Slot> slot, const std::vector<Piece>& pieces, std::uint8_t* into);
+  /// The pieces fill `into` one after another. -ENODEV; -EWOULDBLOCK: this provider cannot be read without
+  /// waiting; -EINVAL: outside the memory.
+  static Result<std::unique_ptr<BoundRead>> create(std::shared_ptr<Slot> slot,
+                                                   const std::vector<Piece>& pieces, std::uint8_t* into);
 
-  /// All of it inside one section. -ENODEV; -EWOULDBLOCK: this provider cannot be read without waiting; what
-  /// Provider::read_now() says, and what came before it has been read.
-  Status read() noexcept;
+  /// All of it inside one section, or -ENODEV.
+  Status read() noexcept {
+    // Compiled without it for bench/js-overhead only, which is how what the protection costs is known.
+#ifndef NVMEM_BENCH_UNPROTECTED
+    srcu::Scope scope(reader_);
+    const bool there = impl_->load(scope) != nullptr;
+#else
+    const bool there = !impl_->is_null();
+#endif
+    if (!there) [[unlikely]]
+      return Status(-ENODEV);
+    for (const Part& part : parts_) {
+      if (part.from != nullptr) [[likely]] {
+        copy_words(part.from, part.skip, part.to, part.length);
+      } else {
+        std::memset(part.to, part.fill, part.length);
+      }
+    }
+    return {};
+  }
 
  private:
   struct Part {
-    std::uint64_t offset = 0;
+    /// Good inside a section that finds the provider there, and only there. Null: fill.
+    const Word* from = nullptr;
+    std::size_t skip = 0;
     std::uint8_t* to = nullptr;
     std::size_t length = 0;
     int fill = -1;
   };
 
+  BoundRead(std::shared_ptr<Slot> slot, std::vector<Part> parts);
+
   // The reader before the slot: it refers to the slot's domain, and keeps that on its own.
   srcu::Reader reader_;
-  Slot::Core* const core_;
+  const srcu::Pointer<Provider>* const impl_;
   std::vector<Part> parts_;
   const std::shared_ptr<Slot> slot_;
 };

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "native/slot/request.h"
+#include "native/slot/words.h"
 #include "native/util/status.h"
 
 namespace nvmem {
@@ -27,12 +28,20 @@ class Provider {
   /// (the default) sends the caller to submit().
   virtual Status read_now(std::uint64_t offset, std::span<std::uint8_t> data) noexcept;
   virtual Status write_now(std::uint64_t offset, std::span<const std::uint8_t> data) noexcept;
+
+  /// Where a reader may copy those bytes on its own, inside any section that finds the provider there: it
+  /// stays where it is for the provider's life. The first byte is at `offset` % kWordBytes of the first word.
+  /// -EWOULDBLOCK (the default): this is no such memory; -EINVAL: outside of it.
+  [[nodiscard]] virtual Result<const Word*> words(std::uint64_t offset, std::uint64_t length) const noexcept;
 };
 
 inline Status Provider::read_now(std::uint64_t, std::span<std::uint8_t>) noexcept {
   return Status(-EWOULDBLOCK);
 }
 inline Status Provider::write_now(std::uint64_t, std::span<const std::uint8_t>) noexcept {
+  return Status(-EWOULDBLOCK);
+}
+inline Result<const Word*> Provider::words(std::uint64_t, std::uint64_t) const noexcept {
   return Status(-EWOULDBLOCK);
 }
 

@@ -1,12 +1,15 @@
 // Lifetime defects of the kernel series (docs/defects.md) where they can be seen only from inside.
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 #include "native/provider/memory.h"
+#include "native/provider/script.h"
 #include "native/slot/bound_read.h"
 #include "native/slot/slot.h"
 #include "native/srcu/threads.h"
@@ -78,7 +81,9 @@ TEST("D14: of unregisters at the same time one frees, and all are told") {
 TEST("D9: a bound read of nothing but fill asks whether the provider is there all the same") {
   const auto slot = Slot::create(memory(1));
   std::uint8_t got[4] = {};
-  BoundRead read(slot, {{0, 4, 0x2e}}, got);
+  const auto bound = BoundRead::create(slot, {{0, 4, 0x2e}}, got);
+  CHECK(bound.ok());
+  BoundRead& read = *bound.value();
   CHECK(read.read().ok());
   CHECK_EQ(int{got[3]}, 0x2e);
   got[3] = 0;
@@ -90,10 +95,34 @@ TEST("D9: a bound read of nothing but fill asks whether the provider is there al
 TEST("a bound read outlives every handle on its slot") {
   std::uint8_t got[8] = {};
   auto slot = Slot::create(memory(0x42));
-  BoundRead read(slot, {{60, 4, -1}, {0, 4, -1}}, got);
+  const auto bound = BoundRead::create(slot, {{60, 4, -1}, {0, 4, -1}}, got);
   slot.reset();
-  CHECK(read.read().ok());
+  CHECK(bound.ok());
+  CHECK(bound.value()->read().ok());
   CHECK_EQ(int{got[7]}, 0x42);
+}
+
+TEST("a bound read copies any stretch of the memory, and none outside of it") {
+  std::vector<std::uint8_t> image(40);
+  for (std::size_t i = 0; i < image.size(); ++i) image[i] = static_cast<std::uint8_t>(i * 7 + 1);
+  const auto slot = Slot::create(std::make_unique<Memory>(image));
+  for (std::size_t offset = 0; offset <= image.size(); ++offset) {
+    for (std::size_t length = 0; length <= image.size() - offset; ++length) {
+      std::vector<std::uint8_t> got(length + 1, 0xee);
+      const auto bound = BoundRead::create(slot, {{offset, length, -1}}, got.data());
+      CHECK(bound.ok());
+      CHECK(bound.value()->read().ok());
+      CHECK(std::equal(got.begin(), got.end() - 1, image.begin() + static_cast<std::ptrdiff_t>(offset)));
+      CHECK_EQ(int{got.back()}, 0xee);
+    }
+    std::uint8_t beyond[64] = {};
+    CHECK_EQ(BoundRead::create(slot, {{offset, image.size() - offset + 1, -1}}, beyond).error(), -EINVAL);
+  }
+  std::uint8_t none[1] = {};
+  CHECK_EQ(BoundRead::create(Slot::create(std::make_unique<Script>()), {{0, 1, 0}}, none).error(),
+           -EWOULDBLOCK);
+  slot->unregister([] {});
+  CHECK_EQ(BoundRead::create(slot, {{0, 1, -1}}, none).error(), -ENODEV);
 }
 
 TEST("a shared slot is found by its token until it is unregistered, and the token keeps nothing alive") {
