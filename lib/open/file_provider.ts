@@ -9,6 +9,8 @@ import type { FileUri } from '../uri/uri.js';
 
 export interface FileProvider extends NvmemProvider {
   readonly size: number;
+  /** Whether the operating system lets it be written. */
+  readonly writable: boolean;
   close(): Promise<void>;
 }
 
@@ -27,7 +29,9 @@ export async function openFile(uri: FileUri, readOnly: boolean): Promise<FilePro
     return {
       size,
       read: (offset, length) => readFully(handle, offset, length),
-      ...(writable && { write: (offset: number, data: Uint8Array) => writeFully(handle, offset, data) }),
+      // There also when it is read-only: the device refuses a write with EPERM, which says more than that it cannot.
+      write: (offset, data) => writeFully(handle, offset, data),
+      writable,
       close: () => handle.close(),
     };
   } catch (cause) {

@@ -218,7 +218,7 @@ async function openImage(uri: FileUri, readOnly: boolean): Promise<Source> {
   return {
     name: 'file',
     provider,
-    readOnly: provider.write === undefined,
+    readOnly: !provider.writable,
     isEeprom: false,
     identity: new Map([['path', uri.path]]),
     gone: undefined,
