@@ -6,7 +6,8 @@ import { bytes } from './random.mjs';
 export const PROBE = 'hid-cp2112 binds, with nothing from the kernel at warning or above';
 const AT24 = 'at24 reads a 24c256 of 32 KiB identical';
 
-export async function basicChecks(report, station, log, seed) {
+/** Every part of the proof begins with it. Gives the number of the adapter. */
+export async function probeCheck(report, station, log) {
   let adapter;
   await report.check(PROBE, { limitMs: 60_000 }, async () => {
     const mark = log.mark();
@@ -19,7 +20,10 @@ export async function basicChecks(report, station, log, seed) {
     if (hidraw === undefined) throw new Error('no HID device is bound to the driver "cp2112"');
     return readFileSync(`/sys/bus/i2c/devices/i2c-${adapter}/name`, 'utf8').trim();
   });
+  return adapter;
+}
 
+export async function basicChecks(report, station, log, seed, adapter) {
   await report.check('i2cdetect finds parts at 50 and 52 and nowhere else', { after: [PROBE] }, async () => {
     const found = (await detect(adapter)).join(' ');
     if (found !== '50 52') throw new Error(`found: ${found === '' ? 'none' : found}`);
@@ -34,7 +38,7 @@ export async function basicChecks(report, station, log, seed) {
     return `sha256 ${sha256(content).slice(0, 16)}…, ${seconds} s without wire time`;
   });
 
-  await writeProtectChecks(report, station, log, seed, () => adapter);
+  await writeProtectChecks(report, station, log, seed, adapter);
 }
 
 async function writeProtectChecks(report, station, log, seed, adapter) {
@@ -45,7 +49,7 @@ async function writeProtectChecks(report, station, log, seed, adapter) {
 
   const dropped = 'a write through at24 is dropped while gpioset holds the WP line high';
   await report.check(dropped, { after: [PROBE], limitMs: 60_000 }, async () => {
-    path = await bindAt24(adapter(), '24c02', 0x50);
+    path = await bindAt24(adapter, '24c02', 0x50);
     chip = await cp2112Chip();
     const before = await contentOf(path);
     if (before.subarray(OFFSET, OFFSET + patch.length).equals(patch))

@@ -1,4 +1,4 @@
-// The proof, inside the guest: the kernel's own drivers on the virtual bench, and this package's driver on the same.
+// One part of the proof, inside the guest: the kernel's own drivers on the virtual bench, and this package's on the same.
 import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,17 +6,16 @@ import { must } from '../harness/process.mjs';
 import { KernelLog } from './kernel_log.mjs';
 import { bytes } from './random.mjs';
 import { Report } from './report.mjs';
-import { stressChecks } from './stress.mjs';
 import { Station } from './station.mjs';
 import { suspects } from './tasks.mjs';
-import { timeChecks } from './times.mjs';
-import { unplugChecks } from './unplug.mjs';
-import { basicChecks } from './basics.mjs';
+import { probeCheck } from './basics.mjs';
+import { parts } from './parts.mjs';
 
 /** Seconds after which the kernel itself reports a blocked thread; its default is longer than the whole run. */
 const HUNG_TASK_SECONDS = 15;
 const MODULES = ['vhci-hcd', 'usbhid', 'hid-generic', 'hid-cp2112', 'i2c-dev', 'at24'];
 
+const part = process.env.NVMEM_KERNEL_PART;
 const cli = process.env.NVMEM_KERNEL_CLI;
 const seed = Number(process.env.NVMEM_KERNEL_SEED);
 const out = process.env.NVMEM_KERNEL_OUT;
@@ -40,10 +39,8 @@ console.log(
 
 const station = new Station({ cli, scratch, out, image: bytes(seed, 32768) });
 try {
-  await basicChecks(report, station, log, seed);
-  await unplugChecks(report, station, log);
-  await stressChecks(report, station, log, seed);
-  await timeChecks(report, station, log);
+  const adapter = await probeCheck(report, station, log);
+  await parts[part]({ report, station, log, seed, adapter });
 } catch (error) {
   report.fail(error.message);
 } finally {

@@ -2,6 +2,7 @@
 export class Report {
   #passed = 0;
   #failed = new Set();
+  #skipped = 0;
   #started = performance.now();
   #onFailure;
 
@@ -36,6 +37,12 @@ export class Report {
     }
   }
 
+  /** What somebody declares that it cannot do: said and counted, and no pass. */
+  skipped(name, why) {
+    this.#skipped++;
+    print(`cannot          ${name} (${why})`);
+  }
+
   /** A measured figure: printed, never judged, for emulation is slow. */
   figure(text) {
     print(`figure   ${text}`);
@@ -51,6 +58,8 @@ export class Report {
   /** Prints the last line and gives the exit status. */
   end() {
     const seconds = ((performance.now() - this.#started) / 1000).toFixed(1);
+    if (this.#skipped > 0)
+      print(`${this.#skipped} of the contract's cases are beyond what a transport declares that it can`);
     print(`checks in the guest, ${seconds} s: ${this.#passed} passed, ${this.#failed.size} failed`);
     return this.#failed.size === 0 && this.#passed > 0 ? 0 : 1;
   }

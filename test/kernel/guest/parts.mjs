@@ -1,0 +1,18 @@
+import { basicChecks } from './basics.mjs';
+import { stressChecks } from './stress.mjs';
+import { timeChecks } from './times.mjs';
+import { unplugChecks } from './unplug.mjs';
+
+/** What is proven, each part in a guest of its own: several run at once, and one that dies takes no other with it. */
+export const parts = {
+  /** The kernel's drivers take the bench for a CP2112. */
+  async bench({ report, station, log, seed, adapter }) {
+    await basicChecks(report, station, log, seed, adapter);
+    await unplugChecks(report, station, log);
+    await stressChecks(report, station, log, seed);
+  },
+  /** 32 KiB by this package's driver and by the kernel's, in the bench's time. */
+  async times({ report, station, log }) {
+    await timeChecks(report, station, log);
+  },
+};
