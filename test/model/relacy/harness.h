@@ -1,5 +1,6 @@
-// Runs scenarios on the machine: the kernel's part, the beginning and end of threads, and what is process-wide.
-// Included after the sources of native/srcu, into the one translation unit, for the sake of their statics.
+// Runs scenarios on the machine: the kernel's part, the beginning and end of threads, and what is
+// process-wide. Included after the sources of native/srcu, into the one translation unit, for the sake of
+// their statics.
 #pragma once
 
 #include "test/model/relacy/machine.h"
@@ -46,8 +47,8 @@ int yield() noexcept {
 
 long system_call(long) noexcept { return 1 + self(); }  // gettid
 
-/// membarrier(2): between its beginning and its end, each thread executes a full fence at a moment of its own. A
-/// thread that has not begun executes one when it does.
+/// membarrier(2): between its beginning and its end, each thread executes a full fence at a moment of its
+/// own. A thread that has not begun executes one when it does.
 long system_call(long, int command, int, int) noexcept {
   if (command == MEMBARRIER_CMD_QUERY)
     return MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
@@ -121,11 +122,11 @@ inline void make_globals() noexcept {
   for_globals([](auto&) {});
 }
 
-/// `kWorkers` threads run Derived::work(index), one is the grace-period thread. The domain is ended by whichever
-/// worker is the last to finish.
-template <class Derived, int kWorkers>
-struct Scenario : rl::test_suite<Derived, kWorkers + 1> {
-  static constexpr int kThreads = kWorkers + 1;
+/// `kWorkers` threads run Derived::work(index), whichever of them is the last also Derived::finish(). One
+/// more is the grace-period thread, where there has to be one.
+template <class Derived, int kWorkers, bool kCollector = true>
+struct Scenario : rl::test_suite<Derived, kWorkers + kCollector> {
+  static constexpr int kThreads = kWorkers + kCollector;
 
   void before() {
     // A simulation that ended with a finding was abandoned as it was: made anew, not tidied up.
@@ -157,7 +158,7 @@ struct Scenario : rl::test_suite<Derived, kWorkers + 1> {
     if (exit_first) exit_thread();
     if (last) static_cast<Derived*>(this)->finish();
     if (!exit_first || last) exit_thread();
-    if (last) stop_collector();
+    if (last && kCollector) stop_collector();
   }
 
   /// What the C library does when the calling thread ends; it may go on as a new one.

@@ -1,6 +1,6 @@
 // The machine that native/srcu runs on in here: relacy's threads and weak memory in place of the compiler's
-// atomics, pthreads and the kernel. Include it before anything of native/: the sources themselves are compiled as
-// they are, only the names of the standard library that they use mean relacy's.
+// atomics, pthreads and the kernel. Include it before anything of native/: the sources themselves are
+// compiled as they are, only the names of the standard library that they use mean relacy's.
 #pragma once
 
 // All that native/srcu includes, while the names still mean what they say.
@@ -25,10 +25,9 @@
 #include <functional>
 #include <mutex>
 #include <new>
+#include <relacy/relacy.hpp>
 #include <type_traits>
 #include <utility>
-
-#include <relacy/relacy.hpp>
 // Relacy replaces the global operators too, which is enough to find leaks and double frees.
 #undef new
 #undef delete
@@ -62,7 +61,8 @@ inline Site g_weakened;
 inline nvmem::srcu::detail::Variant g_variant = nvmem::srcu::detail::Variant::kNone;
 
 inline bool weakened(const rl::debug_info& at) noexcept {
-  if (at.line_ == 0 || std::ranges::find(g_weakened.lines, at.line_) == std::end(g_weakened.lines)) return false;
+  if (at.line_ == 0 || std::ranges::find(g_weakened.lines, at.line_) == std::end(g_weakened.lines))
+    return false;
   const std::size_t length = std::strlen(at.file_);
   const std::size_t wanted = std::strlen(g_weakened.file);
   if (length < wanted || std::strcmp(at.file_ + length - wanted, g_weakened.file) != 0) return false;

@@ -1,7 +1,7 @@
 // native/srcu, line by line as it ships, under relacy (what that means here: machine.h).
 //   model [--seed N] [--iterations N] [--setting NAME] [--scenario NAME] [--mutant NAME]
-// Without --mutant: every scenario must pass in every setting, then every mutant must be found in one of them.
-// An iteration's number is its seed; what is found is printed with the arguments that replay it.
+// Without --mutant: every scenario must pass in every setting, then every mutant must be found in one of
+// them. An iteration's number is its seed; what is found is printed with the arguments that replay it.
 #include "test/model/relacy/machine.h"
 // machine.h changes what these mean.
 #include "native/srcu/collector.cc"
@@ -96,7 +96,7 @@ constexpr Scenario scenario() {
   return {Type::kName, simulate<Type>};
 }
 constexpr Scenario kScenarios[] = {
-    scenario<scenarios::Scopes>(), scenario<scenarios::Holds>(),    scenario<scenarios::HandOver>(),
+    scenario<scenarios::Scopes>(),  scenario<scenarios::Holds>(),    scenario<scenarios::HandOver>(),
     scenario<scenarios::Upgrade>(), scenario<scenarios::Updaters>(), scenario<scenarios::Exit>(),
     scenario<scenarios::Ending>(),
 };
@@ -136,17 +136,22 @@ bool check(const Arguments& arguments) {
   return passed;
 }
 
-/// Every schedule of the smallest scenario with at most kSwitches preemptions, the last two stores to choose from
-/// at every load.
-bool search() {
-  scenarios::g_setting = scenarios::kSettings;
-  machine::g_fences = scenarios::g_setting->fences;
+/// Every schedule of the smallest scenario with at most kSwitches preemptions, with two stores to choose from
+/// at every load. Nothing is found in the sources as they are, and something where there is a fault.
+bool search(const char* fault = nullptr) {
+  const Setting& setting = scenarios::kSettings[0];
+  scenarios::g_setting = &setting;
+  machine::g_fences = setting.fences;
   const Finding finding = simulate<scenarios::Smallest>(rl::sched_bound, 1, 1);
-  std::printf("relacy: %s, %s: all %llu schedules with %u preemptions, %s\n", scenarios::g_setting->name,
-              scenarios::Smallest::kName, static_cast<unsigned long long>(finding.iteration), kSwitches,
+  const bool good = finding.found == (fault != nullptr);
+  if (!good) std::printf("%s\n", finding.history.c_str());
+  std::printf("relacy: %s%s%s, %s: schedules with up to %u preemptions: %s %llu: %s\n",
+              fault != nullptr ? fault : "", fault != nullptr ? ", " : "", setting.name,
+              scenarios::Smallest::kName, kSwitches, finding.found ? "number" : "all",
+              static_cast<unsigned long long>(finding.iteration),
               finding.found ? finding.what.c_str() : "nothing found");
-  if (finding.found) std::printf("%s\n", finding.history.c_str());
-  return !finding.found;
+  std::fflush(stdout);
+  return good;
 }
 
 /// With a fault put in, which has to be found.
@@ -169,6 +174,7 @@ bool check(const Arguments& arguments, const mutants::Mutant& mutant) {
   if (!found)
     std::printf("relacy: '%s' was NOT found (passed %llu times)\n", mutant.name,
                 static_cast<unsigned long long>(machine::g_weakened.passed));
+  if (mutant.small) found = search(mutant.name) && found;
   mutants::take_out();
   std::fflush(stdout);
   return found;
@@ -179,8 +185,9 @@ bool check(const Arguments& arguments, const mutants::Mutant& mutant) {
 int main(int count, char** values) {
   const Arguments arguments(count, values);
   if (!arguments.good) {
-    std::fprintf(stderr,
-                 "usage: model [--seed N] [--iterations N] [--setting NAME] [--scenario NAME] [--mutant NAME]\n");
+    std::fprintf(
+        stderr,
+        "usage: model [--seed N] [--iterations N] [--setting NAME] [--scenario NAME] [--mutant NAME]\n");
     return 2;
   }
   machine::make_globals();

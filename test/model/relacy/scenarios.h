@@ -1,4 +1,5 @@
-// What readers and updaters do to each other. Every choice is rl::rand(), so an iteration's number replays it.
+// What readers and updaters do to each other. Every choice is rl::rand(), so an iteration's number replays
+// it.
 #pragma once
 
 #include <optional>
@@ -43,8 +44,8 @@ inline void retire(Object* object) {
   delete object;
 }
 
-template <class Derived, int kWorkers>
-struct Provider : machine::Scenario<Derived, kWorkers> {
+template <class Derived, int kWorkers, bool kCollector = true>
+struct Provider : machine::Scenario<Derived, kWorkers, kCollector> {
   void setup() {
     domain.emplace(g_setting->mode);
     pointer.exchange(new Object);
@@ -256,7 +257,7 @@ struct Exit : Provider<Exit, 3> {
 };
 
 /// One reader, one attempt: small enough to be searched rather than sampled.
-struct Smallest : Provider<Smallest, 2> {
+struct Smallest : Provider<Smallest, 2, false> {
   static constexpr const char* kName = "smallest";
   void act(unsigned index) {
     if (index == 0) {
