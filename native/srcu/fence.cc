@@ -25,7 +25,7 @@ bool register_heavy_fence() noexcept {
 }
 
 void heavy_fence() noexcept {
-  if constexpr (kVariant == Variant::kNoHeavyFence) {
+  if (kVariant == Variant::kNoHeavyFence) {
     light_fence();
     return;
   }

@@ -23,7 +23,7 @@ bool wait_for(unsigned& patience, Condition&& condition) noexcept {
 }  // namespace
 
 bool attempt(DomainState& domain, unsigned patience) noexcept {
-  if constexpr (kVariant == Variant::kNoGracePeriod) return true;
+  if (kVariant == Variant::kNoGracePeriod) return true;
   std::unique_lock lock(domain.update, std::defer_lock);
   if (patience == 0) {
     if (!lock.try_lock()) return false;
@@ -43,11 +43,11 @@ bool attempt(DomainState& domain, unsigned patience) noexcept {
     return wait_for(patience, [&] { return drained(domain, index); });
   };
   // Both sums: a reader may have read the index long ago and count on either.
-  if constexpr (kVariant == Variant::kCountersFirst) {
+  if (kVariant == Variant::kCountersFirst) {
     if (!holds(0) || !holds(1)) return false;
     NVMEM_SRCU_WINDOW(between_scans);
     return scopes();
-  } else if constexpr (kVariant == Variant::kOneIndex) {
+  } else if (kVariant == Variant::kOneIndex) {
     return scopes() && holds(domain.index.load(std::memory_order_relaxed) & 1);
   } else {
     if (!scopes()) return false;
@@ -63,12 +63,12 @@ void begin(DomainState& domain, Nanoseconds now) noexcept {
 }
 
 bool advance(DomainState& domain) noexcept {
-  if constexpr (kVariant == Variant::kNoGracePeriod) {
+  if (kVariant == Variant::kNoGracePeriod) {
     domain.phase = Phase::kDone;
     return true;
   }
   const Phase before = domain.phase;
-  if constexpr (kVariant == Variant::kCountersFirst) {
+  if (kVariant == Variant::kCountersFirst) {
     if (domain.phase == Phase::kStamps) {
       if (!drained(domain, 0) || !drained(domain, 1)) return false;
       NVMEM_SRCU_WINDOW(between_scans);

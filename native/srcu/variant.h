@@ -1,4 +1,4 @@
-// What the torture test changes in the algorithm to prove that it would notice. Every product build is kNone
+// What the torture test and the model change in the algorithm to prove that they would notice. Every product build is kNone
 // with empty windows, and compiles to nothing.
 #pragma once
 
@@ -12,7 +12,7 @@
 
 namespace nvmem::srcu::detail {
 
-/// Wrong on purpose, except kNone (see test/native/torture).
+/// Wrong on purpose, except kNone (see test/native/torture, test/model/relacy).
 enum class Variant { kNone, kNoGracePeriod, kNoHeavyFence, kOneIndex, kCountersFirst };
 inline constexpr Variant kVariant = static_cast<Variant>(NVMEM_SRCU_VARIANT);
 
