@@ -30,9 +30,7 @@ struct Transferred {
 /// Errors, after the kernel's Documentation/i2c/fault-codes.rst:
 ///   -ENXIO      nobody acknowledged the device address
 ///   -EREMOTEIO  the address was acknowledged, a later byte was not (ST parts with write protect high)
-///   -EAGAIN     arbitration lost; or a write was too long for the hardware, nothing of it was sent, and
-///   limits() has
-///               just become smaller. To be tried again
+///   -EAGAIN     arbitration lost
 ///   -EBUSY      the bus is not free (SCL or SDA held low), or the bridge stays busy even after a cancel
 ///   -EIO        incomplete transfer, or answers that make no sense
 ///   -EINVAL     beyond limits()
@@ -45,19 +43,18 @@ class I2cMaster {
  public:
   virtual ~I2cMaster() = default;
 
-  /// Connects and configures. Called once, first. Besides the above: -ECONNREFUSED, -EPROTO (the peer does
-  /// not speak the protocol), -ENOENT (no such device there), -ENOTSUP (another device than this master
-  /// drives).
+  /// Connects and configures. Called once, first. Besides the above: -ECONNREFUSED, -EPROTO (the peer does not
+  /// speak the protocol), -ENOENT (no such device there), -ENOTSUP (another device than this master drives).
   virtual Status start(const Wait& wait) = 0;
 
-  /// May become smaller from one transfer to the next, where only trying shows what the hardware takes.
+  /// They may shrink, and only that, when a transfer has failed with -EINVAL or -EOPNOTSUPP (an adapter of the
+  /// kernel that can do less than it says).
   [[nodiscard]] virtual I2cLimits limits() const = 0;
 
   /// START, address + W, data, STOP. 1 to max_write bytes.
   virtual Status write(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) = 0;
 
-  /// START, address + W, prefix, repeated START, address + R, data, STOP. Ends well with fewer bytes, in
-  /// `good`, where limits() has become smaller meanwhile.
+  /// START, address + W, prefix, repeated START, address + R, data, STOP.
   virtual Transferred write_read(std::uint8_t address, std::span<const std::uint8_t> prefix,
                                  std::span<std::uint8_t> data, const Wait& wait) = 0;
 
@@ -74,8 +71,7 @@ class I2cMaster {
   /// Leaves the hardware tidy and lets go of it. Bounded (250 ms); after it every call gives -ENODEV.
   virtual void stop() noexcept = 0;
 
-  /// Why the last failure happened, in a few words for a person ("server closed the connection"); may be
-  /// empty.
+  /// Why the last failure happened, in a few words for a person ("server closed the connection"); may be empty.
   [[nodiscard]] virtual std::string reason() const = 0;
   /// What is behind this master: key=value pairs for `info` ("part=0x0c", "version=2", "serial=0043FFF3").
   [[nodiscard]] virtual std::string identity() const = 0;

@@ -29,7 +29,7 @@ struct Options {
 /// transfer makes sure that it is still the same one.
 ///
 /// limits() may shrink from one call to the next: see limits.h. A read that was too long is carried out
-/// shorter (`good` says so); a write that was gives -EAGAIN, and nothing of it was on the wire.
+/// shorter (`good` says so); a write that was gives -EINVAL, and nothing of it was on the wire.
 ///
 /// Where an adapter carries no plain I2C, SMBus commands put the same bytes on the wire: writes of up to 33
 /// bytes, and reads of parts with one address byte, 32 bytes at a time. Parts with two address bytes cannot
@@ -75,6 +75,7 @@ class LinuxI2c final : public I2cMaster {
   int send(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait);
 
   void choose_limits();
+  [[nodiscard]] Ladder plain_reads() const;
   [[nodiscard]] bool names_no_answer(int error) const;
   [[nodiscard]] bool maybe_no_answer(int error) const;
   /// What the rest of the driver is told: I2cMaster's errors.
