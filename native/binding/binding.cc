@@ -12,6 +12,7 @@
 #include "native/binding/environment.h"
 #include "native/cp2112/engine.h"
 #include "native/cp2112/usbip_transport.h"
+#include "native/i2c/linux_i2c.h"
 #include "native/provider/at24.h"
 #include "native/provider/memory.h"
 #include "native/provider/script.h"
@@ -78,6 +79,21 @@ Value OpenUsbip(const CallbackInfo& info) {
   auto transport = std::make_unique<cp2112::UsbipTransport>(std::move(options), waker, monotonic_clock());
   auto master = std::make_unique<cp2112::Engine>(std::move(transport), engine, monotonic_clock());
   const Nanoseconds deadline = monotonic_clock().now() + integer(info[4]) * kMillisecond;
+  const std::uint64_t id = Environment::of(info).open_bus(std::move(master), std::move(waker), deadline);
+  return number(info, static_cast<std::int64_t>(id));
+}
+
+Value OpenI2c(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 3 && info[0].IsString() && info[1].IsBoolean() && info[2].IsNumber())) {
+    return info.Env().Undefined();
+  }
+  auto waker = std::make_shared<Waker>();
+  if (!waker->ok()) return number(info, -EMFILE);
+  i2c::Options options;
+  options.path = info[0].As<Napi::String>().Utf8Value();
+  options.force = info[1].As<Napi::Boolean>().Value();
+  auto master = std::make_unique<i2c::LinuxI2c>(std::move(options), waker);
+  const Nanoseconds deadline = monotonic_clock().now() + integer(info[2]) * kMillisecond;
   const std::uint64_t id = Environment::of(info).open_bus(std::move(master), std::move(waker), deadline);
   return number(info, static_cast<std::int64_t>(id));
 }
@@ -263,6 +279,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   };
   add("start", Start);
   add("openUsbip", OpenUsbip);
+  add("openI2c", OpenI2c);
   add("closeBus", CloseBus);
   add("at24", NewAt24);
   add("memory", NewMemory);

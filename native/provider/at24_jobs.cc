@@ -102,9 +102,12 @@ Job::Next WriteJob::send_page(BusPort& port) {
       return later(port.now() + kPollInterval);
     case -EREMOTEIO:
       return refused(port);
-    case -ENXIO:
     case -EINVAL:
     case -EOPNOTSUPP:
+      // No data byte was sent. The master may have found that it can carry less than it said.
+      if (part_->write_room(port, position()) < page_length_) return later();
+      break;
+    case -ENXIO:
       break;  // no data byte was sent
     default:
       at_risk_ = true;
@@ -113,8 +116,8 @@ Job::Next WriteJob::send_page(BusPort& port) {
   return again ? later(*again) : end(port, error);
 }
 
-/// A data byte was not acknowledged. An ST part with WC high refuses the first one and stores nothing: it answers
-/// at once. A part that took some bytes before it refused one, and is now busy, is storing those.
+/// A data byte was not acknowledged. An ST part with WC high refuses the first one and stores nothing: it
+/// answers at once. A part that took some bytes before it refused one, and is now busy, is storing those.
 Job::Next WriteJob::refused(BusPort& port) {
   const int error = part_->poll(port, position(), wait()).error();
   if (error == 0) {
