@@ -22,11 +22,11 @@ std::string hex4(std::uint16_t value) {
   return buffer.data();
 }
 
-/// Vendor and product can be programmed once (AN495, report 0x21); the name is then mostly kept. The engine asks
-/// for the part number, but by then the device has been taken from its driver: a keyboard must not get so far.
+/// Vendor and product can be programmed once (AN495, report 0x21); the name is then mostly kept. The engine
+/// asks for the part number, but by then the device has been taken from its driver: a keyboard must not get
+/// so far.
 bool may_be_bridge(const usb::Facts& facts) {
-  return (facts.vid == kVendor && facts.pid == kProduct) ||
-         facts.product.find("CP2112") != std::string::npos;
+  return (facts.vid == kVendor && facts.pid == kProduct) || facts.product.find("CP2112") != std::string::npos;
 }
 
 }  // namespace

@@ -22,9 +22,9 @@ class UsbTransport final : public HidTransport {
   UsbTransport(std::string path, std::shared_ptr<Waker> waker, const Clock& clock = monotonic_clock());
   ~UsbTransport() override;
 
-  /// -ENOENT: nothing is plugged in there, or it has no node; -EINVAL: no such place can be; -ENOTSUP: another
-  /// device; -EACCES: no permission for the node; -EBUSY: another program has claimed the bridge; -ENODEV:
-  /// unplugged meanwhile. Taking the bridge from the kernel's driver has no deadline of its own.
+  /// -ENOENT: nothing is plugged in there, or it has no node; -EINVAL: no such place can be; -ENOTSUP:
+  /// another device; -EACCES: no permission for the node; -EBUSY: another program has claimed the bridge;
+  /// -ENODEV: unplugged meanwhile. Taking the bridge from the kernel's driver has no deadline of its own.
   Status open(const Wait& wait) override;
   Status set_feature(std::span<const std::uint8_t> report, const Wait& wait) override;
   Result<std::size_t> get_feature(std::span<std::uint8_t> report, const Wait& wait) override;

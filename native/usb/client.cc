@@ -13,7 +13,8 @@ namespace {
 
 /// Full speed has a frame a millisecond, and each takes one report: this thread may be that many late.
 constexpr std::size_t kInTransfers = 8;
-/// Packets kept for receive(); past that IN transfers stay home and the device has to wait (USB flow control).
+/// Packets kept for receive(); past that IN transfers stay home and the device has to wait (USB flow
+/// control).
 constexpr std::size_t kMaxPackets = 64;
 /// Noise costs one transfer. A device that has been pulled out costs every one until the hub has noticed.
 constexpr unsigned kMaxInErrors = kInTransfers;
@@ -176,8 +177,7 @@ void Client::handle_events() noexcept {
 Status Client::pump(Nanoseconds deadline, bool& woken) {
   if (!alive_) return Status(-ENODEV);
   // libusb's own descriptor is for waking it from other threads, of which there are none.
-  const usbip::Polled polled =
-      usbip::poll_with_waker(node_.get(), POLLOUT, waker_.get(), deadline, clock_);
+  const usbip::Polled polled = usbip::poll_with_waker(node_.get(), POLLOUT, waker_.get(), deadline, clock_);
   woken = polled.woken;
   if (polled.events != 0) {
     handle_events();
@@ -240,7 +240,8 @@ Completion Client::control(const Setup& setup, std::span<std::uint8_t> data, con
   return done;
 }
 
-Completion Client::interrupt_out(std::uint8_t endpoint, std::span<const std::uint8_t> data, const Wait& wait) {
+Completion Client::interrupt_out(std::uint8_t endpoint, std::span<const std::uint8_t> data,
+                                 const Wait& wait) {
   if (!alive_) return {Status(-ENODEV), 0};
   const auto found = spare();
   if (!found.ok()) return {found.status(), 0};
@@ -370,8 +371,8 @@ void Client::close() noexcept {
   if (claimed_) (void)libusb_release_interface(handle_.get(), interface_);
   claimed_ = false;
   handle_.reset();
-  // Also those that did not come back, if there are any: the kernel writes into a buffer only when it is asked
-  // for the finished URB, and with the handle nobody asks any more.
+  // Also those that did not come back, if there are any: the kernel writes into a buffer only when it is
+  // asked for the finished URB, and with the handle nobody asks any more.
   transfers_.clear();
   in_ = {};
   context_.reset();

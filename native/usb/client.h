@@ -1,5 +1,5 @@
-// One USB device that this process has claimed: libusb's transfers, and one poll() for everything that can end
-// a wait.
+// One USB device that this process has claimed: libusb's transfers, and one poll() for everything that can
+// end a wait.
 #pragma once
 
 #include <array>
@@ -31,9 +31,9 @@ struct Completion {
 };
 
 /// Used by one thread, which also handles libusb's events: where only one thread waits for a device, a second
-/// one could but carry every completion to it, at the price of a wake-up each. The context is its own, knows of
-/// this one device and starts no thread. Callbacks only note that a transfer has ended; what follows from that
-/// is done after libusb has returned.
+/// one could but carry every completion to it, at the price of a wake-up each. The context is its own, knows
+/// of this one device and starts no thread. Callbacks only note that a transfer has ended; what follows from
+/// that is done after libusb has returned.
 ///
 /// Every call gives -ENODEV, at once and for ever, once the device is gone.
 class Client {
@@ -44,8 +44,8 @@ class Client {
   ~Client();
 
   /// Takes an open node of usbfs and claims the interface, from the kernel's driver if that has it. Waits for
-  /// that driver to let go, and up to a second for the device. -EBUSY: another program has it; -ENOTSUP: there
-  /// is no such interface in the active configuration; -ENODEV; -ENOMEM; -EIO.
+  /// that driver to let go, and up to a second for the device. -EBUSY: another program has it; -ENOTSUP:
+  /// there is no such interface in the active configuration; -ENODEV; -ENOMEM; -EIO.
   Status open(UniqueFd node, std::uint8_t interface);
 
   /// Control transfer on endpoint 0. The direction is in setup[0], the length in its last two bytes; for OUT
@@ -67,8 +67,9 @@ class Client {
 
   /// 0 after a wake, -ETIMEDOUT at the deadline, -ENODEV at the end of the device.
   Status idle(Nanoseconds deadline);
-  /// Takes all transfers back, lets go of the interface and has the kernel look for a driver for it, as it did
-  /// when the device was plugged in. Bounded (250 ms), but for how long that driver takes with the device.
+  /// Takes all transfers back, lets go of the interface and has the kernel look for a driver for it, as it
+  /// did when the device was plugged in. Bounded (250 ms), but for how long that driver takes with the
+  /// device.
   void close() noexcept;
 
   /// Why the device could not be had, or was lost.

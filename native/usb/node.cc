@@ -64,11 +64,10 @@ Result<Facts> find_device(const std::string& path, const Roots& roots) {
   const std::string folder = roots.sysfs + "/" + path;
   if (::access(folder.c_str(), F_OK) != 0) return Status(-ENOENT);
   Facts facts;
-  const bool complete = number(folder, "busnum", 10, facts.busnum) &&
-                        number(folder, "devnum", 10, facts.devnum) &&
-                        number(folder, "idVendor", 16, facts.vid) &&
-                        number(folder, "idProduct", 16, facts.pid) &&
-                        number(folder, "bcdDevice", 16, facts.release);
+  const bool complete =
+      number(folder, "busnum", 10, facts.busnum) && number(folder, "devnum", 10, facts.devnum) &&
+      number(folder, "idVendor", 16, facts.vid) && number(folder, "idProduct", 16, facts.pid) &&
+      number(folder, "bcdDevice", 16, facts.release);
   // It may have been pulled out between two attributes.
   if (!complete) return Status(::access(folder.c_str(), F_OK) != 0 ? -ENOENT : -EIO);
   facts.product = attribute(folder, "product").value_or("");

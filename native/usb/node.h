@@ -35,8 +35,8 @@ struct Roots {
 /// Opens the node to read and write. The open's own errno: -EACCES, -ENOENT, -ENODEV …
 [[nodiscard]] Result<UniqueFd> open_node(const std::string& node);
 
-/// The configuration descriptors that the kernel has read, from an open node. Empty where they can't be had, or
-/// where the node turns out to be another device's: numbers are given again after an unplug.
+/// The configuration descriptors that the kernel has read, from an open node. Empty where they can't be had,
+/// or where the node turns out to be another device's: numbers are given again after an unplug.
 [[nodiscard]] std::vector<std::uint8_t> configurations(const UniqueFd& node, const Facts& facts);
 
 }  // namespace nvmem::usb
