@@ -1,14 +1,29 @@
 {
+  'variables': {
+    # The package "usb" ships libusb's source, and may lie beside this one as well as inside. Relative: gyp's makefiles have
+    # no rule for sources with absolute names.
+    'libusb_dir': '<!(node -p "path.relative(\'.\', path.join(require.resolve(\'usb/package.json\'), \'../libusb/libusb\'))")',
+  },
   'targets': [
     {
+      # Not the target of that package's libusb.gypi: it takes use_udev from the command line only.
+      'target_name': 'libusb',
+      'type': 'static_library',
+      'sources': ['<!@(sed "s|^|<(libusb_dir)/|" native/libusb/sources.txt)'],
+      'include_dirs': ['native/libusb', '<(libusb_dir)', '<(libusb_dir)/os'],
+      'cflags': ['-fvisibility=hidden', '-w'],
+      'direct_dependent_settings': {'include_dirs': ['<(libusb_dir)']},
+    },
+    {
       'target_name': 'nvmem',
+      'dependencies': ['libusb'],
       'sources': [
         'native/binding/binding.cc',
         'native/binding/bound_function.cc',
         'native/binding/environment.cc',
         'native/binding/mailbox.cc',
         # Everything that knows no Node: also compiled, with its tests, by test/native/Makefile.
-        '<!@(ls native/util/*.cc native/srcu/*.cc native/slot/*.cc native/bus/*.cc native/usbip/*.cc native/cp2112/*.cc native/i2c/*.cc native/provider/*.cc)',
+        '<!@(ls native/util/*.cc native/srcu/*.cc native/slot/*.cc native/bus/*.cc native/i2c/*.cc native/usb/*.cc native/usbip/*.cc native/cp2112/*.cc native/provider/*.cc)',
       ],
       'include_dirs': ['.', '<!(node -p "require(\'node-addon-api\').include_dir")'],
       'defines': [

@@ -135,7 +135,7 @@ export interface UsbipOptions extends OpenBusOptions {
 }
 
 export interface UsbOptions extends OpenBusOptions {
-  /** Serial number, or bus and ports as in sysfs ('1-1.4'); empty: the only bridge there is. */
+  /** Bus and ports as in sysfs: '1-1.4'. */
   readonly bridge: string;
   /** SCL, hertz. */
   readonly clockHz: number;

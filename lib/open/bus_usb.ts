@@ -1,15 +1,61 @@
-import { native } from '../native/index.js';
+import { codeOf, errorTable } from '../core/errors.js';
+import { native, type BusOpening } from '../native/index.js';
 import type { Cp2112Uri } from '../uri/uri.js';
+import { findBridge, type UsbBridge } from '../usb/bridges.js';
+import { holdersOf, nameHolders } from '../usb/holders.js';
+import { udevHint } from '../usb/udev.js';
 import type { BusSource } from './bus_source.js';
 
-/** A CP2112 of this machine, through libusb. */
-export function usbSource({ bridge }: Cp2112Uri): BusSource {
+/**
+ * A CP2112 of this machine, through libusb. The bridge is looked up here, so that every way to name it is one bus.
+ *
+ * @throws NvmemError ENOENT: no such bridge; EINVAL: several, and the URI does not say which.
+ */
+export async function usbSource({ bridge: wanted, uri }: Cp2112Uri): Promise<BusSource> {
+  const bridge = await findBridge(wanted, uri);
+  const { path, serial } = bridge;
   return {
-    key: `usb ${bridge}`,
-    what: bridge === '' ? 'the bridge' : `the bridge ${bridge}`,
+    key: `usb ${path}`,
+    what: `the bridge ${path}${serial === '' ? '' : ` (serial ${serial})`}`,
     setsClock: true,
-    open: (clockHz, openTimeoutMs) => native().openUsb({ bridge, clockHz, openTimeoutMs }),
-    sentences: {},
-    name: (identity) => identity.get('path') ?? 'cp2112',
+    open: (clockHz, openTimeoutMs) => openUsb(bridge, clockHz, openTimeoutMs),
+    sentences: {
+      ENOENT: 'nothing is plugged in there any more',
+      ENOTSUP: 'the device is no CP2112',
+      ETIMEDOUT: 'the bridge did not answer',
+      EBUSY: 'another program has it',
+      EACCES: 'no permission for its device node',
+      ENODEV: 'it went away while it was being opened',
+    },
+    hint,
+    name: (identity) => identity.get('path') ?? path,
   };
+}
+
+async function openUsb(bridge: UsbBridge, clockHz: number, openTimeoutMs: number): Promise<BusOpening> {
+  // Taking the bridge from the kernel's driver removes its I2C adapter, and that waits (in i2c_del_adapter(), where no
+  // signal reaches it) until nobody has the adapter open.
+  const users = await holdersOf(bridge.i2c);
+  if (users.length > 0) {
+    const nodes = [...new Set(users.map(({ node }) => node))].join(', ');
+    return { status: -errorTable.EBUSY.errno, reason: `its I2C adapter ${nodes} is open in ${nameHolders(users)}` };
+  }
+  const opened = await native().openUsb({ bridge: bridge.path, clockHz, openTimeoutMs });
+  if (opened.bus !== undefined || codeOf(opened.status) !== 'EBUSY') return opened;
+  const others = await holdersOf([bridge.node]);
+  if (others.length === 0) return opened;
+  return { status: opened.status, reason: `it is claimed by ${nameHolders(others)}` };
+}
+
+function hint(code: string): string | undefined {
+  switch (code) {
+    case 'EACCES':
+      return udevHint();
+    case 'EBUSY':
+      return 'Let the other program close the bridge, or use hidraw:///dev/hidrawN, which shares it with the kernel.';
+    case 'ENODEV':
+      return 'Plug it in again and repeat.';
+    default:
+      return undefined;
+  }
 }

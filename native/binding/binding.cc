@@ -11,6 +11,7 @@
 #include "native/binding/bound_function.h"
 #include "native/binding/environment.h"
 #include "native/cp2112/engine.h"
+#include "native/cp2112/usb_transport.h"
 #include "native/cp2112/usbip_transport.h"
 #include "native/i2c/linux_i2c.h"
 #include "native/provider/at24.h"
@@ -63,39 +64,56 @@ Value Start(const CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/// The bus's number; `make` gets the waker that ends its waits.
+template <class Make>
+Value open_bus(const CallbackInfo& info, const Value& timeout_ms, Make&& make) {
+  auto waker = std::make_shared<Waker>();
+  if (!waker->ok()) return number(info, -EMFILE);
+  const Nanoseconds deadline = monotonic_clock().now() + integer(timeout_ms) * kMillisecond;
+  std::unique_ptr<I2cMaster> master = make(waker);
+  const std::uint64_t id = Environment::of(info).open_bus(std::move(master), std::move(waker), deadline);
+  return number(info, static_cast<std::int64_t>(id));
+}
+
+std::unique_ptr<I2cMaster> cp2112_over(std::unique_ptr<cp2112::HidTransport> transport, const Value& clock) {
+  cp2112::EngineOptions engine;
+  engine.clock_hz = small(clock);
+  return std::make_unique<cp2112::Engine>(std::move(transport), engine, monotonic_clock());
+}
+
 Value OpenUsbip(const CallbackInfo& info) {
   if (refuse(info, info.Length() == 5 && info[0].IsString() && info[1].IsNumber() && info[2].IsString() &&
                        numbers(info, 3, 5))) {
     return info.Env().Undefined();
   }
-  auto waker = std::make_shared<Waker>();
-  if (!waker->ok()) return number(info, -EMFILE);
   usbip::Options options;
   options.host = info[0].As<Napi::String>().Utf8Value();
   options.port = static_cast<std::uint16_t>(small(info[1]));
   options.busid = info[2].As<Napi::String>().Utf8Value();
-  cp2112::EngineOptions engine;
-  engine.clock_hz = small(info[3]);
-  auto transport = std::make_unique<cp2112::UsbipTransport>(std::move(options), waker, monotonic_clock());
-  auto master = std::make_unique<cp2112::Engine>(std::move(transport), engine, monotonic_clock());
-  const Nanoseconds deadline = monotonic_clock().now() + integer(info[4]) * kMillisecond;
-  const std::uint64_t id = Environment::of(info).open_bus(std::move(master), std::move(waker), deadline);
-  return number(info, static_cast<std::int64_t>(id));
+  return open_bus(info, info[4], [&](const std::shared_ptr<Waker>& waker) {
+    return cp2112_over(std::make_unique<cp2112::UsbipTransport>(std::move(options), waker), info[3]);
+  });
+}
+
+/// The place of the bridge (bus and ports), the clock, the time limit.
+Value OpenUsb(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 3 && info[0].IsString() && numbers(info, 1, 3)))
+    return info.Env().Undefined();
+  return open_bus(info, info[2], [&](const std::shared_ptr<Waker>& waker) {
+    const std::string place = info[0].As<Napi::String>().Utf8Value();
+    return cp2112_over(std::make_unique<cp2112::UsbTransport>(place, waker), info[1]);
+  });
 }
 
 Value OpenI2c(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 3 && info[0].IsString() && info[1].IsBoolean() && info[2].IsNumber())) {
+  if (refuse(info, info.Length() == 3 && info[0].IsString() && info[1].IsBoolean() && info[2].IsNumber()))
     return info.Env().Undefined();
-  }
-  auto waker = std::make_shared<Waker>();
-  if (!waker->ok()) return number(info, -EMFILE);
   i2c::Options options;
   options.path = info[0].As<Napi::String>().Utf8Value();
   options.force = info[1].As<Napi::Boolean>().Value();
-  auto master = std::make_unique<i2c::LinuxI2c>(std::move(options), waker);
-  const Nanoseconds deadline = monotonic_clock().now() + integer(info[2]) * kMillisecond;
-  const std::uint64_t id = Environment::of(info).open_bus(std::move(master), std::move(waker), deadline);
-  return number(info, static_cast<std::int64_t>(id));
+  return open_bus(info, info[2], [&](const std::shared_ptr<Waker>& waker) {
+    return std::make_unique<i2c::LinuxI2c>(std::move(options), waker);
+  });
 }
 
 Value CloseBus(const CallbackInfo& info) {
@@ -279,6 +297,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   };
   add("start", Start);
   add("openUsbip", OpenUsbip);
+  add("openUsb", OpenUsb);
   add("openI2c", OpenI2c);
   add("closeBus", CloseBus);
   add("at24", NewAt24);

@@ -5,39 +5,25 @@
 #include <cstdio>
 #include <vector>
 
+#include "native/cp2112/hid_requests.h"
 #include "native/cp2112/identity.h"
 
 namespace nvmem::cp2112 {
 namespace {
 
-// USB 2.0 §9.3 and §9.4, HID 1.11 §7.2.
+// USB 2.0 §9.3 and §9.4.
 constexpr std::uint8_t kGetDescriptor = 6;
 constexpr std::uint8_t kSetConfiguration = 9;
 constexpr std::uint8_t kClearFeature = 1;
-constexpr std::uint8_t kHidGetReport = 1;
-constexpr std::uint8_t kHidSetReport = 9;
-constexpr std::uint8_t kHidSetIdle = 0x0a;
 constexpr std::uint8_t kStandardIn = 0x80;
 constexpr std::uint8_t kStandardOut = 0x00;
 constexpr std::uint8_t kEndpointOut = 0x02;
-constexpr std::uint8_t kClassIn = 0xa1;
-constexpr std::uint8_t kClassOut = 0x21;
 constexpr std::uint8_t kDeviceDescriptor = 1;
 constexpr std::uint8_t kConfigurationDescriptor = 2;
 constexpr std::uint8_t kStringDescriptor = 3;
-constexpr unsigned kFeatureReport = 3;
 constexpr std::uint16_t kEnglish = 0x0409;
 constexpr std::size_t kReportSize = 64;
 constexpr std::size_t kMaxConfiguration = 4096;
-/// No control request takes longer, as in the kernel (USB_CTRL_GET_TIMEOUT).
-constexpr Nanoseconds kControlLimit = 5 * kSecond;
-
-usbip::Setup make_setup(std::uint8_t type, std::uint8_t request, unsigned value, unsigned index,
-                        std::size_t length) {
-  const auto low = [](std::size_t word) { return static_cast<std::uint8_t>(word & 0xffU); };
-  const auto high = [](std::size_t word) { return static_cast<std::uint8_t>(word >> 8U & 0xffU); };
-  return {type, request, low(value), high(value), low(index), high(index), low(length), high(length)};
-}
 
 std::string hex4(std::uint16_t value) {
   std::array<char, 8> buffer{};
@@ -134,9 +120,7 @@ Status UsbipTransport::set_up(const Wait& wait) {
   if (const Status status = find_interface(wait); !status.ok()) return status;
   const auto set = control(make_setup(kStandardOut, kSetConfiguration, hid_.configuration, 0, 0), {}, wait);
   if (!set.status.ok()) return set.status;
-  // Report only on change. Devices may refuse it (HID 1.11 §7.2.4), and this one has nothing to repeat
-  // anyway.
-  const auto idled = control(make_setup(kClassOut, kHidSetIdle, 0, hid_.number, 0), {}, wait);
+  const auto idled = control(set_idle_setup(hid_.number), {}, wait);
   if (!idled.status.ok() && idled.status.error() != -EPIPE) return idled.status;
   if (const Status status = read_serial(device[16], wait); !status.ok()) return status;
   return client_.start_in({hid_.in.number(), hid_.in.interval},
@@ -146,15 +130,12 @@ Status UsbipTransport::set_up(const Wait& wait) {
 Status UsbipTransport::set_feature(std::span<const std::uint8_t> report, const Wait& wait) {
   if (report.empty()) return Status(-EINVAL);
   std::vector<std::uint8_t> bytes(report.begin(), report.end());
-  const unsigned value = kFeatureReport << 8U | report[0];
-  return control(make_setup(kClassOut, kHidSetReport, value, hid_.number, bytes.size()), bytes, wait).status;
+  return control(set_feature_setup(hid_.number, report[0], bytes.size()), bytes, wait).status;
 }
 
 Result<std::size_t> UsbipTransport::get_feature(std::span<std::uint8_t> report, const Wait& wait) {
   if (report.empty()) return Status(-EINVAL);
-  const unsigned value = kFeatureReport << 8U | report[0];
-  const auto done =
-      control(make_setup(kClassIn, kHidGetReport, value, hid_.number, report.size()), report, wait);
+  const auto done = control(get_feature_setup(hid_.number, report[0], report.size()), report, wait);
   if (!done.status.ok()) return done.status;
   return done.actual;
 }
