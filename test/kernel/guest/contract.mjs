@@ -1,13 +1,15 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { PROBE } from './basics.mjs';
+import { withTimeModel } from './times.mjs';
 
 const require = createRequire(import.meta.url);
 const { plan, runCase } = require('../../contract/cases.js');
 
-const ADDRESS = 0x50;
-const CHIP = '24c02';
 const SIZE = 256;
+/** Of the station: one with its WP pin on GPIO 0 of the bridge, one that nobody protects. */
+const WITH_WP = { address: 0x50, chip: '24c02' };
+const WITHOUT = { address: 0x52, chip: `24c256&size=${SIZE}` };
 
 /**
  * The contract that every kind of device is held to (test/contract/cases.js), on one more transport. `transport`:
@@ -22,21 +24,18 @@ export async function contractChecks(report, station, log, seed, transport) {
   const { open } = require(join(dirname(station.cli), '..', 'index.js'));
   const lacks = new Set(transport.lacks ?? []);
   const can = ['write', 'content', 'close', 'wp', 'unplug', 'bus', 'interrupt', 'slow'];
-  const at = async (address, more = '') =>
-    transport.uri(`0x${address.toString(16)}?chip=${CHIP}${more}`, await transport.ready());
+  const part = lacks.has('wp') ? WITHOUT : { ...WITH_WP, chip: `${WITH_WP.chip}&wp=${transport.wp}` };
+  const at = async (address, chip) =>
+    transport.uri(`0x${address.toString(16)}?chip=${chip}`, await transport.ready());
   const subject = {
     name: transport.name,
     can: new Set(can.filter((capability) => !lacks.has(capability))),
     size: SIZE,
     absent: transport.absent,
     // Everything takes its time in an emulated kernel; the probe of a part included.
-    open: async (options) =>
-      open(await at(ADDRESS, lacks.has('wp') ? '' : `&wp=${transport.wp}`), {
-        openTimeoutMs: 20_000,
-        ...options,
-      }),
-    openAt: async (address) => open(await at(address), { openTimeoutMs: 20_000 }),
-    content: () => station.content(ADDRESS),
+    open: async (options) => open(await at(part.address, part.chip), { openTimeoutMs: 20_000, ...options }),
+    openAt: async (address) => open(await at(address, '24c02'), { openTimeoutMs: 20_000 }),
+    content: async () => (await station.content(part.address)).subarray(0, SIZE),
     wpIsHigh: async () => ((await station.gpioLevels()) & 1) === 1,
     arm: (fault) => station.arm(fault),
     async plug() {
@@ -44,6 +43,7 @@ export async function contractChecks(report, station, log, seed, transport) {
       await transport.ready();
     },
   };
+  await withTimeModel(station);
   const planned = plan(subject);
   for (const [index, it] of planned.entries()) {
     if (it.lacks.length > 0) {

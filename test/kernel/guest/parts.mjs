@@ -1,4 +1,6 @@
 import { basicChecks } from './basics.mjs';
+import { contractChecks } from './contract.mjs';
+import { i2cTransport, usbTransport } from './transports.mjs';
 import { stressChecks } from './stress.mjs';
 import { timeChecks } from './times.mjs';
 import { unplugChecks } from './unplug.mjs';
@@ -14,5 +16,12 @@ export const parts = {
   /** 32 KiB by this package's driver and by the kernel's, in the bench's time. */
   async times({ report, station, log }) {
     await timeChecks(report, station, log);
+  },
+  /** The contract of every device, on each of the ways to a part that only a kernel has. */
+  async usb({ report, station, log, seed }) {
+    await contractChecks(report, station, log, seed, usbTransport(station));
+  },
+  async i2c({ report, station, log, seed }) {
+    await contractChecks(report, station, log, seed, i2cTransport(station));
   },
 };

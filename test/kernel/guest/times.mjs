@@ -46,7 +46,7 @@ export async function timeChecks(report, station, log) {
 }
 
 /** A figure from a bench without wire time would be a lie, whichever of the checks comes first. */
-async function withTimeModel(station) {
+export async function withTimeModel(station) {
   if (station.timed) return;
   await station.detach();
   await station.stop();
