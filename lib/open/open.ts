@@ -18,6 +18,8 @@ import type { NativeSlot } from '../native/index.js';
 import { parseUri, type BusUri, type FileUri, type MemUri, type NvmemUri, type WpUri } from '../uri/uri.js';
 import { leaseBus, type BusLease } from './bus_pool.js';
 import { openFile } from './file_provider.js';
+import type { Source } from './source.js';
+import { openSysfs } from './sysfs_device.js';
 
 export interface OpenOptions {
   /** Name in the registry. Default: bus and address ('1-1-0050'), 'mem' or 'file', with a number. */
@@ -73,20 +75,6 @@ export class OpenDevice extends NvmemDevice {
   }
 }
 
-/** What a scheme makes of a URI: ready to be registered, and how to let go of it. */
-interface Source {
-  readonly name: string;
-  readonly provider: Parameters<Nvmem['register']>[0]['provider'];
-  readonly readOnly: boolean;
-  readonly isEeprom: boolean;
-  readonly identity: ReadonlyMap<string, string>;
-  readonly gone: Promise<string> | undefined;
-  /** Undoes all of it when the device is not registered after all. */
-  discard(): Promise<void>;
-  /** Lets go of the bridge or file, after the device was unregistered. */
-  free(): Promise<void>;
-}
-
 /**
  * Opens the memory behind a URI and registers it. The part is asked for a byte, so an address where nobody answers is
  * an error here; the write-protect line, if there is one, is made to protect. Nothing stays open after a failure.
@@ -119,9 +107,9 @@ export async function open(uri: string, options: OpenOptions = {}): Promise<Open
         provider: source.provider,
         name: options.name ?? source.name,
         id: options.id ?? (options.name === undefined ? 'auto' : 'none'),
-        type: source.isEeprom ? 'EEPROM' : 'Unknown',
+        type: source.type,
         readOnly: source.readOnly || options.readOnly === true,
-        cells: options.cells,
+        cells: source.cells ? [...source.cells, ...(options.cells ?? [])] : options.cells,
         keepouts: options.keepouts,
       },
       () => source.free(),
@@ -194,7 +182,7 @@ function openSource(
     case 'file':
       return openImage(uri, readOnly);
     case 'sysfs':
-      throw new NvmemError('ENOTSUP', 'sysfs:// cannot be opened by this version', { syscall: 'open' });
+      return openSysfs(uri, readOnly, openTimeoutMs, signal);
     default:
       return openPart(uri, openTimeoutMs, signal);
   }
@@ -205,7 +193,7 @@ function openMemory(uri: MemUri): Source {
     name: 'mem',
     provider: memoryProvider(uri.size),
     readOnly: false,
-    isEeprom: false,
+    type: 'Unknown',
     identity: new Map(),
     gone: undefined,
     discard: () => Promise.resolve(),
@@ -219,7 +207,7 @@ async function openImage(uri: FileUri, readOnly: boolean): Promise<Source> {
     name: 'file',
     provider,
     readOnly: !provider.writable,
-    isEeprom: false,
+    type: 'Unknown',
     identity: new Map([['path', uri.path]]),
     gone: undefined,
     discard: () => provider.close(),
@@ -262,7 +250,7 @@ async function openPart(
     name: `${lease.source.name(lease.bus.identity)}-${address}`,
     provider: providerOfSlot(slot, part.size, { hasWpLine: part.wp !== undefined }),
     readOnly: part.chip.readOnly,
-    isEeprom: true,
+    type: 'EEPROM',
     identity: lease.bus.identity,
     gone: lease.bus.gone,
     discard,

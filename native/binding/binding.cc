@@ -15,8 +15,10 @@
 #include "native/cp2112/usbip_transport.h"
 #include "native/i2c/linux_i2c.h"
 #include "native/provider/at24.h"
+#include "native/provider/kernel_file.h"
 #include "native/provider/memory.h"
 #include "native/provider/script.h"
+#include "native/sysfs/folder_watch.h"
 
 namespace nvmem::binding {
 namespace {
@@ -116,6 +118,14 @@ Value OpenI2c(const CallbackInfo& info) {
   });
 }
 
+Value OpenSysfs(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 2 && info[0].IsString() && info[1].IsNumber()))
+    return info.Env().Undefined();
+  return open_bus(info, info[1], [&](const std::shared_ptr<Waker>& waker) {
+    return std::make_unique<sysfs::FolderWatch>(info[0].As<Napi::String>().Utf8Value(), waker);
+  });
+}
+
 Value CloseBus(const CallbackInfo& info) {
   if (!refuse(info, numbers(info, 0, 1))) Environment::of(info).close_bus(natural(info[0]));
   return info.Env().Undefined();
@@ -139,6 +149,22 @@ Value NewAt24(const CallbackInfo& info) {
   config.read_rollover = info[8].As<Napi::Boolean>().Value();
   config.wp_line = static_cast<int>(integer(info[9]));
   const std::uint64_t id = environment.add_slot(std::make_unique<At24>(std::move(bus), config));
+  return number(info, static_cast<std::int64_t>(id));
+}
+
+Value NewKernelFile(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 4 && info[0].IsNumber() && info[1].IsString() && info[2].IsNumber() &&
+                       info[3].IsBoolean())) {
+    return info.Env().Undefined();
+  }
+  Environment& environment = Environment::of(info);
+  std::shared_ptr<Bus> bus = environment.bus(natural(info[0]));
+  if (bus == nullptr) return number(info, -EBADF);
+  KernelFileConfig config;
+  config.path = info[1].As<Napi::String>().Utf8Value();
+  config.size = natural(info[2]);
+  config.writable = info[3].As<Napi::Boolean>().Value();
+  const std::uint64_t id = environment.add_slot(std::make_unique<KernelFile>(std::move(bus), config));
   return number(info, static_cast<std::int64_t>(id));
 }
 
@@ -299,8 +325,10 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("openUsbip", OpenUsbip);
   add("openUsb", OpenUsb);
   add("openI2c", OpenI2c);
+  add("openSysfs", OpenSysfs);
   add("closeBus", CloseBus);
   add("at24", NewAt24);
+  add("kernelFile", NewKernelFile);
   add("memory", NewMemory);
   add("script", NewScript);
   add("readNow", ReadNow);
