@@ -11,6 +11,7 @@ import { Station } from './station.mjs';
 import { suspects } from './tasks.mjs';
 import { timeChecks } from './times.mjs';
 import { unplugChecks } from './unplug.mjs';
+import { usbChecks, usbTimes } from './usb.mjs';
 import { basicChecks } from './basics.mjs';
 
 /** Seconds after which the kernel itself reports a blocked thread; its default is longer than the whole run. */
@@ -43,7 +44,9 @@ try {
   await basicChecks(report, station, log, seed);
   await unplugChecks(report, station, log);
   await stressChecks(report, station, log, seed);
+  await usbChecks(report, station, log, seed);
   await timeChecks(report, station, log);
+  await usbTimes(report, station, log);
 } catch (error) {
   report.fail(error.message);
 } finally {
