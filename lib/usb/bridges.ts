@@ -117,7 +117,10 @@ export async function findBridge(wanted: string, uri: string, sysfs?: string): P
     throw new NvmemError(
       'EINVAL',
       `${wanted === '' ? 'several bridges are plugged in' : `several bridges have the serial number ${wanted}`}: ${describe(fitting)}`,
-      { ...details, hint: `Say which one by its place, for example cp2112://${some}/0x50, or its serial number.` },
+      {
+        ...details,
+        hint: `Say which one by its place, for example cp2112://${some}/0x50, or its serial number.`,
+      },
     );
   }
   const others = bridges.length === 0 ? 'no CP2112 is plugged in' : `there are: ${describe(bridges)}`;

@@ -4,8 +4,9 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const { open } = createRequire(import.meta.url)(join(dirname(process.argv[2]), '../index.js'));
+const { open, watchBridges } = createRequire(import.meta.url)(join(dirname(process.argv[2]), '../index.js'));
 const devices = new Map();
+let watched;
 
 const commands = {
   async open({ uri, options }) {
@@ -31,6 +32,16 @@ const commands = {
     await devices.get(uri).close();
     devices.delete(uri);
     return {};
+  },
+  /** Begins to follow the bridges; not by the clock. */
+  watch() {
+    watched = watchBridges({ everyMs: 1e6 })[Symbol.asyncIterator]();
+    return {};
+  },
+  /** The next bridge that comes or goes. */
+  async next() {
+    const { value } = await watched.next();
+    return { event: value.event, path: value.bridge.path };
   },
   become({ uid }) {
     process.setgroups([]);

@@ -1,18 +1,20 @@
 // cp2112://: this package's own driver over usbfs, in the place of hid-cp2112 while a device is open.
 import { spawn } from 'node:child_process';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { chmodSync, readdirSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { difference, PROBE } from './basics.mjs';
 import { adapterComes, adapters, detect } from './i2c.mjs';
 import { bytes, generator } from './random.mjs';
 import { assertNoStuckTasks } from './tasks.mjs';
-import { allFree, detach } from './usbip.mjs';
+import { allFree, attach, detach } from './usbip.mjs';
 import { withUser } from './user.mjs';
 import { until } from './wait.mjs';
 
 const LARGE = 'cp2112:///0x52?chip=24c256';
 const SMALL = 'cp2112:///0x50?chip=24c02&wp=0';
 const DEVICES = '/sys/bus/usb/devices';
+const UDEV_MS = 300;
 const BITS_PER_BYTE = 9; // eight and the acknowledge
 
 const TAKEN = 'usb: taken from hid-cp2112, read identical by whatever name, and given back';
@@ -30,6 +32,9 @@ export async function usbChecks(report, station, log, seed) {
   await report.check(ends, { after: [TAKEN], limitMs: 90_000 }, () => endings(station, log));
   const unplugs = 'usb: unplugged in reads, in writes and at rest: ENODEV, and it goes on after a replug';
   await report.check(unplugs, { after: [TAKEN], limitMs: 90_000 }, () => unplugged(station, log, seed));
+  const watching =
+    'usb: whoever watches hears of every plug and unplug, and may use a bridge once udevd would let it';
+  await report.check(watching, { after: [TAKEN] }, () => watched(station));
 }
 
 /** After the other times, for the bench stays as it is started: with the time model on. */
@@ -152,7 +157,8 @@ async function endings(station, log) {
     await withUser(station.cli, async (user) => {
       await user.ask('open', { uri: LARGE });
       const status = await user.end(how);
-      if (status !== (how === 'throw' ? 1 : 0)) throw new Error(`${how}: it ended with ${status}: ${user.stderr}`);
+      if (status !== (how === 'throw' ? 1 : 0))
+        throw new Error(`${how}: it ended with ${status}: ${user.stderr}`);
     });
     await givenBack(`after "${how}"`);
   }
@@ -215,7 +221,11 @@ async function unplugged(station, log, seed) {
     const data = bytes(seed + 4, 2_048);
     const before = await station.content(0x52);
     await station.arm(`unplug:wire=${at}`);
-    const error = await user.refused('ENODEV', 'write', { uri: LARGE, offset: 0, data: data.toString('base64') });
+    const error = await user.refused('ENODEV', 'write', {
+      uri: LARGE,
+      offset: 0,
+      data: data.toString('base64'),
+    });
     const inChip = await station.content(0x52);
     for (const { offset, length } of error.committed)
       assertSame(inChip.subarray(offset, offset + length), data.subarray(offset, offset + length));
@@ -238,6 +248,34 @@ async function unplugged(station, log, seed) {
   await assertNoStuckTasks();
   log.assertWell(mark);
   return places.join(', ');
+}
+
+async function watched(station) {
+  await station.adapter();
+  await withUser(station.cli, async (user) => {
+    const expect = async (wanted) => {
+      const { event, path } = await user.ask('next');
+      if (`${event} ${path}` !== wanted) throw new Error(`${event} ${path} instead of ${wanted}`);
+    };
+    await user.ask('watch');
+    await expect('attach 1-1');
+    await station.arm('unplug:now');
+    await expect('detach 1-1');
+    await allFree();
+    await user.ask('become', { uid: 65534 });
+    await station.plug();
+    await attach(station.port);
+    await expect('attach 1-1');
+    // In the place of udevd, which is not in this kernel's user space.
+    const opening = user.ask('open', { uri: LARGE });
+    await pause(UDEV_MS);
+    const [node] = readdirSync('/dev/bus/usb/001').filter((name) => name !== '001');
+    chmodSync(`/dev/bus/usb/001/${node}`, 0o666);
+    const { ms } = await opening;
+    if (ms < UDEV_MS / 2) throw new Error(`it was open after ${ms} ms, before it was allowed to`);
+    await user.ask('close', { uri: LARGE });
+  });
+  await givenBack();
 }
 
 /** What is bound to the bridge's interface. */
