@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises';
-import { setTimeout as pause } from 'node:timers/promises';
+import { promises as fs } from 'node:fs';
+import { promisify } from 'node:util';
 
 import { codeOf, errorTable } from '../core/errors.js';
 import { native, type BusOpening } from '../native/index.js';
@@ -12,6 +12,7 @@ import type { BusSource } from './bus_source.js';
 /** udevd opens a node to users a moment after the kernel has made it, and programs that wait for a bridge are faster. */
 const UDEV_TAKES_MS = 2000;
 const LOOK_EVERY_MS = 50;
+const pause = promisify(setTimeout);
 
 /**
  * A CP2112 of this machine, through libusb. The bridge is looked up here, so that every way to name it is one bus.
@@ -66,7 +67,7 @@ async function openUsb(bridge: UsbBridge, clockHz: number, openTimeoutMs: number
 }
 
 async function isNew(node: string): Promise<boolean> {
-  const made = await stat(node).then(
+  const made = await fs.stat(node).then(
     ({ mtimeMs }) => mtimeMs,
     () => 0,
   );

@@ -1,5 +1,5 @@
 /** The CP2112 bridges of this machine, as sysfs shows them: no USB traffic, no permissions needed, no udevd. */
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { promises as fs } from 'node:fs'; // which loads node:fs/promises at the first use
 import { basename, join } from 'node:path';
 
 import { NvmemError } from '../core/errors.js';
@@ -137,7 +137,7 @@ function describe(bridges: readonly UsbBridge[]): string {
 
 async function entries(folder: string): Promise<string[]> {
   try {
-    return await readdir(folder);
+    return await fs.readdir(folder);
   } catch {
     return []; // not there, or unplugged meanwhile
   }
@@ -145,7 +145,7 @@ async function entries(folder: string): Promise<string[]> {
 
 async function readText(file: string): Promise<string | undefined> {
   try {
-    return (await readFile(file, 'utf8')).replace(/\n$/, '');
+    return (await fs.readFile(file, 'utf8')).replace(/\n$/, '');
   } catch {
     return undefined;
   }
@@ -153,7 +153,7 @@ async function readText(file: string): Promise<string | undefined> {
 
 async function linkName(link: string): Promise<string | undefined> {
   try {
-    return basename(await readlink(link));
+    return basename(await fs.readlink(link));
   } catch {
     return undefined;
   }

@@ -5,8 +5,7 @@
  * transfers, long before this.
  */
 import { EventEmitter } from 'node:events';
-import { watch, type FSWatcher } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { promises as fs, watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 
@@ -182,7 +181,7 @@ export class BridgeWatch extends EventEmitter<BridgeWatchEvents> implements Asyn
   /** One watch on the folder of buses, one on the folder of each. */
   async #watchNodes(): Promise<void> {
     const root = join(this.#options.dev ?? '/dev', 'bus/usb');
-    const buses = await readdir(root).catch(() => undefined); // none, as long as the machine has no USB
+    const buses = await fs.readdir(root).catch(() => undefined); // none, as long as the machine has no USB
     if (buses === undefined) return;
     for (const folder of [root, ...buses.map((bus) => join(root, bus))]) {
       if (this.#watchers.has(folder) || this.#closed) continue;

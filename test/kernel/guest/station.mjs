@@ -97,8 +97,9 @@ export class Station {
     await this.#control.plug();
   }
 
-  /** The bridge loses its power, and comes again. Gives the number of its adapter. */
+  /** The bridge loses its power, and comes again without faults. Gives the number of its adapter. */
   async replug() {
+    await this.#control.releaseFaults();
     await this.arm('unplug:now');
     await allFree();
     await this.plug();
