@@ -33,6 +33,10 @@ export type { NvmemProvider, ProviderContext } from './core/provider.js';
 export type { OperationOptions } from './core/validate.js';
 export { open, OpenDevice } from './open/open.js';
 export type { OpenOptions } from './open/open.js';
+export { listBridges } from './usb/bridges.js';
+export type { UsbBridge, UsbInterface } from './usb/bridges.js';
+export { BridgeWatch, watchBridges } from './usb/watch.js';
+export type { BridgeEvent, BridgeWatchEvents, WatchOptions } from './usb/watch.js';
 export { parseUri } from './uri/uri.js';
 export type {
   BusUri,

@@ -4,6 +4,7 @@ import { i2cTransport, usbTransport } from './transports.mjs';
 import { stressChecks } from './stress.mjs';
 import { timeChecks } from './times.mjs';
 import { unplugChecks } from './unplug.mjs';
+import { usbChecks, usbTimes } from './usb.mjs';
 
 /** What is proven, each part in a guest of its own: several run at once, and one that dies takes no other with it. */
 export const parts = {
@@ -19,7 +20,9 @@ export const parts = {
   },
   /** The contract of every device, on each of the ways to a part that only a kernel has. */
   async usb({ report, station, log, seed }) {
+    await usbChecks(report, station, log, seed);
     await contractChecks(report, station, log, seed, usbTransport(station));
+    await usbTimes(report, station, log);
   },
   async i2c({ report, station, log, seed }) {
     await contractChecks(report, station, log, seed, i2cTransport(station));
