@@ -33,6 +33,17 @@ export type { NvmemProvider, ProviderContext } from './core/provider.js';
 export type { OperationOptions } from './core/validate.js';
 export { open, OpenDevice } from './open/open.js';
 export type { OpenOptions } from './open/open.js';
+export { fromI2cBus } from './i2c/from_i2c_bus.js';
+export type { FromI2cBusOptions } from './i2c/from_i2c_bus.js';
+export type { CallbackI2cBus, I2cBusObject, PromisifiedI2cBus } from './i2c/bus_calls.js';
+export { listAdapters, scanAddresses } from './i2c/adapters.js';
+export type {
+  I2cAdapter,
+  ListAdaptersOptions,
+  ScannedAddress,
+  ScanOptions,
+  UsbParent,
+} from './i2c/adapters.js';
 export { parseUri } from './uri/uri.js';
 export type {
   BusUri,
