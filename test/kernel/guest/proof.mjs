@@ -3,6 +3,7 @@ import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { must } from '../harness/process.mjs';
+import { i2cTransportChecks } from './i2c_transport.mjs';
 import { KernelLog } from './kernel_log.mjs';
 import { bytes } from './random.mjs';
 import { Report } from './report.mjs';
@@ -43,6 +44,7 @@ try {
   await basicChecks(report, station, log, seed);
   await unplugChecks(report, station, log);
   await stressChecks(report, station, log, seed);
+  await i2cTransportChecks(report, station, log, seed);
   await timeChecks(report, station, log);
 } catch (error) {
   report.fail(error.message);
