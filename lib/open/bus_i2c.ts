@@ -22,27 +22,41 @@ export async function i2cSource({ path, force }: I2cUri): Promise<BusSource> {
       ENODEV: 'it went away while it was being opened',
     },
     hint: (code) => (code === 'EACCES' ? ACCESS_HINT : undefined),
+    partHint: (code) => PART_HINTS[code],
     // As the kernel names its I2C devices: 1-0050.
     name: () => node.replace(/^.*\/(i2c-)?/, ''),
   };
 }
 
+const PART_HINTS: Readonly<Partial<Record<string, string>>> = {
+  // The adapter's driver knows no plain I2C (native/i2c/linux_i2c.h says why that is refused and not worked around).
+  EOPNOTSUPP:
+    'The adapter carries SMBus commands only, and parts with two address bytes need plain I2C: use another adapter. ' +
+    'nvmem list shows what each can do.',
+  // A driver's client behind a multiplexer, or one that came just now.
+  EBUSY:
+    'Let the driver of the kernel go (unbind), or add force=1; a bus that is held low needs its parts power-cycled.',
+};
+
 /** Is the adapter there, and does no driver of the kernel have one of the part's addresses? */
 async function check(uri: BusUri): Promise<void> {
   if (uri.scheme !== 'i2c') return;
   const number = await adapterNumber(uri);
-  if (uri.force) return;
+  if (uri.force || number === undefined) return;
   for (const address of addressesOf(uri.part)) {
     const driver = await driverAt(number, address);
     if (driver !== undefined) throw takenError(uri, number, address, driver);
   }
 }
 
-/** The minor number of i2c-dev's nodes is the number of the adapter. */
-async function adapterNumber(uri: I2cUri): Promise<number> {
+/** Documentation/admin-guide/devices.txt. */
+const I2C_MAJOR = 89;
+
+/** The minor number of i2c-dev's nodes is the number of the adapter. Undefined: it is no such node. */
+async function adapterNumber(uri: I2cUri): Promise<number | undefined> {
   try {
     const { rdev } = await promises.stat(uri.path);
-    return (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
+    return ((rdev >>> 8) & 0xfff) === I2C_MAJOR ? (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) : undefined;
   } catch (cause) {
     const errno = errnoOf(cause);
     const code = codeOf(errno);

@@ -53,6 +53,9 @@ async function dataChecks({ report, station, log, seed, library }) {
     await station.at24(number, '24c256', 0x52);
     const client = `${number}-0052`;
     await refused(library.open(uriOf(number)), 'EBUSY', /at24 has it/, new RegExp(`${client} > .*unbind`));
+    // Also where it is not the first address of a part: this one would answer at 0x50 to 0x53.
+    const blocks = uriOf(number, 0x50).replace('24c256', '24c08');
+    await refused(library.open(blocks), 'EBUSY', /cannot use 0x52/);
     const forced = await library.open(`${uriOf(number)}&force=1`);
     assertEqual(await forced.read(0, 64), station.image.subarray(0, 64));
     await forced.close();
@@ -203,7 +206,7 @@ async function stubChecks({ report, seed, library }) {
       const { stdout } = await must('i2cget', ['-y', String(stub.number), '0x50', '0x11']);
       if (Number(stdout) !== image[0x11]) throw new Error(`i2cget says ${stdout}`);
       await refused(library.open(uri.replace('0x50', '0x51')), 'ENXIO');
-      await refused(library.open(uri.replace('24c02', '24c256')), 'EOPNOTSUPP');
+      await refused(library.open(uri.replace('24c02', '24c256')), 'EOPNOTSUPP', /./, /SMBus commands only/);
       const scanned = await library.scanAddresses(stub.number);
       if (scanned.filter(({ state }) => state === 'answers').length !== 1)
         throw new Error(JSON.stringify(scanned));
