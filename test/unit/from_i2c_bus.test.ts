@@ -175,8 +175,9 @@ test.each(['ENXIO', 'EREMOTEIO', 'EIO', 'ETIMEDOUT'])(
     await provider.write?.(0, Buffer.from([1]), context);
     expect(part.memory[0]).toBe(1);
     part.busy = Infinity;
-    expect(await codeOf(provider.read?.(0, 16, context))).toBe('ENXIO');
-    expect(await codeOf(provider.write?.(0, Buffer.from([1]), context))).toBe('ENXIO');
+    const hasty = fromI2cBus(promisified(part), { ...c02, writeCycleMs: 5 });
+    expect(await codeOf(hasty.read?.(0, 16, context))).toBe('ENXIO');
+    expect(await codeOf(hasty.write?.(0, Buffer.from([1]), context))).toBe('ENXIO');
   },
 );
 
