@@ -37,6 +37,17 @@ export { listBridges } from './usb/bridges.js';
 export type { UsbBridge, UsbInterface } from './usb/bridges.js';
 export { BridgeWatch, watchBridges } from './usb/watch.js';
 export type { BridgeEvent, BridgeWatchEvents, WatchOptions } from './usb/watch.js';
+export { fromI2cBus } from './i2c/from_i2c_bus.js';
+export type { FromI2cBusOptions } from './i2c/from_i2c_bus.js';
+export type { CallbackI2cBus, I2cBusObject, PromisifiedI2cBus } from './i2c/bus_calls.js';
+export { listAdapters, scanAddresses } from './i2c/adapters.js';
+export type {
+  I2cAdapter,
+  ListAdaptersOptions,
+  ScannedAddress,
+  ScanOptions,
+  UsbParent,
+} from './i2c/adapters.js';
 export { parseUri } from './uri/uri.js';
 export type {
   BusUri,

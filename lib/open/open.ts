@@ -297,5 +297,10 @@ async function probe(
         : code === 'ETIMEDOUT'
           ? `the part at ${at} did not answer in time${clockOf(lease)}`
           : `the part at ${at} cannot be read${line}: ${saysOf(code)}`;
-  throw new NvmemError(code, `${sentence}${detail}`, { errno: status, syscall: 'open', device: uri.uri });
+  throw new NvmemError(code, `${sentence}${detail}`, {
+    errno: status,
+    syscall: 'open',
+    device: uri.uri,
+    hint: lease.source.partHint?.(code),
+  });
 }
