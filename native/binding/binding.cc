@@ -11,6 +11,7 @@
 #include "native/binding/bound_function.h"
 #include "native/binding/environment.h"
 #include "native/cp2112/engine.h"
+#include "native/cp2112/hidraw_transport.h"
 #include "native/cp2112/usbip_transport.h"
 #include "native/provider/at24.h"
 #include "native/provider/memory.h"
@@ -78,6 +79,22 @@ Value OpenUsbip(const CallbackInfo& info) {
   auto transport = std::make_unique<cp2112::UsbipTransport>(std::move(options), waker, monotonic_clock());
   auto master = std::make_unique<cp2112::Engine>(std::move(transport), engine, monotonic_clock());
   const Nanoseconds deadline = monotonic_clock().now() + integer(info[4]) * kMillisecond;
+  const std::uint64_t id = Environment::of(info).open_bus(std::move(master), std::move(waker), deadline);
+  return number(info, static_cast<std::int64_t>(id));
+}
+
+Value OpenHidraw(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 3 && info[0].IsString() && numbers(info, 1, 3))) {
+    return info.Env().Undefined();
+  }
+  auto waker = std::make_shared<Waker>();
+  if (!waker->ok()) return number(info, -EMFILE);
+  cp2112::EngineOptions engine;
+  engine.clock_hz = small(info[1]);
+  auto transport = std::make_unique<cp2112::HidrawTransport>(info[0].As<Napi::String>().Utf8Value(), waker,
+                                                             monotonic_clock());
+  auto master = std::make_unique<cp2112::Engine>(std::move(transport), engine, monotonic_clock());
+  const Nanoseconds deadline = monotonic_clock().now() + integer(info[2]) * kMillisecond;
   const std::uint64_t id = Environment::of(info).open_bus(std::move(master), std::move(waker), deadline);
   return number(info, static_cast<std::int64_t>(id));
 }
@@ -263,6 +280,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   };
   add("start", Start);
   add("openUsbip", OpenUsbip);
+  add("openHidraw", OpenHidraw);
   add("closeBus", CloseBus);
   add("at24", NewAt24);
   add("memory", NewMemory);
