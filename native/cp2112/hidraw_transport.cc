@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/hidraw.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -65,7 +66,7 @@ Status HidrawTransport::open(const Wait& wait) {
     }
     return Status(-errno);
   }
-  const Status status = identify();
+  const Status status = ::flock(fd_.get(), LOCK_EX | LOCK_NB) < 0 ? Status(-EBUSY) : identify();
   if (!status.ok()) fd_.reset();
   return status;
 }

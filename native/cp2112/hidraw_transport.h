@@ -35,7 +35,9 @@ class HidrawTransport final : public HidTransport {
   ~HidrawTransport() override;
 
   /// -ENOENT: no such node; -EACCES, -EPERM; -ENODEV: its device has just gone; -ENOTSUP: no hidraw node, or
-  /// no CP2112 by VID and PID (10c4:ea90) and by its report descriptor either; other errnos of open(2).
+  /// no CP2112 by VID and PID (10c4:ea90) and by its report descriptor either; -EBUSY: another transport has
+  /// the node (an advisory lock, flock(2): it keeps our own kind out and nobody else); other errnos of
+  /// open(2).
   Status open(const Wait& wait) override;
   Status set_feature(std::span<const std::uint8_t> report, const Wait& wait) override;
   Result<std::size_t> get_feature(std::span<std::uint8_t> report, const Wait& wait) override;

@@ -300,8 +300,10 @@ Reader::Outcome Reader::finish() {
   if (surplus.value().kind == Event::Kind::kData && surplus.value().data.size > 0) {
     return broken("the bridge sent more data than were read");
   }
-  if (bridge_.strays() != strays_) return broken("the bridge gave a status nobody asked for");
   if (!settled_) bridge_.leave_unread();
+  const auto alone = bridge_.undisturbed(strays_, wait_);
+  if (!alone.ok()) return give_up(alone.status());
+  if (!alone.value()) return broken("the bridge gave an answer nobody asked for");
   if (replans_ == 0) pace_.went_well();
   return {Status(), collected_, false};
 }

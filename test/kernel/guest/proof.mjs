@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { must } from '../harness/process.mjs';
 import { KernelLog } from './kernel_log.mjs';
+import { hidrawChecks } from './hidraw.mjs';
 import { bytes } from './random.mjs';
 import { Report } from './report.mjs';
 import { stressChecks } from './stress.mjs';
@@ -41,6 +42,7 @@ console.log(
 const station = new Station({ cli, scratch, out, image: bytes(seed, 32768) });
 try {
   await basicChecks(report, station, log, seed);
+  await hidrawChecks(report, station, log, seed);
   await unplugChecks(report, station, log);
   await stressChecks(report, station, log, seed);
   await timeChecks(report, station, log);
