@@ -102,6 +102,11 @@ class Bridge {
   /// After a transfer that went well: whether it was the only one since strays() was `strays`. Where the chip
   /// is shared that takes one more status request, and silence after its answer.
   Result<bool> undisturbed(unsigned strays, const Wait& wait);
+  /// What to say where it was not.
+  [[nodiscard]] const char* disturbance() const {
+    return shared() ? "somebody else used the bridge at the same time"
+                    : "the bridge gave a status nobody asked for";
+  }
 
   /// status.result(), and remembers why.
   Status result_of(const TransferStatus& status);

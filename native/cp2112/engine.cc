@@ -187,7 +187,7 @@ Status Engine::finish_write(std::size_t bytes, const Wait& wait) {
       const auto alone = bridge_.undisturbed(strays, wait);
       if (!alone.ok()) return abandon(alone.status());
       if (!alone.value()) {
-        return abandon(bridge_.fail(Status(-EIO), "the bridge gave an answer nobody asked for"));
+        return abandon(bridge_.fail(Status(-EIO), bridge_.disturbance()));
       }
       if (!bridge_.suspicious()) return bridge_.result_of(status);
       // This may be a late answer to an older poll. Then the chip has more to say than "idle".
