@@ -14,14 +14,14 @@ const NOT_PERMITTED =
  * A CP2112 that the kernel's driver keeps. Both use it and neither knows of the other, for the protocol has no tags.
  * What we hand out is checked for that (native/cp2112/bridge.h); what the kernel's driver hands out is not.
  */
-export function hidrawSource({ path }: HidrawUri): BusSource {
+export function hidrawSource({ path }: HidrawUri, sysfs = '/sys'): BusSource {
   return {
     key: `hidraw ${path}`,
     what: `the bridge ${path}`,
     setsClock: true,
     check: async (uri) => {
       const force = uri.scheme === 'hidraw' && uri.force;
-      const clients = force ? [] : await kernelClients(path);
+      const clients = force ? [] : await kernelClients(path, sysfs);
       if (clients.length > 0) throw inUse(path, uri.uri, clients);
     },
     open: (clockHz, openTimeoutMs) => native().openHidraw({ path, clockHz, openTimeoutMs }),

@@ -17,35 +17,15 @@ export interface KernelClient {
 /**
  * Drivers bound to parts behind the hidraw node `path`, by address. None where there is no such node, or no I2C adapter
  * beside it (hid-generic has the bridge): whether it can be opened is for open() to say.
- */
-export async function kernelClients(path: string): Promise<KernelClient[]> {
-  let rdev: number;
-  try {
-    ({ rdev } = await promises.stat(path));
-  } catch {
-    return [];
-  }
-  return clientsOf('/sys', deviceNumber(rdev));
-}
-
-/** MAJOR:MINOR, as in /sys/dev/char (gnu_dev_major() and gnu_dev_minor() of the C library). */
-export function deviceNumber(rdev: number): string {
-  const number = BigInt(rdev);
-  const major = ((number >> 8n) & 0xfffn) | ((number >> 32n) & 0xfffff000n);
-  const minor = (number & 0xffn) | ((number >> 12n) & 0xffffff00n);
-  return `${String(major)}:${String(minor)}`;
-}
-
-/**
- * @internal
+ *
  * @param sysfs Where sysfs is mounted.
- * @param number MAJOR:MINOR of the hidraw node.
  */
-export async function clientsOf(sysfs: string, number: string): Promise<KernelClient[]> {
+export async function kernelClients(path: string, sysfs: string): Promise<KernelClient[]> {
   let hid: string;
   try {
-    // hid-cp2112 hangs its adapter below the HID device, whose the hidraw node is too.
-    hid = await promises.realpath(join(sysfs, 'dev', 'char', number, 'device'));
+    const { rdev } = await promises.stat(path);
+    // hid-cp2112 hangs its adapter below the HID device, and so does hidraw its node.
+    hid = await promises.realpath(join(sysfs, 'dev', 'char', deviceNumber(rdev), 'device'));
   } catch {
     return [];
   }
@@ -61,6 +41,14 @@ export async function clientsOf(sysfs: string, number: string): Promise<KernelCl
     }
   }
   return found;
+}
+
+/** MAJOR:MINOR, as in /sys/dev/char (gnu_dev_major() and gnu_dev_minor() of the C library). */
+export function deviceNumber(rdev: number): string {
+  const number = BigInt(rdev);
+  const major = ((number >> 8n) & 0xfffn) | ((number >> 32n) & 0xfffff000n);
+  const minor = (number & 0xffn) | ((number >> 12n) & 0xffffff00n);
+  return `${String(major)}:${String(minor)}`;
 }
 
 async function entries(folder: string, pattern: RegExp): Promise<string[]> {

@@ -8,7 +8,7 @@ import { must, run } from '../harness/process.mjs';
 import { difference, PROBE } from './basics.mjs';
 import { adapterGoes, contentOf, readAll } from './i2c.mjs';
 import { bytes, generator } from './random.mjs';
-import { assertNoStuckTasks } from './tasks.mjs';
+import { assertNoStuckTasks, blockedHubWorker } from './tasks.mjs';
 import { allFree } from './usbip.mjs';
 import { until } from './wait.mjs';
 
@@ -30,6 +30,8 @@ export async function hidrawChecks(report, station, log, seed) {
   await writeChecks(report, station, seed);
   await sharingChecks(report, station, log);
   await unplugChecks(report, station, log, seed);
+  await heldByOthers(report, station, log);
+  await plugged(station);
 }
 
 async function writeChecks(report, station, seed) {
@@ -153,6 +155,37 @@ async function unplugChecks(report, station, log, seed) {
   });
 }
 
+/** Whoever has /dev/i2c-N open keeps the kernel from taking the hidraw node away; the USB device is gone all the same. */
+async function heldByOthers(report, station, log) {
+  const name =
+    'over hidraw: ENODEV at once also while another program has /dev/i2c-N open and the kernel waits for it';
+  await report.check(name, { after: [PROBE, READ], limitMs: 60_000 }, async () => {
+    const mark = log.mark();
+    const adapter = await plugged(station);
+    const holder = spawn('sh', ['-c', `exec 3<>/dev/i2c-${adapter}; echo open; read -r line`], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const closed = new Promise((done) => holder.on('close', done));
+    try {
+      await new Promise((done) => holder.stdout.once('data', done));
+      await station.arm('unplug:wire=5000');
+      const { lines, ended } = program(station, 'share', uri(0x52, 'chip=24c256'), [2000]);
+      const status = await Promise.race([ended, until('end of the program', 15_000, () => false)]);
+      const counts = JSON.parse(lines.at(-1) ?? '{}');
+      if (status !== 0 || !(counts.codes?.ENODEV > 0) || counts.wrong > 0) {
+        throw new Error(`status ${status}: ${lines.join(' ')}`);
+      }
+      await until('blocked hub worker', 10_000, blockedHubWorker);
+    } finally {
+      holder.stdin.end();
+      await closed;
+    }
+    await adapterGoes(adapter);
+    await gone(station);
+    log.assertWell(mark);
+  });
+}
+
 async function cutRead(station, fault) {
   await plugged(station);
   await station.arm(fault);
@@ -232,13 +265,11 @@ function node() {
 /** The command line tool, as a user types it. */
 async function nvmem(station, ...args) {
   const ended = await run(process.execPath, [station.cli, ...args, '--json'], { timeoutMs: 60_000 });
-  let answer = {};
   try {
-    answer = JSON.parse(ended.stdout);
+    return { ...ended, answer: JSON.parse(ended.stdout) };
   } catch {
     throw new Error(`status ${ended.status}, no JSON: ${ended.stdout}${ended.stderr}`);
   }
-  return { ...ended, answer };
 }
 
 async function read(station, query) {
