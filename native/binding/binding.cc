@@ -11,6 +11,7 @@
 #include "native/binding/bound_function.h"
 #include "native/binding/environment.h"
 #include "native/cp2112/engine.h"
+#include "native/cp2112/hidraw_transport.h"
 #include "native/cp2112/usb_transport.h"
 #include "native/cp2112/usbip_transport.h"
 #include "native/i2c/linux_i2c.h"
@@ -123,6 +124,15 @@ Value OpenSysfs(const CallbackInfo& info) {
     return info.Env().Undefined();
   return open_bus(info, info[1], [&](const std::shared_ptr<Waker>& waker) {
     return std::make_unique<sysfs::FolderWatch>(info[0].As<Napi::String>().Utf8Value(), waker);
+  });
+}
+
+Value OpenHidraw(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 3 && info[0].IsString() && numbers(info, 1, 3)))
+    return info.Env().Undefined();
+  return open_bus(info, info[2], [&](const std::shared_ptr<Waker>& waker) {
+    const std::string path = info[0].As<Napi::String>().Utf8Value();
+    return cp2112_over(std::make_unique<cp2112::HidrawTransport>(path, waker, monotonic_clock()), info[1]);
   });
 }
 
@@ -326,6 +336,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("openUsb", OpenUsb);
   add("openI2c", OpenI2c);
   add("openSysfs", OpenSysfs);
+  add("openHidraw", OpenHidraw);
   add("closeBus", CloseBus);
   add("at24", NewAt24);
   add("kernelFile", NewKernelFile);

@@ -31,6 +31,9 @@ function bus(probe = 0): NativeBus {
       slot.probe = async (io) => ({ ...(await good(io)), status: probe });
       return slot;
     },
+    kernelFile: () => {
+      throw new Error('an I2C bus has no files');
+    },
     gpioLine: () => -1,
     close: () => Promise.resolve(),
   };

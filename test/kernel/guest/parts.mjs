@@ -1,6 +1,8 @@
 import { basicChecks } from './basics.mjs';
 import { contractChecks } from './contract.mjs';
-import { i2cTransport, usbTransport } from './transports.mjs';
+import { hidrawTransport, i2cTransport, usbTransport } from './transports.mjs';
+import { hidrawChecks } from './hidraw.mjs';
+import { i2cTransportChecks } from './i2c_transport.mjs';
 import { stressChecks } from './stress.mjs';
 import { timeChecks } from './times.mjs';
 import { unplugChecks } from './unplug.mjs';
@@ -25,6 +27,11 @@ export const parts = {
     await usbTimes(report, station, log);
   },
   async i2c({ report, station, log, seed }) {
+    await i2cTransportChecks(report, station, log, seed);
     await contractChecks(report, station, log, seed, i2cTransport(station));
+  },
+  async hidraw({ report, station, log, seed }) {
+    await hidrawChecks(report, station, log, seed);
+    await contractChecks(report, station, log, seed, hidrawTransport(station));
   },
 };
