@@ -14,7 +14,10 @@ export interface NativeOutcome {
   readonly transferred: number;
   /** Write that failed: bytes after the committed ones that may hold old data, new data or a mixture. */
   readonly uncertain: number;
-  /** Write: result of putting write protect back up (0 or a negative errno), apart from `status`. */
+  /**
+   * Write: result of putting write protect back up (0 or a negative errno), apart from `status`. Probe: `status` again where
+   * it is the line that failed.
+   */
   readonly protectStatus: number;
   /** Verify mismatch: device offset of the first byte that differs, and how many do. */
   readonly mismatchOffset: number;
@@ -182,7 +185,7 @@ export interface NativeBus {
   at24(config: At24Config): NativeSlot;
   /**
    * A number for a line of a Linux gpiochip, good wherever a GPIO of the bridge is. The chip is opened at the first use, on
-   * the bus thread, and the line released with the bus.
+   * the bus thread, and the line released with the bus. Negative: the bus is closed (-EBADF).
    *
    * @param chip Name ('gpiochip0') or label.
    * @param line Offset or name.

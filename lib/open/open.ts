@@ -15,11 +15,12 @@ import {
   checkTimeout,
 } from '../core/validate.js';
 import type { NativeSlot } from '../native/index.js';
-import { parseUri, type BusUri, type FileUri, type MemUri, type NvmemUri, type WpUri } from '../uri/uri.js';
+import { parseUri, type BusUri, type FileUri, type MemUri, type NvmemUri } from '../uri/uri.js';
 import { leaseBus, type BusLease } from './bus_pool.js';
 import { openFile } from './file_provider.js';
 import type { Source } from './source.js';
 import { openSysfs } from './sysfs_device.js';
+import { wpError, wpLineOf } from './wp.js';
 
 export interface OpenOptions {
   /** Name in the registry. Default: bus and address ('1-1-0050'), 'mem' or 'file', with a number. */
@@ -233,7 +234,7 @@ async function openPart(
     offsetAdd: part.chip.offsetAdd,
     // Not every part of several blocks counts on into the next one, and a new address every block costs nothing.
     readRollover: false,
-    wpLine: wpLineOf(lease, part.wp),
+    wpLine: wpLineOf(lease.bus, part.wp),
   });
   const discard = async (): Promise<void> => {
     await slot.unregister();
@@ -258,16 +259,6 @@ async function openPart(
   };
 }
 
-/** The number of the GPIO on WP for the addon; -1: none. */
-function wpLineOf(lease: BusLease, wp: WpUri | undefined): number {
-  if (wp === undefined) return -1;
-  return wp.chip === undefined ? Number(wp.line) : lease.bus.gpioLine(wp.chip, wp.line);
-}
-
-function describeWp({ chip, line }: WpUri): string {
-  return chip === undefined ? `GPIO ${String(line)}` : `line ${String(line)} of ${chip}`;
-}
-
 function clockOf(lease: BusLease): string {
   const clockHz = lease.bus.identity.get('clock_hz');
   return clockHz === undefined ? '' : `, at ${clockHz} Hz`;
@@ -281,14 +272,16 @@ async function probe(
   timeoutMs: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { status, reason } = await slot.probe({ timeoutMs, signal });
+  const { status, protectStatus, reason } = await slot.probe({ timeoutMs, signal });
   if (status === 0) return;
   throwIfAborted(signal, uri.uri);
   const { part } = uri;
   const code = codeOf(status);
+  if (part.wp !== undefined && protectStatus !== 0 && code !== 'ENODEV') {
+    throw wpError(uri.uri, part.wp, status, reason);
+  }
   const at = `0x${part.address.toString(16)} on ${lease.source.what}`;
   const detail = reason === '' || code === 'ENXIO' ? '' : ` (${reason})`;
-  const line = part.wp === undefined ? '' : `, or ${describeWp(part.wp)} cannot drive write protect`;
   const sentence =
     code === 'ENXIO'
       ? `no part answers at ${at}`
@@ -296,7 +289,7 @@ async function probe(
         ? `${lease.source.what} went away while it was being opened`
         : code === 'ETIMEDOUT'
           ? `the part at ${at} did not answer in time${clockOf(lease)}`
-          : `the part at ${at} cannot be read${line}: ${saysOf(code)}`;
+          : `the part at ${at} cannot be read: ${saysOf(code)}`;
   throw new NvmemError(code, `${sentence}${detail}`, {
     errno: status,
     syscall: 'open',

@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -139,6 +140,23 @@ Value OpenHidraw(const CallbackInfo& info) {
 Value CloseBus(const CallbackInfo& info) {
   if (!refuse(info, numbers(info, 0, 1))) Environment::of(info).close_bus(natural(info[0]));
   return info.Env().Undefined();
+}
+
+Value GpioLine(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 3 && info[0].IsNumber() && info[1].IsString() &&
+                       (info[2].IsNumber() || info[2].IsString()))) {
+    return info.Env().Undefined();
+  }
+  const std::shared_ptr<Bus> bus = Environment::of(info).bus(natural(info[0]));
+  if (bus == nullptr) return number(info, -EBADF);
+  gpio::LineName name{info[1].As<Napi::String>().Utf8Value(), {}};
+  if (info[2].IsNumber()) {
+    // A larger number is no line of any chip either.
+    name.line = static_cast<std::uint32_t>(std::min<std::uint64_t>(natural(info[2]), UINT32_MAX));
+  } else {
+    name.line = info[2].As<Napi::String>().Utf8Value();
+  }
+  return number(info, bus->gpio_line(std::move(name)));
 }
 
 Value NewAt24(const CallbackInfo& info) {
@@ -338,6 +356,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("openSysfs", OpenSysfs);
   add("openHidraw", OpenHidraw);
   add("closeBus", CloseBus);
+  add("gpioLine", GpioLine);
   add("at24", NewAt24);
   add("kernelFile", NewKernelFile);
   add("memory", NewMemory);

@@ -67,7 +67,8 @@ void enlist(const std::shared_ptr<Bus>& bus) {
 /// What jobs see of this bus.
 class Bus::Port final : public BusPort {
  public:
-  Port(I2cMaster& master, const Clock& clock) : watched(master), wp(watched, clock), clock_(clock) {}
+  Port(I2cMaster& master, ChipLines& lines, const Clock& clock)
+      : watched(master, lines), wp(watched, clock), clock_(clock) {}
 
   I2cMaster& master() override { return watched; }
   [[nodiscard]] Nanoseconds now() const override { return clock_.now(); }
@@ -83,9 +84,9 @@ class Bus::Port final : public BusPort {
 };
 
 std::shared_ptr<Bus> Bus::open(std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker, Events events,
-                               Nanoseconds open_deadline, const Clock& clock) {
+                               Nanoseconds open_deadline, const Clock& clock, gpio::Calls gpio) {
   auto bus = std::make_shared<Bus>(Private{}, std::move(master), std::move(waker), std::move(events),
-                                   open_deadline, clock);
+                                   open_deadline, clock, std::move(gpio));
   const Status started = bus->thread_.start("nvmem-bus", [bus] { bus->run(); });
   if (started.ok()) {
     enlist(bus);
@@ -100,12 +101,13 @@ std::shared_ptr<Bus> Bus::open(std::unique_ptr<I2cMaster> master, std::shared_pt
 }
 
 Bus::Bus(Private, std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker, Events events,
-         Nanoseconds open_deadline, const Clock& clock)
+         Nanoseconds open_deadline, const Clock& clock, gpio::Calls gpio)
     : clock_(clock),
       waker_(std::move(waker)),
       open_deadline_(open_deadline),
       master_(std::move(master)),
-      events_(std::move(events)) {}
+      events_(std::move(events)),
+      chip_lines_(std::move(gpio), clock) {}
 
 Bus::~Bus() = default;
 
@@ -200,7 +202,7 @@ void Bus::run() noexcept {
     end_running();
     reason = status.ok() ? std::string() : master_->reason();
   }
-  Port port(*master_, clock_);
+  Port port(*master_, chip_lines_, clock_);
   RunQueue queue;
   if (status.ok()) {
     {
@@ -216,9 +218,10 @@ void Bus::run() noexcept {
       const std::lock_guard lock(mutex_);
       closing = closing_;
     }
-    const std::string gone_reason = port.watched.reason();
+    const std::string gone_reason = port.watched.device_reason();
     end_jobs(port, queue, closing ? State::kOpen : State::kGone);
-    port.wp.raise_all(clock_.now() + kCloseRaiseLimit);  // no I/O where the device is gone
+    port.wp.raise_all(clock_.now() + kCloseRaiseLimit);  // no I/O to a device that is gone
+    chip_lines_.release();
     if (!closing && events_.gone) events_.gone(gone_reason);
     master_->stop();
   } else {

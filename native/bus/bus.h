@@ -9,11 +9,15 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "native/bus/chip_lines.h"
 #include "native/bus/i2c_master.h"
 #include "native/bus/job.h"
 #include "native/bus/owner_thread.h"
+#include "native/gpio/calls.h"
+#include "native/gpio/line.h"
 #include "native/util/cancel_token.h"
 #include "native/util/clock.h"
 #include "native/util/status.h"
@@ -45,9 +49,10 @@ class Bus : public std::enable_shared_from_this<Bus> {
   /// has no descriptor) `opened` says so and `closed` follows; both on the caller's thread in the first case.
   static std::shared_ptr<Bus> open(std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker,
                                    Events events, Nanoseconds open_deadline,
-                                   const Clock& clock = monotonic_clock());
+                                   const Clock& clock = monotonic_clock(),
+                                   gpio::Calls gpio = gpio::system_calls());
   Bus(Private, std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker, Events events,
-      Nanoseconds open_deadline, const Clock& clock);
+      Nanoseconds open_deadline, const Clock& clock, gpio::Calls gpio);
   ~Bus();
   Bus(const Bus&) = delete;
   Bus& operator=(const Bus&) = delete;
@@ -60,6 +65,10 @@ class Bus : public std::enable_shared_from_this<Bus> {
   /// Any thread: every job submitted with this key so far ends with `reason`, the running one within its
   /// chunk.
   void cancel(const void* key, int reason) noexcept;
+  /// Any thread: a number for a line of a gpiochip, good wherever a GPIO of the master is, and the same one
+  /// for the same name. The chip is opened at the first use, on the bus thread; the line is released,
+  /// protecting, when the bus closes.
+  unsigned gpio_line(gpio::LineName name) { return chip_lines_.number(std::move(name)); }
   /// Any thread, repeatable: cancels every job with -ENODEV, raises leased write-protect lines, stops the
   /// master, ends the thread. Returns at once.
   void close() noexcept;
@@ -100,6 +109,7 @@ class Bus : public std::enable_shared_from_this<Bus> {
   const Nanoseconds open_deadline_;
   std::unique_ptr<I2cMaster> master_;  ///< bus thread
   Events events_;                      ///< bus thread
+  ChipLines chip_lines_;
   std::atomic<State> state_{State::kOpening};
 
   mutable std::mutex mutex_;

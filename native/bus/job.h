@@ -25,7 +25,7 @@ class BusPort {
   virtual Status wp_acquire(unsigned line, const Wait& wait) = 0;
   /// Raises the line with the last lease. Not cancellable; bounded. The result is that of the raise; one that
   /// failed is tried again by the bus until it succeeds, at the latest when it closes. -ENODEV, without I/O,
-  /// once the device is gone.
+  /// once the device is gone; a line of a gpiochip is raised even then.
   virtual Status wp_release(unsigned line) = 0;
 };
 

@@ -1,17 +1,20 @@
-// The master as jobs see it: the bus learns from its answers that the device has gone.
+// The master as jobs see it: the bus learns from its answers that the device has gone, and lines of gpiochips
+// are among its GPIO.
 #pragma once
 
 #include <string>
 
+#include "native/bus/chip_lines.h"
 #include "native/bus/i2c_master.h"
 
 namespace nvmem {
 
 /// Passes everything on to the real master until that says -ENODEV; from then on it says so itself. A call
-/// that was cancelled with the reason -ENODEV (unregister, close) says nothing about the device.
+/// that was cancelled with the reason -ENODEV (unregister, close) says nothing about the device. Nor does a
+/// line of a gpiochip: it is driven even when the device has gone.
 class WatchedMaster final : public I2cMaster {
  public:
-  explicit WatchedMaster(I2cMaster& master) : master_(master) {}
+  WatchedMaster(I2cMaster& master, ChipLines& lines) : master_(master), lines_(lines) {}
 
   [[nodiscard]] bool gone() const { return gone_; }
 
@@ -29,21 +32,31 @@ class WatchedMaster final : public I2cMaster {
     return result;
   }
   Status gpio_output(unsigned line, bool level, const Wait& wait) override {
+    if (line >= ChipLines::kFirst) return elsewhere(lines_.output(line, level, wait));
     return gone_ ? Status(-ENODEV) : watch(master_.gpio_output(line, level, wait), wait);
   }
   Status gpio_set(unsigned line, bool level, const Wait& wait) override {
+    if (line >= ChipLines::kFirst) return elsewhere(lines_.set(line, level, wait));
     return gone_ ? Status(-ENODEV) : watch(master_.gpio_set(line, level, wait), wait);
   }
   Status idle(Nanoseconds deadline) override {
     return gone_ ? Status(-ENODEV) : watch(master_.idle(deadline), Wait{});
   }
   void stop() noexcept override { master_.stop(); }
-  /// Once gone: why, as the master put it then.
-  [[nodiscard]] std::string reason() const override { return gone_ ? gone_reason_ : master_.reason(); }
+  [[nodiscard]] std::string reason() const override {
+    return line_failed_ ? lines_.reason() : device_reason();
+  }
+  /// Of the device and not of a line. Once gone: why, as the master put it then.
+  [[nodiscard]] std::string device_reason() const { return gone_ ? gone_reason_ : master_.reason(); }
   [[nodiscard]] std::string identity() const override { return master_.identity(); }
 
  private:
+  Status elsewhere(Status status) {
+    line_failed_ = !status.ok();
+    return status;
+  }
   Status watch(Status status, const Wait& wait) {
+    line_failed_ = false;
     const bool cancelled = wait.cancel != nullptr && wait.cancel->reason() == -ENODEV;
     if (status.error() == -ENODEV && !cancelled) {
       gone_ = true;
@@ -53,6 +66,8 @@ class WatchedMaster final : public I2cMaster {
   }
 
   I2cMaster& master_;
+  ChipLines& lines_;
+  bool line_failed_ = false;
   bool gone_ = false;
   std::string gone_reason_;
 };

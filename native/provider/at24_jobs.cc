@@ -200,6 +200,7 @@ Outcome WriteJob::outcome(BusPort& port, int status) {
 Job::Next ProbeJob::work(BusPort& port) {
   if (part_->config.wp_line >= 0 && !claimed_) {
     const Status status = port.wp_claim(static_cast<unsigned>(part_->config.wp_line), wait());
+    protect_status_ = status.error();
     if (!status.ok()) return end(port, status.error());
     claimed_ = true;
     return later();
@@ -212,6 +213,10 @@ Job::Next ProbeJob::work(BusPort& port) {
   return again ? later(*again) : end(port, status.error());
 }
 
-Outcome ProbeJob::outcome(BusPort&, int) { return {}; }
+Outcome ProbeJob::outcome(BusPort&, int) {
+  Outcome result;
+  result.protect_status = protect_status_;
+  return result;
+}
 
 }  // namespace nvmem::at24

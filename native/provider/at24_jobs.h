@@ -93,6 +93,7 @@ class ProbeJob final : public PartJob {
   Outcome outcome(BusPort& port, int status) override;
 
   bool claimed_ = false;
+  int protect_status_ = 0;
   Retry retry_;
 };
 

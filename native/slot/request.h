@@ -29,7 +29,8 @@ struct Outcome {
   /// Write that failed: the range after the committed bytes that may hold old data, new data or a mixture.
   /// What follows it is untouched.
   std::uint64_t uncertain = 0;
-  /// Write: result of putting write protect back up, kept apart from `status`; 0 where there was no line.
+  /// Write: result of putting write protect back up, kept apart from `status`; 0 where there was no line. Probe:
+  /// `status` again where it is the line that failed.
   int protect_status = 0;
   /// Write with verify that ended with -EBADMSG: device offset of the first byte that reads back differently,
   /// and how many bytes do.

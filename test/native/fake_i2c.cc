@@ -169,7 +169,7 @@ void Bench::open(bool held) {
                         const std::string&) { note("opened " + std::to_string(status.error())); },
        .gone = [this](const std::string& reason) { note("gone " + reason); },
        .closed = [this] { note("closed"); }},
-      nvmem::kNever, world.clock);
+      nvmem::kNever, world.clock, world.gpio);
 }
 
 void Bench::go() {

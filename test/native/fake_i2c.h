@@ -88,6 +88,7 @@ struct World {
   bool stopped = false;
   std::atomic<bool> unplugged{false};
   std::shared_ptr<nvmem::Waker> waker = std::make_shared<nvmem::Waker>();
+  nvmem::gpio::Calls gpio{};  ///< for lines of gpiochips
 
   void unplug() {
     unplugged = true;

@@ -28,6 +28,8 @@ class FakeBus implements NativeBus {
     readonly options: object,
     readonly answers: (config: At24Config) => number = () => 0,
     readonly slowClose = false,
+    /** The line on WP and not the part is what fails. */
+    readonly wpFails = '',
   ) {}
 
   at24(config: At24Config): FakeSlot {
@@ -36,9 +38,10 @@ class FakeBus implements NativeBus {
     const probe = slot.probe.bind(slot);
     slot.probe = async (io) => {
       const outcome = await probe(io);
-      return outcome.status === 0 && status !== 0
+      if (outcome.status !== 0 || status === 0) return outcome;
+      return this.wpFails === ''
         ? { ...outcome, status, reason: 'as the test says' }
-        : outcome;
+        : { ...outcome, status, protectStatus: status, reason: this.wpFails };
     };
     this.slots.push(slot);
     this.configs.push(config);
@@ -189,6 +192,17 @@ test('when the bridge goes its devices go by themselves, and can be opened again
   await a.close();
 });
 
+test.each([
+  ['gpiochip0:17', 'gpiochip0 17'],
+  ['pinctrl-bcm2835:EEPROM_WP', 'pinctrl-bcm2835 EEPROM_WP'],
+  ['0003:10C4:EA90.0001:0', '0003:10C4:EA90.0001 0'],
+])('wp=%s is a line of a gpiochip', async (wp, line) => {
+  const device = await openHere(`${A}&wp=${wp}`);
+  expect(buses[0]?.lines).toEqual([line]);
+  expect(buses[0]?.configs).toMatchObject([{ wpLine: 1001 }]);
+  await device.close();
+});
+
 test('a device that is unregistered instead of closed lets go of its bridge as well', async () => {
   const device = await openHere(A);
   await registry.unregister(registry.get(device.name));
@@ -214,6 +228,31 @@ describe('nothing stays open after a failure', () => {
     });
     expect(buses[0]?.closes).toBe(1);
     expect(buses[0]?.slots[0]?.alive).toBe(false);
+    expect(registry.devices()).toEqual([]);
+  });
+
+  test.each([
+    ['gpiochip0:17', -16, 'EBUSY', /: line 17 of gpiochip0 cannot drive write protect: held by x$/, /gpioinfo/],
+    ['soc:WP', -2, 'ENOENT', /: line WP of soc cannot drive write protect: held by x$/, /gpiodetect/],
+    ['soc:WP', -13, 'EACCES', /: line WP of soc cannot/, /root, or as a member of the group/],
+    ['soc:WP', -38, 'ENOSYS', /: line WP of soc cannot/, /Linux 5\.10/],
+    ['soc:WP', -5, 'EIO', /: line WP of soc cannot/, /\.$/],
+    ['3', -16, 'EBUSY', /: GPIO 3 cannot drive write protect: held by x$/, /\.$/],
+    ['soc:WP', -19, 'ENODEV', /went away while it was being opened/, /\.$/],
+  ])('of write protect: %s %i', async (wp, status, code, message, hint) => {
+    plugIn((options) => {
+      const bus = new FakeBus(options, () => status, false, 'held by x');
+      buses.push(bus);
+      return { status: 0, bus };
+    });
+    await expect(openHere(`${A}&wp=${wp}`)).rejects.toMatchObject({
+      code,
+      errno: status,
+      syscall: 'open',
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(hint),
+    });
+    expect(buses[0]?.closes).toBe(1);
     expect(registry.devices()).toEqual([]);
   });
 
