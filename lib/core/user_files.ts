@@ -4,6 +4,7 @@
  */
 import { isAligned, roundDown } from './align.js';
 import type { CellEntry } from './cell_entry.js';
+import { orCount, readOrCount } from './count_answer.js';
 import type { DeviceCore } from './device_core.js';
 import { NvmemError } from './errors.js';
 import { checkBytes, checkInteger, checkKeys, checkObject, checkString, rangeError } from './validate.js';
@@ -244,14 +245,16 @@ function memoryNode(core: DeviceCore): FileNode {
     async read(position, count) {
       const length = words(position, count);
       if (!core.backend.canRead) refuse('EPERM', 'its provider cannot read');
-      return core.read(position, length, {}, memoryNode);
+      return readOrCount(core.read(position, length, {}, memoryNode), () => Buffer.alloc(length));
     },
     async write(position, data) {
       const length = words(position, data.length);
       if (!core.backend.canWrite || core.readOnly !== 'no') refuse('EPERM', 'it is read-only');
       // A keepout that ends beyond the file's words is the core's affair, not the file's.
-      await core.write(position, data.subarray(0, length), { verify: false }, memoryNode);
-      return length;
+      const end = await orCount(
+        core.write(position, data.subarray(0, length), { verify: false }, memoryNode),
+      );
+      return typeof end === 'number' ? Math.min(end, length) : length;
     },
   };
 }

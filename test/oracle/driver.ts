@@ -117,7 +117,9 @@ export class Driver implements World {
       case 'device_name':
         return { ret: 0, name: kernel.nvmemDevName(known(this.#device(a))) };
       case 'device_read': {
-        const data = await kernel.nvmemDeviceRead(this.#device(a), a.offset ?? 0, a.bytes ?? 0);
+        const { offset = 0, bytes = 0 } = a;
+        const into = Buffer.alloc(bytes, 0xee);
+        const data = await kernel.nvmemDeviceRead(this.#device(a), offset, bytes, into);
         return { ret: data.length, ...hex(data) };
       }
       case 'device_write':
