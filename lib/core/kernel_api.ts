@@ -81,7 +81,6 @@ export class NvmemKernelApi {
     checkInteger('offset', offset, 0, UINT_MAX);
     checkInteger('bytes', bytes, 0, UINT_MAX);
     const room = roomFor(into, bytes);
-    noWrap(core, offset, bytes);
     const call = core.read(offset, bytes, RAW, NvmemKernelApi.prototype.nvmemDeviceRead);
     const data = await readOrCount(call, () => room ?? Buffer.alloc(bytes));
     room?.set(data);
@@ -93,7 +92,6 @@ export class NvmemKernelApi {
     const core = present(device);
     checkInteger('offset', offset, 0, UINT_MAX);
     checkBytes('data', data);
-    noWrap(core, offset, data.length);
     return written(core.write(offset, data, RAW, NvmemKernelApi.prototype.nvmemDeviceWrite), data.length);
   }
 
@@ -193,7 +191,7 @@ export class NvmemKernelApi {
     this.#registry.removeCellLookups(...lookups);
   }
 
-  /** nvmem_register_notifier() */
+  /** nvmem_register_notifier() @throws NvmemError EEXIST */
   nvmemRegisterNotifier(notifier: NvmemNotifier): void {
     this.#registry.registerNotifier(notifier);
   }
@@ -238,14 +236,4 @@ async function written(call: Promise<NvmemWriteResult>, asked: number): Promise<
 function adHoc(core: DeviceCore, info: AdHocCellInfo): ReturnType<typeof makeCellEntry> {
   const { wordSize, stride } = core.facts;
   return makeCellEntry('info', { ...info, name: info.name ?? 'cell' }, wordSize, stride);
-}
-
-/** With keepouts the kernel adds offset and length in 32 bits and reports success for what it never did. Not here. */
-function noWrap(core: DeviceCore, offset: number, length: number): void {
-  if (core.facts.keepouts.length === 0 || offset + length <= UINT_MAX) return;
-  throw new NvmemError('EINVAL', 'offset + bytes must fit into 32 bits', {
-    syscall: 'read',
-    device: core.facts.name,
-    offset,
-  });
 }

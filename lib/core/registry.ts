@@ -294,7 +294,11 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     return waitForEvent(this, ['add', 'cell-add', 'layout-add'], look, says, options);
   }
 
-  /** In the kernel's order, CELL_ADD of the static cells before ADD (nvmem_register_notifier()). */
+  /**
+   * In the kernel's order, CELL_ADD of the static cells before ADD (nvmem_register_notifier()).
+   *
+   * @throws NvmemError EEXIST: it is there already.
+   */
   registerNotifier(notifier: NvmemNotifier): void {
     this.#notifiers.add(notifier);
   }

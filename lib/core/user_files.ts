@@ -138,9 +138,8 @@ export class NvmemFile {
     checkInteger('count', count, 0);
     checkInteger('position', position, 0);
     return this.#next('w', async () => {
-      const { size } = this.#node;
-      if (count === 0 || position >= size) return Buffer.alloc(0);
-      return this.#node.read(position, Math.min(count, size - position, PAGE));
+      const room = roomAt(this.#node, position);
+      return count === 0 || room <= 0 ? Buffer.alloc(0) : this.#node.read(position, Math.min(count, room));
     });
   }
 
@@ -149,9 +148,9 @@ export class NvmemFile {
     const copy = new Uint8Array(checkBytes('data', data));
     checkInteger('position', position, 0);
     return this.#next('r', async () => {
-      const { size } = this.#node;
-      if (position >= size) throw this.#error('EFBIG', `${this.name} ends at ${String(size)}`);
-      const count = Math.min(copy.length, size - position, PAGE);
+      const room = roomAt(this.#node, position);
+      if (room <= 0) throw this.#error('EFBIG', `${this.name} ends at ${String(this.size)}`);
+      const count = Math.min(copy.length, room);
       return count === 0 ? 0 : this.#node.write(position, copy.subarray(0, count));
     });
   }
@@ -210,6 +209,11 @@ export class NvmemFile {
   }
 }
 
+/** What one call moves at most, bytes. sysfs clips at the end of a file, but not where its size is said to be 0. */
+function roomAt({ size }: FileNode, position: number): number {
+  return size === 0 ? PAGE : Math.min(size - position, PAGE);
+}
+
 /** A folder of text and bytes: what is visible of a device right now. */
 function nodesOf(core: DeviceCore): Map<string, FileNode> {
   const nodes = new Map<string, FileNode>();
@@ -245,15 +249,15 @@ function memoryNode(core: DeviceCore): FileNode {
     async read(position, count) {
       const length = words(position, count);
       if (!core.backend.canRead) refuse('EPERM', 'its provider cannot read');
-      return readOrCount(core.read(position, length, {}, memoryNode), () => Buffer.alloc(length));
+      const call = core.read(position, length, { unbounded: size === 0 }, memoryNode);
+      return readOrCount(call, () => Buffer.alloc(length));
     },
     async write(position, data) {
       const length = words(position, data.length);
       if (!core.backend.canWrite || core.readOnly !== 'no') refuse('EPERM', 'it is read-only');
       // A keepout that ends beyond the file's words is the core's affair, not the file's.
-      const end = await orCount(
-        core.write(position, data.subarray(0, length), { verify: false }, memoryNode),
-      );
+      const options = { verify: false, unbounded: size === 0 };
+      const end = await orCount(core.write(position, data.subarray(0, length), options, memoryNode));
       return typeof end === 'number' ? Math.min(end, length) : length;
     },
   };

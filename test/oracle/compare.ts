@@ -16,7 +16,7 @@ export type Answers = readonly string[];
 
 const FIELDS = ['ret', 'data', 'len', 'value', 'name', 'mode', 'size', 'names', 'text', 'stage'] as const;
 
-function shown(answer: Answer, traced: boolean): string {
+export function shown(answer: Answer, traced: boolean): string {
   const fields = FIELDS.filter((field) => answer[field] !== undefined).map((field): [string, unknown] => [
     field,
     answer[field],

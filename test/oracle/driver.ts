@@ -253,9 +253,14 @@ export class Driver implements World {
         this.#ram(a).release();
         await turns();
         return { ret: 0 };
-      case 'async_poll':
+      case 'async_poll': {
+        const thread = this.#async.get(as);
+        const { promise, timer } = timeout(a.ms ?? 0);
+        await Promise.race([thread?.answer, promise]);
+        clearTimeout(timer);
         await turns();
-        return { ret: this.#async.get(as)?.ended ? 1 : 0 };
+        return { ret: thread?.ended ? 1 : 0 };
+      }
       case 'async_join':
         return (await this.#async.get(as)?.answer) ?? { ret: 'EINVAL' };
       default: {
@@ -328,6 +333,15 @@ function known<T>(found: T | null | undefined): T {
 /** Everything that can happen by itself has happened. */
 async function turns(): Promise<void> {
   for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The time that a poll gives a thread. */
+function timeout(ms: number): { promise: Promise<void>; timer: NodeJS.Timeout | undefined } {
+  let timer: NodeJS.Timeout | undefined;
+  const promise = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  return { promise, timer };
 }
 
 function opensFile(op: string, error: unknown): boolean {

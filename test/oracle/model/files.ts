@@ -105,6 +105,7 @@ function forceRo(device: ModelDevice): ModelFile {
   return {
     ...textFile(0o644, () => (device.readOnly ? '1' : '0')),
     write(_position, data) {
+      if (data.length === 0) return Promise.resolve(0);
       const word = data.toString('latin1');
       const [yes, no] = [/^([1yYtT]|[oO][nN])/.test(word), /^([0nNfF]|[oO][fF])/.test(word)];
       if (!yes && !no) return Promise.resolve('EINVAL');

@@ -116,8 +116,7 @@ export class Model implements Machine {
         return { ret: 0 };
       }
       case 'register_notifier':
-        this.#addNotifier(a.nb ?? '');
-        return { ret: 0 };
+        return { ret: this.#addNotifier(a.nb ?? '') };
       case 'unregister_notifier': {
         const at = this.#chain.findIndex(({ nb }) => nb === a.nb);
         if (at < 0) return { ret: 'ENOENT' };
@@ -389,13 +388,16 @@ export class Model implements Machine {
     }
   }
 
-  #addNotifier(nb: string): void {
+  /** notifier_chain_register() */
+  #addNotifier(nb: string): Ret {
     const spec = this.config.notifiers?.[nb];
-    if (!spec) return;
+    if (!spec) return 'EINVAL';
+    if (this.#chain.some((one) => one.nb === nb)) return 'EEXIST';
     const { priority, returns } = spec;
     const at = this.#chain.findIndex((other) => other.priority < priority);
     const notifier = { nb, priority, ends: returns === 'BAD' || returns === 'STOP' };
     this.#chain.splice(at < 0 ? this.#chain.length : at, 0, notifier);
+    return 0;
   }
 
   #notify(event: string, name: string): void {
