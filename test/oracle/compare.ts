@@ -71,12 +71,12 @@ export function expected(one: Case): Answers {
   });
 }
 
-export async function answersOf(subject: Subject, one: Case): Promise<Answers> {
+export async function answersOf(subject: Subject, one: Case, traced = true): Promise<Answers> {
   const answers: string[] = [];
   try {
     for (const op of one.ops.filter(isAsked)) {
       const answer = await subject.run(op);
-      answers.push(shown(answer, isTraced(one, op)));
+      answers.push(shown(answer, traced && isTraced(one, op)));
     }
     if (isThreaded(one)) answers.push(JSON.stringify(sortedEvents(subject.timeline)));
   } finally {
@@ -88,6 +88,20 @@ export async function answersOf(subject: Subject, one: Case): Promise<Answers> {
 export const modelAnswers = (one: Case, rules: Rules): Promise<Answers> =>
   answersOf(new Model(one.config, rules), one);
 export const libraryAnswers = (one: Case): Promise<Answers> => answersOf(new Driver(one), one);
+
+/** Whether memory of the addon can stand in for the case's RAM: it never fails, has all its bytes and no line, and serves once. */
+export function isPlainMemory({ ops, config: { providers = {} } }: Case): boolean {
+  const plain = Object.values(providers).every(
+    ({ size, reg_read: read = true, reg_write: write = true, wp = 'none', backing_size: backing = size }) =>
+      read && write && wp === 'none' && backing === size,
+  );
+  const keys = ops.filter(({ op }) => op === 'register').map(({ args }) => args?.provider);
+  // As at24 has it, an access of no bytes is none, wherever it would be.
+  const isNowhere = ({ args: { bytes, data, offset = 0 } = {} }: Op): boolean =>
+    (bytes === 0 || data === '') && offset > Math.min(...Object.values(providers).map(({ size }) => size));
+  const odd = ops.some((one) => /^(inject|hold|unregister$)/.test(one.op) || isNowhere(one));
+  return plain && !odd && new Set(keys).size === keys.length;
+}
 
 export interface Difference {
   readonly op: unknown;

@@ -47,7 +47,8 @@ export class Driver implements World {
   readonly #async = new Map<string, { answer: Promise<Answer>; ended: boolean }>();
   readonly #config: Case['config'];
 
-  constructor({ config }: Case) {
+  /** `isNative`: the memories are the addon's own; see provider.ts. */
+  constructor({ config }: Case, isNative = false) {
     this.#config = config;
     for (const [nb, { priority, returns }] of Object.entries(config.notifiers ?? {})) {
       const notifier = {
@@ -61,7 +62,7 @@ export class Driver implements World {
       this.#kernel.nvmemRegisterNotifier(notifier);
     }
     for (const [key, spec] of Object.entries(config.providers ?? {}))
-      this.#rams.set(key, new Ram(key, spec, this));
+      this.#rams.set(key, new Ram(key, spec, this, isNative));
     this.#kernel.nvmemAddCellLookups(...(config.lookups ?? []).map(lookupOf));
   }
 
@@ -173,7 +174,7 @@ export class Driver implements World {
       case 'mem':
         return { ret: 0, data: this.#ram(a).memory.toString('hex') };
       case 'set_mem':
-        bytesOf(a).copy(this.#ram(a).memory, a.offset ?? 0);
+        this.#ram(a).fill(a.offset ?? 0, bytesOf(a));
         return { ret: 0 };
       case 'inject':
         this.#ram(a).inject(a.on ?? '', a.at ?? 1, a.count ?? 1, a.ret_injected ?? 0, a.after ?? false);

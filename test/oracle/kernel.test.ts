@@ -5,14 +5,18 @@
  *   NVMEM_ORACLE=FILE npx jest test/oracle/kernel     another table of the same format
  */
 import {
+  answersOf,
+  differences,
   expected,
   isAsked,
+  isPlainMemory,
   judge,
   libraryAnswers,
   modelAnswers,
   recorded,
   type Difference,
 } from './compare.js';
+import { Driver } from './driver.js';
 import { Model } from './model/model.js';
 import { OURS, RULES, SERIES, type Rule } from './model/rules.js';
 import { otherTable, readCases, readDeviations } from './record.js';
@@ -75,6 +79,17 @@ describe('the answers of the kernel', () => {
         `${String(deviating)} deviating by list (${byRule.sort().join(', ')}), ${String(wrong)} wrong; nothing skipped but ${String(unknown)} calls that the kernel of the series has not\n`,
     );
   });
+});
+
+test('memory of the addon answers as the RAM of the cases does', async () => {
+  const plain = cases.filter(isPlainMemory);
+  for (const one of plain) {
+    const want = await answersOf(new Model(one.config, OURS), one, false);
+    const got = await answersOf(new Driver(one, true), one, false);
+    expect({ id: one.id, differs: differences(one, want, got) }).toEqual({ id: one.id, differs: [] });
+  }
+  process.stderr.write(`oracle: ${String(plain.length)} of the cases also on memory of the addon\n`);
+  if (isOurs) expect(plain.length).toBeGreaterThan(200);
 });
 
 describe('the model by which deviations are judged', () => {
