@@ -54,7 +54,7 @@ export class NvmemKernelApi {
 
   /** nvmem_device_put(): a handle keeps nothing, so nothing happens. */
   nvmemDevicePut(device: NvmemDevice): void {
-    device[Symbol.dispose]();
+    coreOf(device);
   }
 
   /** nvmem_dev_name() */
