@@ -17,7 +17,7 @@ import type { NvmemCellLookup } from './lookups.js';
 import type { NvmemNotifier } from './notifier.js';
 import { hostNumber, variableNumber } from './numbers.js';
 import type { Nvmem } from './registry.js';
-import { checkBytes, checkInteger, rangeError } from './validate.js';
+import { checkBytes, checkInteger, checkObject, rangeError } from './validate.js';
 
 const RAW = { unbounded: true, verify: false } as const;
 const UINT_MAX = 0xffffffff;
@@ -136,7 +136,7 @@ export class NvmemKernelApi {
 
   /** nvmem_cell_put(): a handle keeps nothing, so nothing happens. */
   nvmemCellPut(cell: NvmemCell): void {
-    cell[Symbol.dispose]();
+    NvmemCell.partsOf(cell);
   }
 
   /** nvmem_cell_read() */
@@ -234,6 +234,7 @@ async function written(call: Promise<NvmemWriteResult>, asked: number): Promise<
 }
 
 function adHoc(core: DeviceCore, info: AdHocCellInfo): ReturnType<typeof makeCellEntry> {
+  checkObject('info', info);
   const { wordSize, stride } = core.facts;
   return makeCellEntry('info', { ...info, name: info.name ?? 'cell' }, wordSize, stride);
 }

@@ -28,6 +28,7 @@ export class NotifierChain {
 
   /** Whether it was there. */
   remove(notifier: NvmemNotifier): boolean {
+    checkObject('notifier', notifier);
     const at = this.#chain.indexOf(notifier);
     if (at >= 0) this.#chain.splice(at, 1);
     return at >= 0;

@@ -290,6 +290,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       throw new NvmemError(code, message, { syscall: 'lookupCell' });
     };
     if (conId === null || conId === undefined) return refuse('EINVAL', 'conId is missing');
+    checkString('conId', conId);
     const lookup = this.#lookups.matching(devId, conId);
     if (!lookup) return refuse('ENOENT', `no lookup says what ${devId} means by ${JSON.stringify(conId)}`);
     const { nvmemName, cellName } = lookup;

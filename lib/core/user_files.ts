@@ -62,6 +62,7 @@ class Files implements NvmemFiles {
   }
 
   list(folder = ''): string[] {
+    if (folder !== '') checkString('folder', folder);
     const prefix = folder === '' ? '' : `${folder}/`;
     const names = [...this.#present().keys()].filter((name) => name.startsWith(prefix));
     if (prefix !== '' && names.length === 0) throw noSuchFile(folder, this.#core);
@@ -157,6 +158,8 @@ export class NvmemFile {
 
   /** `length` bytes from `position`, fewer only at the end of the file: pread() until it has them. */
   async read(position: number, length: number): Promise<Buffer> {
+    checkInteger('position', position, 0);
+    checkInteger('length', length, 0);
     const parts: Buffer[] = [];
     for (let done = 0; done < length;) {
       const part = await this.pread(length - done, position + done);
