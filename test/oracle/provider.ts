@@ -62,9 +62,11 @@ export class Ram {
     return this.#memory;
   }
 
-  fill(offset: number, data: Uint8Array): void {
-    this.#memory.set(data, offset);
-    this.#slot?.writeNow(offset, data);
+  /** What does not fit is left out. */
+  fill(offset: number, data: Buffer): void {
+    const fits = data.subarray(0, Math.max(this.#memory.length - offset, 0));
+    fits.copy(this.#memory, offset);
+    this.#slot?.writeNow(offset, fits);
   }
 
   config(): NvmemConfig {
