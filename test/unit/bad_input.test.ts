@@ -268,6 +268,9 @@ const rows: Row[] = [
   ...numbers('file.read', onFile('read'), (value) => [0, value], 'length'),
   ...numbers('file.write', onFile('write'), (value) => [value, bytes], 'position'),
   ['file.write', onFile('write'), [0, 'text'], 'TypeError', 'data'],
+  ['file.write', onFile('write'), [0, bytes, { verify: 1 }], 'TypeError', 'options.verify'],
+  ...operations('file.read', onFile('read'), [0, 1]),
+  ...operations('file.write', onFile('write'), [0, bytes]),
 
   ['memoryProvider', memoryProvider as Anything, ['x'], 'TypeError', 'image'],
   ['memoryProvider', memoryProvider as Anything, [-1], 'RangeError', 'image'],
