@@ -8,6 +8,7 @@ export { Nvmem, nvmem, memoryProvider } from './core/registry.js';
 export type { NvmemEvents } from './core/registry.js';
 export { NvmemDevice } from './core/device.js';
 export type { NvmemDeviceEvents } from './core/device.js';
+export { RegisteredDevice } from './core/registered_device.js';
 export type { NvmemType, NvmemWriteResult, WriteOptions } from './core/device_core.js';
 export { NvmemCell } from './core/cell.js';
 export type { CellReadOptions } from './core/cell.js';

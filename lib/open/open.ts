@@ -70,6 +70,11 @@ export class OpenDevice extends NvmemDevice {
     return this.#close();
   }
 
+  /** Closes it without waiting for that. */
+  override [Symbol.dispose](): void {
+    void this.#close();
+  }
+
   /** `await using device = await open(…)` closes it at the end of the block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#close();
@@ -114,11 +119,12 @@ export async function open(uri: string, options: OpenOptions = {}): Promise<Open
         keepouts: options.keepouts,
       },
       () => source.free(),
+      uri,
     );
     if (options.readOnly !== true && coreOf(device).readOnly === 'wp') device.forceRo = false;
     const handle = new OpenDevice(device, uri, source.identity, () => registry.unregister(device, 'closed'));
     registry.addHandle(device, handle);
-    void source.gone?.then((reason) => registry.unregister(device, reason === '' ? 'unplugged' : reason));
+    void source.gone?.then((reason) => registry.unplugged(device, reason === '' ? 'unplugged' : reason));
     return handle;
   } catch (error) {
     await source.discard();
