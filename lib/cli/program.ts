@@ -9,6 +9,7 @@ import { CliError, CommandFailure, describeFailure, withoutUndefined } from './f
 import { writeOut, type CliIo } from './io.js';
 import { infoCommand } from './info.js';
 import { readCommand, type ReadCommandOptions } from './read.js';
+import type { ScanCommandOptions } from './scan/scan.js';
 import { Session, type CommonOptions } from './session.js';
 import { verifyCommand, type VerifyCommandOptions } from './verify.js';
 import { writeCommand, type WriteCommandOptions } from './write.js';
@@ -70,6 +71,22 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
     await session.finish();
   };
 
+  command('scan', 'ask an I2C bus which EEPROMs it has; nothing is written')
+    .argument(
+      '<uri>',
+      'a bus: cp2112://BRIDGE, hidraw:///dev/hidrawN, i2c:///dev/i2c-N or usbip://HOST/BUSID',
+    )
+    .option(
+      '--all',
+      'other addresses than those of EEPROMs as well: to other kinds of parts a read is a command',
+    )
+    .option('--timeout <ms>', 'give up after that many milliseconds', number(1))
+    .action((uri: string, options: ScanCommandOptions & CommonOptions) =>
+      run(options, async (session) => {
+        const { scanCommand } = await import('./scan/scan.js');
+        await scanCommand(session, uri, options);
+      }),
+    );
   onDevice('read', 'dump the device: to a file, as hex on a terminal, raw into a pipe')
     .option('-o, --output <file>', 'file to write; it appears only when the dump is complete')
     .option('--offset <bytes>', 'where to begin', number(0))
