@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { access, readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
-/** May this user read and write a node? */
+/** May this user open a node? */
 export type Access = 'ok' | 'denied' | 'missing';
 
 export interface Identity {
@@ -17,8 +17,7 @@ export class System {
     readonly root = '/',
     readonly user: Identity = currentUser(),
     /** access(2) itself: mode bits do not tell what an ACL (udev's uaccess) allows, and root may do everything. */
-    private readonly askAccess: (path: string) => Promise<void> = (path) =>
-      access(path, constants.R_OK | constants.W_OK),
+    private readonly askAccess: (path: string, mode: number) => Promise<void> = access,
   ) {}
 
   path(path: string): string {
@@ -58,6 +57,15 @@ export class System {
     }
   }
 
+  /** Of a file, bytes; undefined where there is none. */
+  async size(path: string): Promise<number | undefined> {
+    try {
+      return (await stat(this.path(path))).size;
+    } catch {
+      return undefined;
+    }
+  }
+
   /** What a symbolic link says; undefined where there is none. */
   async link(path: string): Promise<string | undefined> {
     try {
@@ -73,9 +81,10 @@ export class System {
     return target === undefined ? undefined : basename(target);
   }
 
-  async access(path: string): Promise<Access> {
+  async access(path: string, how: 'read' | 'read and write' = 'read and write'): Promise<Access> {
+    const mode = how === 'read' ? constants.R_OK : constants.R_OK | constants.W_OK;
     try {
-      await this.askAccess(this.path(path));
+      await this.askAccess(this.path(path), mode);
       return 'ok';
     } catch (error) {
       const { code } = error as { code?: unknown };

@@ -38,7 +38,7 @@ export async function checkModules(system: System, scheme: string | undefined): 
             ? `not loaded; it ${purpose}`
             : `not part of this kernel (${lists.release}); it ${purpose}`;
       const remedy =
-        state === 'available' || lists.known === false
+        state === 'available' || !lists.known
           ? `sudo modprobe ${module.replaceAll('_', '-')}`
           : 'Install the modules of the running kernel (linux-modules-extra on Ubuntu), or use cp2112://, which needs none.';
       return isNeeded ? problem(name, says, remedy, 'ENOENT') : ok(name, says);
