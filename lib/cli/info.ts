@@ -1,14 +1,24 @@
 import { parseUri, type PartUri, type WpUri } from '../uri/uri.js';
 import { withoutUndefined } from './failure.js';
 import { bytes } from './format.js';
+import { describeKernelView, kernelView } from './kernel_view.js';
 import type { Session } from './session.js';
+import { columns } from './table.js';
 
 /** What is behind a URI, as far as asking it changes nothing. */
 export async function infoCommand(session: Session, uri: string): Promise<void> {
   const parsed = parseUri(uri);
+  // While it is open a bridge is ours, and the kernel's view of it gone.
+  const kernel = await kernelView(session.system, parsed);
   await session.withDevice(uri, { readOnly: true }, async (device, facts) => {
     const { size, type } = device;
     const part = 'part' in parsed ? parsed.part : undefined;
+    const cells = device.cells().map(({ name, offset, bytes: length, bitOffset, nbits }) => ({
+      name,
+      offset,
+      bytes: length,
+      ...(nbits > 0 && { bitOffset, nbits }),
+    }));
     session.answer(
       withoutUndefined({
         ...facts,
@@ -17,6 +27,8 @@ export async function infoCommand(session: Session, uri: string): Promise<void> 
         part: part && partFacts(part),
         bridge: part && Object.fromEntries(device.identity),
         path: parsed.scheme === 'file' ? parsed.path : undefined,
+        cells: cells.length > 0 ? cells : undefined,
+        kernel: kernel && withoutUndefined({ ...kernel }),
       }),
     );
     const lines: [string, string][] = [
@@ -25,9 +37,12 @@ export async function infoCommand(session: Session, uri: string): Promise<void> 
       ['size', bytes(size)],
     ];
     if (part) lines.push(...partLines(part));
-    for (const [key, value] of device.identity) lines.push([part ? `bridge ${key}` : key, value]);
-    const width = Math.max(...lines.map(([key]) => key.length));
-    for (const [key, value] of lines) await session.say(`${key.padEnd(width)}  ${value}`);
+    for (const [key, value] of device.identity) lines.push([part ? `bus ${key}` : key, value]);
+    for (const { name, offset, bytes: length } of cells) {
+      lines.push([`cell ${name}`, `${bytes(length)} at 0x${offset.toString(16)}`]);
+    }
+    if (kernel) lines.push(['kernel', describeKernelView(kernel)]);
+    for (const line of columns(lines)) await session.say(line);
   });
 }
 

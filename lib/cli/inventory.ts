@@ -62,6 +62,14 @@ export async function localBridges(system: System): Promise<LocalBridge[]> {
   });
 }
 
+/** Those that the authority of a cp2112:// URI means: a serial number, a place, or empty for any. */
+export function bridgesNamed(bridges: readonly LocalBridge[], wanted: string): LocalBridge[] {
+  return bridges.filter(
+    ({ serial, place }) =>
+      wanted === '' || place === wanted || serial?.toLowerCase() === wanted.toLowerCase(),
+  );
+}
+
 async function bridgeAt(system: System, place: string): Promise<Omit<LocalBridge, 'uri'> | undefined> {
   const device = `${USB}/${place}`;
   const read = (file: string): Promise<string | undefined> => system.read(`${device}/${file}`);

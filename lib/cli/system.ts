@@ -1,6 +1,7 @@
 /** What `list` and `doctor` see of this machine: files below a root, so that a test can lay out a machine of its own. */
 import { constants } from 'node:fs';
 import { access, readdir, readFile, readlink, stat } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { basename, join } from 'node:path';
 
 /** May this user open a node? */
@@ -9,6 +10,14 @@ export type Access = 'ok' | 'denied' | 'missing';
 export interface Identity {
   readonly uid: number;
   readonly name: string;
+}
+
+/** Whom a node belongs to, as far as groups go. */
+export interface Owner {
+  readonly mode: number;
+  readonly gid: number;
+  /** Its name, where the group file knows it. */
+  readonly group: string | undefined;
 }
 
 export class System {
@@ -66,6 +75,19 @@ export class System {
     }
   }
 
+  /** Permission bits and owner of a node; undefined where there is none. */
+  async owner(path: string): Promise<Owner | undefined> {
+    try {
+      const { mode, gid } = await stat(this.path(path));
+      const line = ((await this.read('/etc/group')) ?? '')
+        .split('\n')
+        .find((one) => one.split(':')[2] === String(gid));
+      return { mode: mode & 0o777, gid, group: line?.split(':')[0] };
+    } catch {
+      return undefined;
+    }
+  }
+
   /** What a symbolic link says; undefined where there is none. */
   async link(path: string): Promise<string | undefined> {
     try {
@@ -95,5 +117,10 @@ export class System {
 
 function currentUser(): Identity {
   const uid = process.getuid?.() ?? -1;
-  return { uid, name: process.env['USER'] ?? `user ${String(uid)}` };
+  try {
+    return { uid, name: userInfo().username };
+  } catch {
+    // A container may run with a number that no user has.
+    return { uid, name: String(uid) };
+  }
 }

@@ -29,19 +29,39 @@ export async function checkNode(system: System, name: string, node: string): Pro
       return problem(
         name,
         `${node} may not be read and written by ${system.user.name}`,
-        INSTALL_RULE,
+        await permission(system, node),
         'EACCES',
       );
     case 'missing':
-      return node.startsWith('/dev/i2c-')
-        ? problem(name, `${node} is missing`, 'sudo modprobe i2c-dev', 'ENOENT')
-        : problem(
-            name,
-            `the kernel knows the device, and ${node} is missing: so it is in containers that do not get it`,
-            `docker run -v /dev/bus/usb:/dev/bus/usb --device-cgroup-rule='c 189:* rmw' …`,
-            'ENOENT',
-          );
+      return problem(name, `${node} is missing`, whereFrom(node), 'ENOENT');
   }
+}
+
+/**
+ * How this user gets at a node: through its group where that one may, by our rule where the node is a bridge's; as the owner,
+ * until the next boot or plug, where nothing makes it last.
+ */
+async function permission(system: System, node: string): Promise<string> {
+  const { name } = system.user;
+  const owner = await system.owner(node);
+  if (owner && owner.gid !== 0 && (owner.mode & 0o060) === 0o060) {
+    return `sudo usermod -aG ${owner.group ?? String(owner.gid)} ${name}, and log in again`;
+  }
+  const isOurs = !node.startsWith('/dev/i2c-') || (await isBridgeAdapter(system, node));
+  return isOurs && (await system.exists('/run/udev')) ? INSTALL_RULE : `sudo chown ${name} ${node}`;
+}
+
+async function isBridgeAdapter(system: System, node: string): Promise<boolean> {
+  const adapter = node.replace(/^\/dev\//, '');
+  return ((await system.read(`/sys/bus/i2c/devices/${adapter}/name`)) ?? '').startsWith('CP2112 ');
+}
+
+/** Who would have made a node that is missing. */
+function whereFrom(node: string): string {
+  if (node.startsWith('/dev/i2c-')) return 'sudo modprobe i2c-dev';
+  if (node.startsWith('/dev/hidraw'))
+    return 'Look at nvmem list: another number, or the bridge is not plugged in.';
+  return `A container has to be given it: docker run -v /dev/bus/usb:/dev/bus/usb --device-cgroup-rule='c 189:* rmw' …`;
 }
 
 function checkDriver({ place, deviceDriver, interfaceDriver, hidDriver }: LocalBridge): Check {

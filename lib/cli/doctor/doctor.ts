@@ -43,28 +43,28 @@ export async function doctorCommand(
   const { code = 'ERR_DOCTOR' } = first;
   const counted = problems.length === 1 ? '1 problem' : `${String(problems.length)} problems`;
   const exit = entryOf(code)?.exit ?? 1;
-  const hint = problems.length === 1 ? (first.remedy ?? '') : 'What to do stands beside each of them.';
   await session.say('');
-  throw new CommandFailure(new CliError(code, `${counted}: ${first.name}: ${first.says}`, hint, exit), facts);
+  // On a terminal the checks stand above it already.
+  const failure = session.json
+    ? new CliError(code, `${counted}: ${first.name}: ${first.says}`, first.remedy ?? '', exit)
+    : new CliError(code, `${counted}${warned(warnings.length)}`, 'What to do stands beside each.', exit);
+  throw new CommandFailure(failure, facts);
 }
 
+/** Of a URI only what concerns it; else everything. */
 async function allChecks(session: Session, uri: string | undefined): Promise<Check[]> {
   const { system } = session;
-  const scheme = uri === undefined ? undefined : /^[a-z0-9]+/i.exec(uri)?.[0].toLowerCase();
-  const bridges = await localBridges(system);
-  const target = uri === undefined ? [] : await checkTarget(session, uri, bridges);
-  const local: Check[] = [];
-  for (const bridge of bridges) local.push(...(await checkBridge(system, bridge)));
-  if (bridges.length === 0) local.push(ok('bridges', 'no CP2112 (10c4:ea90) is plugged in here'));
-  return [
-    checkNode(process.versions.node, neededNode()),
-    checkAddon(),
+  const checks = [checkNode(process.versions.node, neededNode()), checkAddon()];
+  if (uri !== undefined) return [...checks, ...(await checkTarget(session, uri))];
+  checks.push(
     await checkUsb(system),
     await checkUdevRule(system),
-    ...(await checkModules(system, scheme)),
-    ...local,
-    ...target,
-  ];
+    ...(await checkModules(system, undefined)),
+  );
+  const bridges = await localBridges(system);
+  for (const bridge of bridges) checks.push(...(await checkBridge(system, bridge)));
+  if (bridges.length === 0) checks.push(ok('bridges', 'no CP2112 (10c4:ea90) is plugged in here'));
+  return checks;
 }
 
 function neededNode(): string {
@@ -77,17 +77,23 @@ async function show(session: Session, checks: readonly Check[]): Promise<void> {
   const paint = { ok: colors.green, warning: colors.yellow, problem: colors.red };
   const label = Math.max(...checks.map(({ name }) => name.length));
   const indent = ' '.repeat('problem'.length + label + 4);
+  const arrow = `${' '.repeat('problem'.length)}  ${colors.bold('→')}`;
+  const told = new Set<string>();
   for (const { name, status, says, remedy } of checks) {
     const [first = '', ...rest] = wrap(says, Math.max(width - indent.length, 24));
     await session.say(`${paint[status](status.padEnd(7))}  ${name.padEnd(label)}  ${first}`);
     for (const line of rest) await session.say(`${indent}${line}`);
     // A command is not broken: it is there to be pasted.
-    if (remedy !== undefined)
-      await session.say(`${' '.repeat('problem'.length)}  ${colors.bold('→')} ${remedy}`);
+    if (remedy === undefined) continue;
+    await session.say(`${arrow} ${told.has(remedy) ? 'the same' : remedy}`);
+    told.add(remedy);
   }
 }
 
 function verdict(warnings: number): string {
-  if (warnings === 0) return 'Nothing stands in the way.';
-  return `No problem, and ${warnings === 1 ? '1 warning' : `${String(warnings)} warnings`}.`;
+  return warnings === 0 ? 'Nothing stands in the way.' : `No problem${warned(warnings)}.`;
+}
+
+function warned(warnings: number): string {
+  return warnings === 0 ? '' : `, ${warnings === 1 ? '1 warning' : `${String(warnings)} warnings`}`;
 }

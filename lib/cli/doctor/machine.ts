@@ -33,24 +33,23 @@ export function checkAddon(): Check {
 export async function checkUsb(system: System): Promise<Check> {
   const name = 'USB';
   if (await system.exists('/dev/bus/usb')) return ok(name, '/dev/bus/usb is there');
-  const inSysfs = (await system.list('/sys/bus/usb/devices')).length > 0;
-  const container = await containerOf(system);
-  const says = inSysfs
-    ? 'the kernel knows USB devices, and there is no /dev/bus/usb to open them through'
-    : 'this machine shows no USB at all: no /sys/bus/usb and no /dev/bus/usb';
-  if (container !== undefined) {
-    const run = container === 'podman' ? 'podman' : 'docker';
+  if (!(await system.exists('/sys/bus/usb'))) {
     return warning(
       name,
-      `${says}; this is a container (${container})`,
-      `${run} run -v /dev/bus/usb:/dev/bus/usb --device-cgroup-rule='c 189:* rmw' …`,
+      'this machine has no USB: no /sys/bus/usb and no /dev/bus/usb',
+      'Reach a bridge of another machine: nvmem list --usbip HOST. For a try without one: nvmem rig',
     );
   }
-  if (inSysfs) return warning(name, says, 'sudo udevadm trigger --subsystem-match=usb --action=add');
+  const container = await containerOf(system);
+  const says = 'the kernel has USB, and there is no /dev/bus/usb to open devices through';
+  if (container === undefined) {
+    return warning(name, says, 'sudo udevadm trigger --subsystem-match=usb --action=add');
+  }
+  const run = container === 'podman' ? 'podman' : 'docker';
   return warning(
     name,
-    says,
-    'Reach a bridge on another machine: nvmem list --usbip HOST. For a try without one: nvmem rig',
+    `${says}: this is a container (${container})`,
+    `${run} run -v /dev/bus/usb:/dev/bus/usb --device-cgroup-rule='c 189:* rmw' …`,
   );
 }
 

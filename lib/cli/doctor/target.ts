@@ -5,65 +5,58 @@ import { exportedDevices } from '../../usbip/devlist.js';
 import { parseUri, type BusUri, type NvmemUri, type SysfsUri } from '../../uri/uri.js';
 import { describeFailure } from '../failure.js';
 import { adaptersOfHidraw, kernelClients } from '../kernel_clients.js';
-import type { LocalBridge } from '../inventory.js';
+import { bridgesNamed, localBridges } from '../inventory.js';
 import type { Session } from '../session.js';
 import type { System } from '../system.js';
-import { checkHeldParts, checkHolding, checkNode } from './bridge.js';
+import { checkBridge, checkHeldParts, checkHolding, checkNode } from './bridge.js';
 import { ok, problem, warning, type Check } from './check.js';
+import { checkUsb } from './machine.js';
+import { checkModules } from './modules.js';
+import { checkUdevRule } from './udev.js';
 
 /** Checks of one URI, in the order in which they have to hold. */
-export async function checkTarget(
-  session: Session,
-  uri: string,
-  bridges: readonly LocalBridge[],
-): Promise<Check[]> {
+export async function checkTarget(session: Session, uri: string): Promise<Check[]> {
   const parsed = parseUri(uri);
-  const before = await outside(session, parsed, bridges);
+  const before = await outside(session, parsed);
   const hasProblem = before.some(({ status }) => status === 'problem');
   return [...before, ...(hasProblem ? [] : await inside(session, parsed))];
 }
 
-function outside(
-  session: Session,
-  uri: NvmemUri,
-  bridges: readonly LocalBridge[],
-): Promise<Check[]> | Check[] {
+async function outside(session: Session, uri: NvmemUri): Promise<Check[]> {
   const { system } = session;
+  const modules = await checkModules(system, uri.scheme);
   switch (uri.scheme) {
     case 'cp2112':
-      return [checkPresence(uri.bridge, bridges)];
+      return [
+        await checkUsb(system),
+        await checkUdevRule(system),
+        ...(await checkLocalBridge(system, uri.bridge)),
+      ];
     case 'hidraw':
-      return checkHidraw(system, uri.path);
+      return [await checkUdevRule(system), ...modules, ...(await checkHidraw(system, uri.path))];
     case 'i2c':
-      return checkAdapter(system, uri.path, uri.part.address, uri.force);
+      return [...modules, ...(await checkAdapter(system, uri.path, uri.part.address, uri.force))];
     case 'usbip':
       return checkServer(session, uri.host, uri.port, uri.busid);
     case 'sysfs':
-      return checkKernelDevice(system, uri);
+      return [...modules, ...(await checkKernelDevice(system, uri))];
     default:
       return [];
   }
 }
 
-function checkPresence(wanted: string, bridges: readonly LocalBridge[]): Check {
+async function checkLocalBridge(system: System, wanted: string): Promise<Check[]> {
   const name = 'bridge';
-  const matching = bridges.filter(
-    ({ serial, place }) =>
-      wanted === '' || place === wanted || serial?.toLowerCase() === wanted.toLowerCase(),
-  );
+  const matching = bridgesNamed(await localBridges(system), wanted);
   const [first] = matching;
-  if (matching.length === 1 && first) return ok(name, `the URI means ${first.uri} at ${first.place}`);
-  if (matching.length > 1) {
+  if (matching.length === 1 && first) return checkBridge(system, first);
+  if (first) {
     const places = matching.map(({ place }) => place).join(', ');
-    return problem(
-      name,
-      `the URI fits several bridges: ${places}`,
-      'Write the place in front of the address.',
-      'EBUSY',
-    );
+    return [problem(name, `the URI fits several bridges: ${places}`, 'Name one: cp2112://PLACE/….', 'EBUSY')];
   }
-  const what = wanted === '' ? 'there is no CP2112 here' : `there is no CP2112 ${wanted} here`;
-  return problem(name, what, 'Plug it in, or look at nvmem list.', 'ENOENT');
+  const what =
+    wanted === '' ? 'no CP2112 (10c4:ea90) is plugged in here' : `no CP2112 ${wanted} is plugged in here`;
+  return [problem(name, what, 'Plug it in, or look at nvmem list.', 'ENOENT')];
 }
 
 async function checkHidraw(system: System, path: string): Promise<Check[]> {

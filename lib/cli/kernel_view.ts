@@ -1,0 +1,66 @@
+/** What the kernel of this machine makes of a device while nobody has it open. */
+import { basename, dirname, resolve } from 'node:path';
+
+import type { NvmemUri } from '../uri/uri.js';
+import { bridgesNamed, localBridges } from './inventory.js';
+import { adaptersOfHidraw, kernelClients } from './kernel_clients.js';
+import type { System } from './system.js';
+
+const NVMEM = '/sys/bus/nvmem/devices';
+
+export interface KernelView {
+  /** The drivers of the bridge, outermost first: ['usbhid', 'cp2112']; empty: none, or there is no bridge. */
+  readonly bridgeDrivers: readonly string[];
+  /** What the kernel declared at the part's address: '0-0050'. */
+  readonly device: string | undefined;
+  readonly driver: string | undefined;
+}
+
+/** Undefined: the kernel has nothing to do with what that URI means. */
+export async function kernelView(system: System, uri: NvmemUri): Promise<KernelView | undefined> {
+  switch (uri.scheme) {
+    case 'cp2112': {
+      const [bridge] = bridgesNamed(await localBridges(system), uri.bridge);
+      if (bridge === undefined) return undefined;
+      const drivers = [bridge.interfaceDriver, bridge.hidDriver].filter((driver) => driver !== undefined);
+      return { bridgeDrivers: drivers, ...(await clientAt(system, bridge.adapters, uri.part.address)) };
+    }
+    case 'hidraw': {
+      const driver = await system.linkName(`/sys/class/hidraw/${basename(uri.path)}/device/driver`);
+      const adapters = await adaptersOfHidraw(system, uri.path);
+      return {
+        bridgeDrivers: driver === undefined ? [] : [driver],
+        ...(await clientAt(system, adapters, uri.part.address)),
+      };
+    }
+    case 'i2c':
+      return { bridgeDrivers: [], ...(await clientAt(system, [basename(uri.path)], uri.part.address)) };
+    case 'sysfs': {
+      // The nvmem device is a child of the device that provides it: …/0-0050/0-00501.
+      const target = await system.link(`${NVMEM}/${uri.name}`);
+      if (target === undefined) return undefined;
+      const provider = dirname(resolve(NVMEM, target));
+      const driver = await system.linkName(`${provider}/driver`);
+      return { bridgeDrivers: [], device: basename(provider), driver };
+    }
+    default:
+      return undefined;
+  }
+}
+
+async function clientAt(
+  system: System,
+  adapters: readonly string[],
+  address: number,
+): Promise<Pick<KernelView, 'device' | 'driver'>> {
+  const clients = (await Promise.all(adapters.map((adapter) => kernelClients(system, adapter)))).flat();
+  const client = clients.find((one) => one.address === address);
+  return { device: client?.device, driver: client?.driver };
+}
+
+/** One line for people. */
+export function describeKernelView({ bridgeDrivers, device, driver }: KernelView): string {
+  const bridge = bridgeDrivers.length === 0 ? '' : `the bridge is with ${bridgeDrivers.join(' and ')}; `;
+  if (device === undefined) return `${bridge}knows no part at that address`;
+  return `${bridge}${driver === undefined ? 'no driver' : `driver ${driver}`} at ${device}`;
+}
