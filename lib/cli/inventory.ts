@@ -32,7 +32,6 @@ export interface LocalAdapter {
   /** What its driver calls it. */
   readonly description: string;
   readonly node: string;
-  readonly hasNode: boolean;
   readonly uri: string;
 }
 
@@ -45,6 +44,8 @@ export interface KernelMemory {
   readonly size: number | undefined;
   /** 'mac@fa,0' */
   readonly cells: readonly string[];
+  /** Its bytes. */
+  readonly file: string;
   readonly uri: string;
 }
 
@@ -105,7 +106,6 @@ export async function localAdapters(system: System): Promise<LocalAdapter[]> {
         name,
         description: (await system.read(`/sys/bus/i2c/devices/${name}/name`)) ?? '',
         node,
-        hasNode: (await system.access(node)) !== 'missing',
         uri: `i2c://${node}`,
       };
     }),
@@ -122,6 +122,7 @@ export async function kernelMemories(system: System): Promise<KernelMemory[]> {
         type: await system.read(`${device}/type`),
         size: await system.size(`${device}/nvmem`),
         cells: await system.list(`${device}/cells`),
+        file: `${device}/nvmem`,
         uri: `sysfs://${encodeURIComponent(name)}`,
       };
     }),

@@ -37,10 +37,19 @@ export async function listCommand(session: Session, options: ListCommandOptions)
     kernelMemories(system),
     server && exportedDevices({ ...server, timeoutMs: session.options.timeout, signal: session.io.signal }),
   ]);
+  const access = async (path: string, how?: 'read'): Promise<{ access: Access }> => ({
+    access: await system.access(path, how),
+  });
   session.answer({
-    bridges: bridges.map((bridge) => withoutUndefined({ ...bridge })),
-    adapters,
-    nvmem: memories.map((memory) => withoutUndefined({ ...memory })),
+    bridges: await Promise.all(
+      bridges.map(async (bridge) => withoutUndefined({ ...bridge, ...(await access(bridge.node)) })),
+    ),
+    adapters: await Promise.all(
+      adapters.map(async (adapter) => ({ ...adapter, ...(await access(adapter.node)) })),
+    ),
+    nvmem: await Promise.all(
+      memories.map(async (memory) => withoutUndefined({ ...memory, ...(await access(memory.file, 'read')) })),
+    ),
     usbip: server && exported?.map((device) => exportedFacts(server, device)),
   });
   if (session.json) return;
@@ -90,19 +99,19 @@ async function bridgeRows(system: System, bridges: readonly LocalBridge[]): Prom
 
 function adapterRows(system: System, adapters: readonly LocalAdapter[]): Promise<Row[]> {
   return Promise.all(
-    adapters.map(async ({ uri, description, node, hasNode }) => ({
-      uri,
-      about: hasNode ? description : `${description}; ${node} is missing: sudo modprobe i2c-dev`,
-      access: await system.access(node),
-    })),
+    adapters.map(async ({ uri, description, node }) => {
+      const access = await system.access(node);
+      const missing = access === 'missing' ? `; ${node} is missing: sudo modprobe i2c-dev` : '';
+      return { uri, about: `${description}${missing}`, access };
+    }),
   );
 }
 
 function memoryRows(system: System, memories: readonly KernelMemory[]): Promise<Row[]> {
   return Promise.all(
-    memories.map(async ({ uri, name, type, size, cells }) => {
+    memories.map(async ({ uri, file, type, size, cells }) => {
       const facts = [type ?? '', size === undefined ? '' : bytes(size), cellText(cells)];
-      const access = await system.access(`/sys/bus/nvmem/devices/${name}/nvmem`, 'read');
+      const access = await system.access(file, 'read');
       return { uri, about: facts.filter((fact) => fact !== '').join(', '), access };
     }),
   );

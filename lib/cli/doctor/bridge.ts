@@ -120,8 +120,9 @@ async function checkHolders(system: System, bridge: LocalBridge): Promise<Check>
 export async function checkHolding(system: System, name: string, nodes: readonly string[]): Promise<Check> {
   const { found, hidden } = await holdersOf(system, nodes);
   if (found.length === 0) {
-    const unseen =
-      hidden > 0 ? `; ${String(hidden)} processes of other users do not show (sudo nvmem doctor)` : '';
+    const others =
+      hidden === 1 ? '1 process of other users does' : `${String(hidden)} processes of other users do`;
+    const unseen = hidden === 0 ? '' : `; ${others} not show (sudo nvmem doctor)`;
     return ok(name, `no process has it open${unseen}`);
   }
   const adapter = found.find(({ node }) => node.startsWith('/dev/i2c-'));

@@ -29,9 +29,19 @@ export async function guessesFor(
 ): Promise<Guess[]> {
   const width = await widthOf(asking, address);
   if (width === 8) return [await guessNarrow(asking, address, present)];
-  if (width === 16) return [await guessWide(asking, address, present)];
+  if (width === 16 && hasRepeatedStart(asking)) return [await guessWide(asking, address, present)];
+  if (width === 16)
+    return [guess(4096, 2, [address], 'this bridge has no repeated START to look further with')];
   const why = 'it reads the same everywhere, so that neither address width nor size show';
   return [guess(256, 1, [address], why), guess(4096, 2, [address], why)];
+}
+
+/**
+ * Version 1 of the CP2112 sends a STOP between address and data (CP2112_E10): to a part that has one address byte after all,
+ * the second one would be data, and stored.
+ */
+function hasRepeatedStart({ lease }: Asking): boolean {
+  return lease.bus.identity.get('version') !== '1';
 }
 
 /**
