@@ -2,7 +2,7 @@
 import { basename, dirname, resolve } from 'node:path';
 
 import type { NvmemUri } from '../uri/uri.js';
-import { bridgesNamed, localBridges } from './inventory.js';
+import { findBridge } from '../usb/bridges.js';
 import { adaptersOfHidraw, kernelClients } from './kernel_clients.js';
 import type { System } from './system.js';
 
@@ -20,10 +20,14 @@ export interface KernelView {
 export async function kernelView(system: System, uri: NvmemUri): Promise<KernelView | undefined> {
   switch (uri.scheme) {
     case 'cp2112': {
-      const [bridge] = bridgesNamed(await localBridges(system), uri.bridge);
+      const bridge = await findBridge(uri.bridge, uri.uri, system.path('/sys')).catch(() => undefined);
       if (bridge === undefined) return undefined;
-      const drivers = [bridge.interfaceDriver, bridge.hidDriver].filter((driver) => driver !== undefined);
-      return { bridgeDrivers: drivers, ...(await clientAt(system, bridge.adapters, uri.part.address)) };
+      const drivers = bridge.interfaces.flatMap(({ driver, hidDriver }) => [driver, hidDriver]);
+      const adapters = bridge.i2c.map((node) => basename(node));
+      return {
+        bridgeDrivers: drivers.filter((driver) => driver !== undefined),
+        ...(await clientAt(system, adapters, uri.part.address)),
+      };
     }
     case 'hidraw': {
       const driver = await system.linkName(`/sys/class/hidraw/${basename(uri.path)}/device/driver`);

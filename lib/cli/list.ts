@@ -42,7 +42,7 @@ export async function listCommand(session: Session, options: ListCommandOptions)
   });
   session.answer({
     bridges: await Promise.all(
-      bridges.map(async (bridge) => withoutUndefined({ ...bridge, ...(await access(bridge.node)) })),
+      bridges.map(async (bridge) => ({ ...bridge, ...(await access(bridge.node)) })),
     ),
     adapters: await Promise.all(
       adapters.map(async (adapter) => ({ ...adapter, ...(await access(adapter.node)) })),
@@ -84,14 +84,14 @@ async function show(session: Session, groups: readonly [string, readonly Row[]][
 
 async function bridgeRows(system: System, bridges: readonly LocalBridge[]): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const bridge of bridges) {
-    const { uri, place, node, serial, interfaceDriver, hidDriver, deviceDriver } = bridge;
-    const driver = deviceDriver === 'usbip-host' ? deviceDriver : (hidDriver ?? interfaceDriver);
+  for (const { uri, path, node, serial, interfaces, hidraw } of bridges) {
+    const [face] = interfaces;
+    const driver = face?.hidDriver ?? face?.driver;
     const who = driver === undefined ? 'no driver' : `driver ${driver}`;
-    const named = serial !== undefined && !uri.endsWith(serial) ? `, serial number ${serial}` : '';
-    rows.push({ uri, about: `at ${place}${named}, ${who}`, access: await system.access(node) });
-    for (const path of bridge.hidraw) {
-      rows.push({ uri: `hidraw://${path}`, about: 'the same bridge', access: await system.access(path) });
+    const named = serial !== '' && !uri.endsWith(serial) ? `, serial number ${serial}` : '';
+    rows.push({ uri, about: `at ${path}${named}, ${who}`, access: await system.access(node) });
+    for (const one of hidraw) {
+      rows.push({ uri: `hidraw://${one}`, about: 'the same bridge', access: await system.access(one) });
     }
   }
   return rows;

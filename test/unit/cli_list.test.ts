@@ -39,14 +39,13 @@ test('a bridge, its nodes, its adapter and what at24 made of a part, as URIs to 
     bridges: [
       {
         uri: 'cp2112://0043FFF3',
-        place: '1-1',
+        path: '1-1',
         serial: '0043FFF3',
         node: '/dev/bus/usb/001/002',
         access: 'ok',
-        hidDriver: 'cp2112',
+        interfaces: [{ name: '1-1:1.0', driver: 'usbhid', hidDriver: 'cp2112' }],
         hidraw: ['/dev/hidraw0'],
-        adapters: ['i2c-0'],
-        gpiochips: ['gpiochip0'],
+        i2c: ['/dev/i2c-0'],
       },
     ],
     adapters: [{ uri: 'i2c:///dev/i2c-0', access: 'ok' }],

@@ -1,22 +1,25 @@
 /** A CP2112 on this machine: may it be opened, whose is it now, and who else uses it? */
+import { basename } from 'node:path';
+
+import { holdersOf, nameHolders } from '../../usb/holders.js';
 import { kernelClients, type KernelClient } from '../kernel_clients.js';
 import type { LocalBridge } from '../inventory.js';
 import type { System } from '../system.js';
 import { ok, problem, warning, type Check } from './check.js';
-import { describeHolders, holdersOf } from './holders.js';
 import { INSTALL_RULE } from './udev.js';
 
 export async function checkBridge(system: System, bridge: LocalBridge): Promise<Check[]> {
-  const name = `bridge ${bridge.place}`;
-  const identity = `${bridge.uri} is at ${bridge.place}`;
+  const { path, uri, serial, node, hidraw } = bridge;
+  const name = `bridge ${path}`;
+  const identity = `${uri} is at ${path}`;
   return [
-    ok(name, bridge.serial === undefined ? `${identity}, without a serial number` : identity),
-    await checkNode(system, `${name} node`, bridge.node),
-    ...(await Promise.all(bridge.hidraw.map((node) => checkNode(system, `${name} hidraw`, node)))),
-    checkDriver(bridge),
+    ok(name, serial === '' ? `${identity}, without a serial number` : identity),
+    await checkNode(system, `${name} node`, node),
+    ...(await Promise.all(hidraw.map((one) => checkNode(system, `${name} hidraw`, one)))),
+    await checkDriver(system, bridge),
     await checkClients(system, bridge),
-    await checkHolders(system, bridge),
-    ...checkPower(bridge),
+    await checkHolding(system, `${name} users`, [node, ...hidraw, ...bridge.i2c]),
+    ...(await checkPower(system, bridge)),
   ];
 }
 
@@ -47,13 +50,8 @@ async function permission(system: System, node: string): Promise<string> {
   if (owner && owner.gid !== 0 && (owner.mode & 0o060) === 0o060) {
     return `sudo usermod -aG ${owner.group ?? String(owner.gid)} ${name}, and log in again`;
   }
-  const isOurs = !node.startsWith('/dev/i2c-') || (await isBridgeAdapter(system, node));
-  return isOurs && (await system.exists('/run/udev')) ? INSTALL_RULE : `sudo chown ${name} ${node}`;
-}
-
-async function isBridgeAdapter(system: System, node: string): Promise<boolean> {
-  const adapter = node.replace(/^\/dev\//, '');
-  return ((await system.read(`/sys/bus/i2c/devices/${adapter}/name`)) ?? '').startsWith('CP2112 ');
+  const hasRule = !node.startsWith('/dev/i2c-') && (await system.exists('/run/udev'));
+  return hasRule ? INSTALL_RULE : `sudo chown ${name} ${node}`;
 }
 
 /** Who would have made a node that is missing. */
@@ -64,17 +62,19 @@ function whereFrom(node: string): string {
   return `A container has to be given it: docker run -v /dev/bus/usb:/dev/bus/usb --device-cgroup-rule='c 189:* rmw' …`;
 }
 
-function checkDriver({ place, deviceDriver, interfaceDriver, hidDriver }: LocalBridge): Check {
-  const name = `bridge ${place} driver`;
-  if (deviceDriver === 'usbip-host') {
+async function checkDriver(system: System, { path, interfaces }: LocalBridge): Promise<Check> {
+  const name = `bridge ${path} driver`;
+  // usbip-host takes the whole device; of others only the interfaces have drivers that matter.
+  if ((await system.linkName(`/sys/bus/usb/devices/${path}/driver`)) === 'usbip-host') {
     return problem(
       name,
       'it is exported over USB/IP, and cannot be opened here',
-      `sudo usbip unbind -b ${place}`,
+      `sudo usbip unbind -b ${path}`,
       'EBUSY',
     );
   }
-  switch (interfaceDriver) {
+  const { driver, hidDriver } = interfaces[0] ?? {};
+  switch (driver) {
     case undefined:
       return ok(name, 'no driver is bound: cp2112:// can have it; hidraw:// and i2c:// cannot');
     case 'usbfs':
@@ -85,14 +85,14 @@ function checkDriver({ place, deviceDriver, interfaceDriver, hidDriver }: LocalB
       );
     default: {
       const hid = hidDriver === undefined ? '' : ` (${hidDriver})`;
-      return ok(name, `${interfaceDriver}${hid} is bound; cp2112:// takes its place while it is open`);
+      return ok(name, `${driver}${hid} is bound; cp2112:// takes its place while it is open`);
     }
   }
 }
 
-async function checkClients(system: System, { place, adapters }: LocalBridge): Promise<Check> {
-  const clients = (await Promise.all(adapters.map((adapter) => kernelClients(system, adapter)))).flat();
-  return checkHeldParts(`bridge ${place} parts`, clients);
+async function checkClients(system: System, { path, i2c }: LocalBridge): Promise<Check> {
+  const clients = (await Promise.all(i2c.map((node) => kernelClients(system, basename(node))))).flat();
+  return checkHeldParts(`bridge ${path} parts`, clients);
 }
 
 /** Parts of a bus that drivers of the kernel have. */
@@ -110,41 +110,35 @@ export function checkHeldParts(name: string, clients: readonly KernelClient[]): 
   );
 }
 
-async function checkHolders(system: System, bridge: LocalBridge): Promise<Check> {
-  const { place, node, hidraw, adapters } = bridge;
-  const nodes = [node, ...hidraw, ...adapters.map((adapter) => `/dev/${adapter}`)];
-  return checkHolding(system, `bridge ${place} users`, nodes);
-}
-
 /** Who has one of the nodes open. */
 export async function checkHolding(system: System, name: string, nodes: readonly string[]): Promise<Check> {
-  const { found, hidden } = await holdersOf(system, nodes);
-  if (found.length === 0) {
-    const others =
-      hidden === 1 ? '1 process of other users does' : `${String(hidden)} processes of other users do`;
-    const unseen = hidden === 0 ? '' : `; ${others} not show (sudo nvmem doctor)`;
+  const holders = (await holdersOf(nodes, system.path('/proc'))).filter(({ pid }) => pid !== process.pid);
+  if (holders.length === 0) {
+    const unseen = system.user.uid === 0 ? '' : ', as far as this user can see (sudo nvmem doctor sees all)';
     return ok(name, `no process has it open${unseen}`);
   }
-  const adapter = found.find(({ node }) => node.startsWith('/dev/i2c-'));
-  const says = `open in ${describeHolders(found)}`;
+  const adapter = holders.find(({ node }) => node.startsWith('/dev/i2c-'));
+  const says = `open in ${nameHolders(holders)}`;
   return warning(
     name,
     adapter === undefined
       ? says
-      : `${says}; while ${adapter.node} is open, unplugging the bridge leaves the kernel waiting`,
-    `ps -p ${[...new Set(found.map(({ pid }) => pid))].join(',')} -o pid,user,args`,
+      : `${says}; while ${adapter.node} is open, unplugging its bridge leaves the kernel waiting`,
+    `ps -p ${[...new Set(holders.map(({ pid }) => pid))].join(',')} -o pid,user,args`,
   );
 }
 
-function checkPower({ place, power }: LocalBridge): Check[] {
-  const name = `bridge ${place} power`;
+async function checkPower(system: System, { path }: LocalBridge): Promise<Check[]> {
+  const name = `bridge ${path} power`;
+  const file = `/sys/bus/usb/devices/${path}/power/control`;
+  const power = await system.read(file);
   if (power === undefined) return [];
   if (power !== 'auto') return [ok(name, 'autosuspend is off')];
   return [
     warning(
       name,
       'autosuspend is on: the kernel may put it to sleep while nobody has it open',
-      `echo on | sudo tee /sys/bus/usb/devices/${place}/power/control`,
+      `echo on | sudo tee ${file}`,
     ),
   ];
 }

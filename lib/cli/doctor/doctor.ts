@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { entryOf } from '../../core/errors.js';
+import { udevRules } from '../../usb/udev.js';
 import { CliError, CommandFailure, withoutUndefined } from '../failure.js';
 import { localBridges } from '../inventory.js';
 import { writeOut } from '../io.js';
@@ -13,7 +14,7 @@ import { ok, type Check } from './check.js';
 import { checkAddon, checkNode, checkUsb } from './machine.js';
 import { checkModules } from './modules.js';
 import { checkTarget } from './target.js';
-import { checkUdevRule, udevRule } from './udev.js';
+import { checkUdevRule } from './udev.js';
 
 export interface DoctorCommandOptions {
   readonly printUdev?: boolean;
@@ -25,8 +26,8 @@ export async function doctorCommand(
   { printUdev = false }: DoctorCommandOptions,
 ): Promise<void> {
   if (printUdev) {
-    session.answer({ udev: udevRule() });
-    if (!session.json) await writeOut(session.io.stdout, udevRule());
+    session.answer({ udev: udevRules() });
+    if (!session.json) await writeOut(session.io.stdout, udevRules());
     return;
   }
   const checks = await allChecks(session, uri);

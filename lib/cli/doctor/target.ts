@@ -1,11 +1,12 @@
 /** What a URI needs, looked at from the outside first, and then by opening it. */
 import { NvmemError } from '../../core/errors.js';
 import { open } from '../../open/open.js';
+import { findBridge } from '../../usb/bridges.js';
 import { exportedDevices } from '../../usbip/devlist.js';
-import { parseUri, type BusUri, type NvmemUri, type SysfsUri } from '../../uri/uri.js';
+import { parseUri, type BusUri, type Cp2112Uri, type NvmemUri, type SysfsUri } from '../../uri/uri.js';
 import { describeFailure } from '../failure.js';
 import { adaptersOfHidraw, kernelClients } from '../kernel_clients.js';
-import { bridgesNamed, localBridges } from '../inventory.js';
+import { localBridges } from '../inventory.js';
 import type { Session } from '../session.js';
 import type { System } from '../system.js';
 import { checkBridge, checkHeldParts, checkHolding, checkNode } from './bridge.js';
@@ -27,11 +28,7 @@ async function outside(session: Session, uri: NvmemUri): Promise<Check[]> {
   const modules = await checkModules(system, uri.scheme);
   switch (uri.scheme) {
     case 'cp2112':
-      return [
-        await checkUsb(system),
-        await checkUdevRule(system),
-        ...(await checkLocalBridge(system, uri.bridge)),
-      ];
+      return [await checkUsb(system), await checkUdevRule(system), ...(await checkLocalBridge(system, uri))];
     case 'hidraw':
       return [await checkUdevRule(system), ...modules, ...(await checkHidraw(system, uri.path))];
     case 'i2c':
@@ -45,18 +42,14 @@ async function outside(session: Session, uri: NvmemUri): Promise<Check[]> {
   }
 }
 
-async function checkLocalBridge(system: System, wanted: string): Promise<Check[]> {
-  const name = 'bridge';
-  const matching = bridgesNamed(await localBridges(system), wanted);
-  const [first] = matching;
-  if (matching.length === 1 && first) return checkBridge(system, first);
-  if (first) {
-    const places = matching.map(({ place }) => place).join(', ');
-    return [problem(name, `the URI fits several bridges: ${places}`, 'Name one: cp2112://PLACE/….', 'EBUSY')];
+async function checkLocalBridge(system: System, { bridge, uri }: Cp2112Uri): Promise<Check[]> {
+  try {
+    const { path } = await findBridge(bridge, uri, system.path('/sys'));
+    const found = (await localBridges(system)).find((one) => one.path === path);
+    return found === undefined ? [] : await checkBridge(system, found);
+  } catch (error) {
+    return [failure('bridge', error)];
   }
-  const what =
-    wanted === '' ? 'no CP2112 (10c4:ea90) is plugged in here' : `no CP2112 ${wanted} is plugged in here`;
-  return [problem(name, what, 'Plug it in, or look at nvmem list.', 'ENOENT')];
 }
 
 async function checkHidraw(system: System, path: string): Promise<Check[]> {

@@ -1,13 +1,11 @@
 /** The udev rule that this package ships, and whether one like it is installed. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename } from 'node:path';
 
+import { UDEV_RULES_FILE, udevRules } from '../../usb/udev.js';
 import type { System } from '../system.js';
 import { ok, warning, type Check } from './check.js';
 
-const FILE = '60-nvmem-cp2112.rules';
-/** Beside lib/ as well as beside dist/. */
-const SHIPPED = join(__dirname, '..', '..', '..', 'udev', FILE);
+const FILE = basename(UDEV_RULES_FILE);
 /** udev(7), in order of precedence. */
 const DIRECTORIES = [
   '/etc/udev/rules.d',
@@ -20,10 +18,6 @@ const DIRECTORIES = [
 export const INSTALL_RULE =
   `nvmem doctor --print-udev | sudo tee /etc/udev/rules.d/${FILE} && ` +
   'sudo udevadm control --reload && sudo udevadm trigger';
-
-export function udevRule(): string {
-  return readFileSync(SHIPPED, 'utf8');
-}
 
 export async function checkUdevRule(system: System): Promise<Check> {
   const name = 'udev rule';
@@ -45,7 +39,7 @@ async function findRule(system: System): Promise<{ path: string; isOurs: boolean
       const path = `${directory}/${file}`;
       const text = await system.read(path);
       if (text === undefined || !/^[^#\n]*10c4.*ea90/im.test(text)) continue;
-      return { path, isOurs: text === udevRule().trim() };
+      return { path, isOurs: text === udevRules().trim() };
     }
   }
   return undefined;
