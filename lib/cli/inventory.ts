@@ -1,4 +1,5 @@
 /** What sysfs tells of bridges, adapters and nvmem devices, with their URIs. Nothing is opened. */
+import { listAdapters, type I2cAdapter } from '../i2c/adapters.js';
 import { listBridges, type UsbBridge } from '../usb/bridges.js';
 import type { System } from './system.js';
 
@@ -9,12 +10,10 @@ export interface LocalBridge extends UsbBridge {
 }
 
 /** An I2C adapter of the kernel. */
-export interface LocalAdapter {
-  /** 'i2c-7' */
-  readonly name: string;
-  /** What its driver calls it. */
-  readonly description: string;
-  readonly node: string;
+export interface LocalAdapter extends I2cAdapter {
+  /** Where its node is, or would be with i2c-dev: '/dev/i2c-1'. */
+  readonly path: string;
+  /** Of its bus. */
   readonly uri: string;
 }
 
@@ -42,18 +41,11 @@ export async function localBridges(system: System): Promise<LocalBridge[]> {
 }
 
 export async function localAdapters(system: System): Promise<LocalAdapter[]> {
-  const names = (await system.list('/sys/bus/i2c/devices')).filter((name) => /^i2c-[0-9]+$/.test(name));
-  return Promise.all(
-    names.map(async (name) => {
-      const node = `/dev/${name}`;
-      return {
-        name,
-        description: (await system.read(`/sys/bus/i2c/devices/${name}/name`)) ?? '',
-        node,
-        uri: `i2c://${node}`,
-      };
-    }),
-  );
+  const adapters = await listAdapters({ sysfs: system.path('/sys') });
+  return adapters.map((adapter) => {
+    const path = `/dev/i2c-${String(adapter.number)}`;
+    return { ...adapter, path, uri: `i2c://${path}` };
+  });
 }
 
 export async function kernelMemories(system: System): Promise<KernelMemory[]> {

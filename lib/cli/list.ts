@@ -45,7 +45,7 @@ export async function listCommand(session: Session, options: ListCommandOptions)
       bridges.map(async (bridge) => ({ ...bridge, ...(await access(bridge.node)) })),
     ),
     adapters: await Promise.all(
-      adapters.map(async (adapter) => ({ ...adapter, ...(await access(adapter.node)) })),
+      adapters.map(async (adapter) => withoutUndefined({ ...adapter, ...(await access(adapter.path)) })),
     ),
     nvmem: await Promise.all(
       memories.map(async (memory) => withoutUndefined({ ...memory, ...(await access(memory.file, 'read')) })),
@@ -99,10 +99,9 @@ async function bridgeRows(system: System, bridges: readonly LocalBridge[]): Prom
 
 function adapterRows(system: System, adapters: readonly LocalAdapter[]): Promise<Row[]> {
   return Promise.all(
-    adapters.map(async ({ uri, description, node }) => {
-      const access = await system.access(node);
-      const missing = access === 'missing' ? `; ${node} is missing: sudo modprobe i2c-dev` : '';
-      return { uri, about: `${description}${missing}`, access };
+    adapters.map(async ({ uri, name, path, node }) => {
+      const missing = node === undefined ? `; ${path} is missing: sudo modprobe i2c-dev` : '';
+      return { uri, about: `${name}${missing}`, access: await system.access(path) };
     }),
   );
 }

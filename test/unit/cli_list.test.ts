@@ -48,7 +48,9 @@ test('a bridge, its nodes, its adapter and what at24 made of a part, as URIs to 
         i2c: ['/dev/i2c-0'],
       },
     ],
-    adapters: [{ uri: 'i2c:///dev/i2c-0', access: 'ok' }],
+    adapters: [
+      { number: 0, node: '/dev/i2c-0', usb: { path: '1-1' }, uri: 'i2c:///dev/i2c-0', access: 'ok' },
+    ],
     nvmem: [{ uri: 'sysfs://0-00501', type: 'EEPROM', size: 256, cells: ['mac@fa,0'], access: 'ok' }],
   });
   expect(document).not.toHaveProperty('usbip');
@@ -99,7 +101,7 @@ test('an adapter without a node names the module that is missing', async () => {
 test('adapters are in the order of their numbers', async () => {
   for (const n of [10, 9, 1]) machine.add({ [`/sys/bus/i2c/devices/i2c-${String(n)}/name`]: 'x' });
   const { document } = await jsonOn(machine.system(), ['list']);
-  expect(document['adapters']).toMatchObject([{ name: 'i2c-1' }, { name: 'i2c-9' }, { name: 'i2c-10' }]);
+  expect(document['adapters']).toMatchObject([{ number: 1 }, { number: 9 }, { number: 10 }]);
 });
 
 test('a machine with nothing is told what to do next', async () => {

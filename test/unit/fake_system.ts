@@ -80,6 +80,7 @@ export function bridgeEntries({
     [`${hid}/hidraw/hidraw${n}/dev`]: '246:0',
     [`${hid}/gpiochip${n}/dev`]: '254:0',
     [`${hid}/i2c-${n}/name`]: `CP2112 SMBus Bridge on hidraw${n}`,
+    [`${hid}/i2c-${n}/i2c-dev/i2c-${n}/dev`]: `89:${n}`,
     [`/sys/class/hidraw/hidraw${n}/device`]: { link: hid },
     [`/sys/bus/i2c/devices/i2c-${n}`]: { link: `${hid}/i2c-${n}` },
     '/sys/bus/usb/drivers/usb': FOLDER,

@@ -1,4 +1,7 @@
 /** `nvmem scan`: who answers on an I2C bus, and how to open it. */
+import { basename } from 'node:path';
+
+import { scanAddresses, type ScannedAddress } from '../../i2c/adapters.js';
 import { leaseBus } from '../../open/bus_pool.js';
 import { parseBusUri, type WholeBusUri } from '../../uri/bus_uri.js';
 import { adaptersOfHidraw, kernelClients, type KernelClient } from '../kernel_clients.js';
@@ -32,20 +35,19 @@ interface Found {
 
 export async function scanCommand(session: Session, uri: string, options: ScanCommandOptions): Promise<void> {
   const bus = parseBusUri(uri);
-  const asked = options.all === true ? ALL : EEPROMS;
-  const clients = await clientsOf(session, bus);
-  const held = clients.filter(({ driver }) => driver !== undefined);
+  const all = options.all === true;
+  const asked = all ? ALL : EEPROMS;
+  const held = await heldParts(session, bus);
   const free = asked.filter((address) => !held.some((client) => client.address === address));
-  const lease = await leaseBus(
-    bus.part(free[0] ?? 0x50, 'chip=24c01'),
-    session.options.timeout ?? OPEN_TIMEOUT_MS,
-  ).catch((error: unknown) => {
+  const timeoutMs = session.options.timeout ?? OPEN_TIMEOUT_MS;
+  const lease = await leaseBus(bus.part(free[0] ?? 0x50, 'chip=24c01'), timeoutMs).catch((error: unknown) => {
     throw new CommandFailure(error, { uri });
   });
   try {
     const asking: Asking = { lease, uri, limits: session.limits };
-    const present = await whoAnswers(session, asking, free);
-    const found = await describeAll(asking, present);
+    const presence = await whoAnswers(session, asking, bus, free);
+    const answering = free.filter((address) => presence.get(address) === 'answers');
+    const found = await describeAll(asking, new Set(answering));
     session.answer({
       uri,
       bus: Object.fromEntries(lease.bus.identity),
@@ -55,11 +57,11 @@ export async function scanCommand(session: Session, uri: string, options: ScanCo
     });
     if (session.json) return;
     await session.say(`${lease.source.what}:\n`);
-    for (const line of map(session, asked, present, held)) await session.say(line);
+    for (const line of map(session, asked, presence, held)) await session.say(line);
     for (const line of [...foundLines(session, bus, found), ...heldLines(session, held)]) {
       await session.say(line);
     }
-    if (found.length === 0 && held.length === 0) await session.say(`\n${nobody(options.all === true)}`);
+    if (found.length === 0 && held.length === 0) await session.say(`\n${nobody(all)}`);
   } catch (error) {
     throw error instanceof CommandFailure ? error : new CommandFailure(error, { uri });
   } finally {
@@ -67,23 +69,39 @@ export async function scanCommand(session: Session, uri: string, options: ScanCo
   }
 }
 
+/** Who was found at an address: somebody, or a driver of the kernel. */
+type Presence = ReadonlyMap<number, 'answers' | 'driver'>;
+
 async function whoAnswers(
   session: Session,
   asking: Asking,
+  bus: WholeBusUri,
   asked: readonly number[],
-): Promise<ReadonlySet<number>> {
+): Promise<Presence> {
+  const presence = new Map<number, 'answers' | 'driver'>();
+  const byKernel = await askAdapter(bus);
+  for (const [address, state] of byKernel) if (state !== 'silent') presence.set(address, state);
+  const rest = asked.filter((address) => !byKernel.has(address));
   const progress = new Progress(session.io, 'asking');
-  const present = new Set<number>();
   try {
-    let done = 0;
-    for (const address of asked) {
-      if (await answersAt(asking, address)) present.add(address);
-      progress.update(++done, asked.length);
+    for (const [done, address] of rest.entries()) {
+      if (await answersAt(asking, address)) presence.set(address, 'answers');
+      progress.update(done + 1, rest.length);
     }
   } finally {
     progress.end();
   }
-  return present;
+  return presence;
+}
+
+/** An adapter of the kernel can read a byte without sending a word address first. Of other buses nothing comes. */
+async function askAdapter(bus: WholeBusUri): Promise<Map<number, ScannedAddress['state']>> {
+  const parsed = bus.part(0x50, 'chip=24c01');
+  const number = parsed.scheme === 'i2c' ? /^\/dev\/i2c-([0-9]+)$/.exec(parsed.path)?.[1] : undefined;
+  if (parsed.scheme !== 'i2c' || number === undefined) return new Map();
+  const scanned = await scanAddresses(Number(number));
+  const isAsked = ({ state }: ScannedAddress): boolean => state !== 'driver' || !parsed.force;
+  return new Map(scanned.filter(isAsked).map(({ address, state }) => [address, state]));
 }
 
 async function describeAll(asking: Asking, present: ReadonlySet<number>): Promise<Found[]> {
@@ -107,16 +125,14 @@ async function describeAll(asking: Asking, present: ReadonlySet<number>): Promis
   return found;
 }
 
-/** Addresses that drivers of the kernel have, as far as this machine's kernel has the bus. */
-async function clientsOf(session: Session, bus: WholeBusUri): Promise<KernelClient[]> {
-  const { system } = session;
+/** Parts that drivers of the kernel have, as far as this machine's kernel has the bus. */
+async function heldParts({ system }: Session, bus: WholeBusUri): Promise<KernelClient[]> {
   const parsed = bus.part(0x50, 'chip=24c01');
   if ((parsed.scheme !== 'i2c' && parsed.scheme !== 'hidraw') || parsed.force) return [];
   const adapters =
-    parsed.scheme === 'i2c'
-      ? [parsed.path.replace(/^.*\//, '')]
-      : await adaptersOfHidraw(system, parsed.path);
-  return (await Promise.all(adapters.map((adapter) => kernelClients(system, adapter)))).flat();
+    parsed.scheme === 'i2c' ? [basename(parsed.path)] : await adaptersOfHidraw(system, parsed.path);
+  const clients = (await Promise.all(adapters.map((adapter) => kernelClients(system, adapter)))).flat();
+  return clients.filter(({ driver }) => driver !== undefined);
 }
 
 function foundFacts(bus: WholeBusUri, { address, guesses, note }: Found): Record<string, unknown> {
@@ -138,7 +154,7 @@ function foundFacts(bus: WholeBusUri, { address, guesses, note }: Found): Record
 function map(
   { colors }: Session,
   asked: readonly number[],
-  present: ReadonlySet<number>,
+  presence: Presence,
   held: readonly KernelClient[],
 ): string[] {
   const heading = Array.from({ length: 16 }, (_, i) => i.toString(16).padStart(2)).join(' ');
@@ -147,8 +163,9 @@ function map(
     colors.dim(`    ${heading}`),
     ...rows.map((row) => {
       const cells = addresses(row << 4, (row << 4) + 15).map((address) => {
-        if (present.has(address)) return colors.green(hex(address));
-        if (held.some((client) => client.address === address)) return colors.yellow('UU');
+        if (presence.get(address) === 'answers') return colors.green(hex(address));
+        const isHeld = held.some((client) => client.address === address);
+        if (isHeld || presence.has(address)) return colors.yellow('UU');
         return asked.includes(address) ? colors.dim('--') : '  ';
       });
       return `${colors.dim(`${row.toString(16)}0:`)} ${cells.join(' ')}`.trimEnd();
