@@ -64,7 +64,9 @@ async function clientAt(
 
 /** One line for people. */
 export function describeKernelView({ bridgeDrivers, device, driver }: KernelView): string {
-  const bridge = bridgeDrivers.length === 0 ? '' : `the bridge is with ${bridgeDrivers.join(' and ')}; `;
-  if (device === undefined) return `${bridge}knows no part at that address`;
-  return `${bridge}${driver === undefined ? 'no driver' : `driver ${driver}`} at ${device}`;
+  const part =
+    device === undefined
+      ? 'nothing declared at that address'
+      : `${device} with ${driver === undefined ? 'no driver' : `driver ${driver}`}`;
+  return bridgeDrivers.length === 0 ? part : `${part}; bridge with ${bridgeDrivers.join(' and ')}`;
 }

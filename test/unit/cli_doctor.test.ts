@@ -252,6 +252,17 @@ describe('a URI', () => {
     expect(find(beside, 'parts').status).toBe('warning');
   });
 
+  test("a bridge is not taken from the kernel's drivers to see whether it opens", async () => {
+    machine.add({ ...bridgeEntries(), ...at24Entries() });
+    const examined = await doctor(['cp2112:///0x52?chip=24c02']);
+    expect(examined.status).toBe(0);
+    expect(find(examined, 'open')).toMatchObject({
+      status: 'warning',
+      says: expect.stringContaining('not tried'),
+      remedy: "nvmem info 'cp2112:///0x52?chip=24c02'",
+    });
+  });
+
   test("an adapter whose group may: join it, and no rule of ours for other people's adapters", async () => {
     machine.add({ '/dev/i2c-1': '', '/sys/module/i2c_dev': FOLDER });
     machine.denied.add('/dev/i2c-1');

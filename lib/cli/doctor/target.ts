@@ -19,8 +19,17 @@ import { checkUdevRule } from './udev.js';
 export async function checkTarget(session: Session, uri: string): Promise<Check[]> {
   const parsed = parseUri(uri);
   const before = await outside(session, parsed);
-  const hasProblem = before.some(({ status }) => status === 'problem');
-  return [...before, ...(hasProblem ? [] : await inside(session, parsed))];
+  if (before.some(({ status }) => status === 'problem')) return before;
+  // With the bridge the kernel's drivers would lose their parts, and nobody asked for that.
+  const isShared = before.some(({ name, status }) => status === 'warning' && name.endsWith(' parts'));
+  if (parsed.scheme === 'cp2112' && isShared) {
+    const remedy = `nvmem info '${uri}'`;
+    return [
+      ...before,
+      warning('open', 'not tried: it would take the bridge from drivers of the kernel', remedy),
+    ];
+  }
+  return [...before, ...(await inside(session, parsed))];
 }
 
 async function outside(session: Session, uri: NvmemUri): Promise<Check[]> {

@@ -10,6 +10,7 @@ import { stressChecks } from './stress.mjs';
 import { Station } from './station.mjs';
 import { suspects } from './tasks.mjs';
 import { timeChecks } from './times.mjs';
+import { toolChecks } from './tools.mjs';
 import { unplugChecks } from './unplug.mjs';
 import { basicChecks } from './basics.mjs';
 
@@ -41,6 +42,7 @@ console.log(
 const station = new Station({ cli, scratch, out, image: bytes(seed, 32768) });
 try {
   await basicChecks(report, station, log, seed);
+  await toolChecks(report, station);
   await unplugChecks(report, station, log);
   await stressChecks(report, station, log, seed);
   await timeChecks(report, station, log);
