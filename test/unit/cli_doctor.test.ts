@@ -245,7 +245,10 @@ describe('a URI', () => {
     machine.add({ ...bridgeEntries(), ...at24Entries(), '/sys/module/i2c_dev': FOLDER });
     const examined = await doctor(['i2c:///dev/i2c-0/0x50?chip=24c02']);
     expect(examined).toMatchObject({ status: 6, error: { code: 'EBUSY' } });
-    expect(find(examined, 'parts').says).toBe("the kernel's driver at24 has the part at 0x50 (0-0050)");
+    expect(find(examined, 'parts')).toMatchObject({
+      says: expect.stringContaining("the kernel's driver at24 has the part at 0x50 (0-0050)"),
+      remedy: 'echo 0-0050 | sudo tee /sys/bus/i2c/drivers/at24/unbind',
+    });
     const forced = await doctor(['i2c:///dev/i2c-0/0x50?chip=24c02&force=1']);
     expect(find(forced, 'parts').status).toBe('warning');
     const beside = await doctor(['i2c:///dev/i2c-0/0x51?chip=24c02']);

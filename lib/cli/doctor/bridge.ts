@@ -103,11 +103,12 @@ export function checkHeldParts(name: string, clients: readonly KernelClient[]): 
   const list = held.map(
     ({ address, driver, device }) => `0x${address.toString(16)} (${driver ?? ''}, ${device})`,
   );
-  return warning(
-    name,
-    `drivers of the kernel have parts behind it: ${list.join(', ')}`,
-    `echo ${first.device} | sudo tee /sys/bus/i2c/drivers/${first.driver ?? ''}/unbind`,
-  );
+  return warning(name, `drivers of the kernel have parts behind it: ${list.join(', ')}`, unbind(first));
+}
+
+/** Takes a driver of the kernel off a part. */
+export function unbind({ device, driver = '' }: KernelClient): string {
+  return `echo ${device} | sudo tee /sys/bus/i2c/drivers/${driver}/unbind`;
 }
 
 /** Who has one of the nodes open. */

@@ -84,9 +84,12 @@ async function show(session: Session, checks: readonly Check[]): Promise<void> {
     const [first = '', ...rest] = wrap(says, Math.max(width - indent.length, 24));
     await session.say(`${paint[status](status.padEnd(7))}  ${name.padEnd(label)}  ${first}`);
     for (const line of rest) await session.say(`${indent}${line}`);
-    // A command is not broken: it is there to be pasted.
     if (remedy === undefined) continue;
-    await session.say(`${arrow} ${told.has(remedy) ? 'the same' : remedy}`);
+    const text = told.has(remedy) ? 'the same' : remedy;
+    // A sentence is wrapped; a command is not broken, because it is there to be pasted.
+    const [begin = '', ...more] = text.endsWith('.') ? wrap(text, Math.max(width - 11, 24)) : [text];
+    await session.say(`${arrow} ${begin}`);
+    for (const line of more) await session.say(`${' '.repeat(11)}${line}`);
     told.add(remedy);
   }
 }

@@ -37,7 +37,7 @@ export async function checkUsb(system: System): Promise<Check> {
     return warning(
       name,
       'this machine has no USB: no /sys/bus/usb and no /dev/bus/usb',
-      'Reach a bridge of another machine: nvmem list --usbip HOST. For a try without one: nvmem rig',
+      'Reach a bridge of another machine: nvmem list --usbip HOST. For a try without one: nvmem rig.',
     );
   }
   const container = await containerOf(system);

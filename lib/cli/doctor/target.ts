@@ -9,7 +9,7 @@ import { adaptersOfHidraw, kernelClients } from '../kernel_clients.js';
 import { localBridges } from '../inventory.js';
 import type { Session } from '../session.js';
 import type { System } from '../system.js';
-import { checkBridge, checkHeldParts, checkHolding, checkNode } from './bridge.js';
+import { checkBridge, checkHeldParts, checkHolding, checkNode, unbind } from './bridge.js';
 import { ok, problem, warning, type Check } from './check.js';
 import { checkUsb } from './machine.js';
 import { checkModules } from './modules.js';
@@ -78,14 +78,13 @@ async function checkAdapter(system: System, path: string, address: number, force
   const checks = [node, await checkHolding(system, 'users', [path])];
   if (own === undefined || force) return [...checks, held];
   const at = `0x${address.toString(16)}`;
+  const instead = own.driver === 'at24' ? '; nvmem list shows it as sysfs://' : '';
   return [
     ...checks,
     problem(
       'parts',
-      `the kernel's driver ${own.driver ?? ''} has the part at ${at} (${own.device})`,
-      own.driver === 'at24'
-        ? `Use what the driver offers (nvmem list shows it as sysfs://), or: ${held.remedy ?? ''}`
-        : (held.remedy ?? ''),
+      `the kernel's driver ${own.driver ?? ''} has the part at ${at} (${own.device})${instead}`,
+      unbind(own),
       'EBUSY',
     ),
   ];

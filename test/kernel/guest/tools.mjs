@@ -1,5 +1,6 @@
 // list, scan and doctor, on what a real kernel shows of a bridge.
 import { run } from '../harness/process.mjs';
+import { adapterComes } from './i2c.mjs';
 
 export async function toolChecks(report, station) {
   const nvmem = async (status, ...args) => {
@@ -35,7 +36,7 @@ export async function toolChecks(report, station) {
     },
   );
 
-  await report.check('nvmem scan i2c:// sees what at24 does not have', { limitMs: 90_000 }, async () => {
+  await report.check('nvmem scan i2c:// leaves at24 its parts', { limitMs: 90_000 }, async () => {
     const adapter = await station.adapter();
     await station.at24(adapter, '24c02', 0x50);
     const { kernel, found } = await nvmem(0, 'scan', `i2c:///dev/i2c-${adapter}`);
@@ -48,15 +49,37 @@ export async function toolChecks(report, station) {
     );
   });
 
-  await report.check('nvmem doctor sees at24 and who holds the adapter', { limitMs: 60_000 }, async () => {
-    const adapter = await station.adapter();
-    await station.at24(adapter, '24c02', 0x50);
-    const { checks } = await nvmem(0, 'doctor');
-    const problems = checks.filter(({ status }) => status === 'problem');
-    expect(problems.length === 0, 'no problem', problems);
-    const parts = checks.find(({ name }) => /^bridge .* parts$/.test(name));
-    expect(parts.status === 'warning' && /0x50 \(at24,/.test(parts.says), 'the part of at24', parts);
-    const refused = await nvmem(6, 'doctor', `i2c:///dev/i2c-${adapter}/0x50?chip=24c02`);
-    expect(refused.error.code === 'EBUSY', 'the address of at24', refused.error);
-  });
+  await report.check(
+    'nvmem doctor finds no problem, and the parts of at24',
+    { limitMs: 60_000 },
+    async () => {
+      const adapter = await station.adapter();
+      await station.at24(adapter, '24c02', 0x50);
+      const { checks } = await nvmem(0, 'doctor');
+      const problems = checks.filter(({ status }) => status === 'problem');
+      expect(problems.length === 0, 'no problem', problems);
+      const parts = checks.find(({ name }) => /^bridge .* parts$/.test(name));
+      expect(parts.status === 'warning' && /0x50 \(at24,/.test(parts.says), 'the part of at24', parts);
+      const refused = await nvmem(6, 'doctor', `i2c:///dev/i2c-${adapter}/0x50?chip=24c02`);
+      expect(refused.error.code === 'EBUSY', 'the address of at24', refused.error);
+    },
+  );
+
+  await report.check(
+    'nvmem scan cp2112:// tells both parts, and the adapter comes back',
+    { limitMs: 90_000 },
+    async () => {
+      await station.adapter();
+      const { found } = await nvmem(0, 'scan', 'cp2112://');
+      const told = found.map(
+        ({ address, proposals }) => `${address} ${proposals.map(({ chip }) => chip).join(' or ')}`,
+      );
+      expect(
+        told.some((one) => one === '82 24c256') && told.some((one) => one.startsWith('80 24c02')),
+        'both parts',
+        told,
+      );
+      await adapterComes();
+    },
+  );
 }
