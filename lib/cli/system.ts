@@ -12,11 +12,15 @@ export interface Identity {
   readonly name: string;
 }
 
-/** Whom a node belongs to, as far as groups go. */
-export interface Owner {
+export interface Ownership {
+  /** Permission bits. */
   readonly mode: number;
   readonly gid: number;
-  /** Its name, where the group file knows it. */
+}
+
+/** Whom a node belongs to, as far as groups go. */
+export interface Owner extends Ownership {
+  /** Name of the group, where the group file knows it. */
   readonly group: string | undefined;
 }
 
@@ -75,17 +79,21 @@ export class System {
     }
   }
 
-  /** Permission bits and owner of a node; undefined where there is none. */
+  /** Whom a node belongs to; undefined where there is none. */
   async owner(path: string): Promise<Owner | undefined> {
     try {
-      const { mode, gid } = await stat(this.path(path));
-      const line = ((await this.read('/etc/group')) ?? '')
-        .split('\n')
-        .find((one) => one.split(':')[2] === String(gid));
-      return { mode: mode & 0o777, gid, group: line?.split(':')[0] };
+      const { mode, gid } = await this.ownership(path);
+      const groups = ((await this.read('/etc/group')) ?? '').split('\n').map((line) => line.split(':'));
+      return { mode, gid, group: groups.find((fields) => fields[2] === String(gid))?.[0] };
     } catch {
       return undefined;
     }
+  }
+
+  /** @throws where there is no such node */
+  protected async ownership(path: string): Promise<Ownership> {
+    const { mode, gid } = await stat(this.path(path));
+    return { mode: mode & 0o777, gid };
   }
 
   /** What a symbolic link says; undefined where there is none. */

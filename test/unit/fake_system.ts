@@ -1,20 +1,38 @@
 /** A machine laid out in a folder: what sysfs, /dev and /proc would say. */
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 
-import { System } from '../../lib/cli/system.js';
+import { System, type Identity, type Ownership } from '../../lib/cli/system.js';
 
 /** A file's text, a folder, or a link to what another path of the tree is. */
 export type Entry = string | { readonly folder: true } | { readonly link: string };
 
 export const FOLDER = { folder: true } as const;
 
+/** Changing a file's group takes a root, which not everybody is who runs the tests. */
+class OwnedSystem extends System {
+  constructor(
+    root: string,
+    user: Identity,
+    askAccess: (path: string, mode: number) => Promise<void>,
+    readonly owners: ReadonlyMap<string, Ownership>,
+  ) {
+    super(root, user, askAccess);
+  }
+
+  protected override ownership(path: string): Promise<Ownership> {
+    const owner = this.owners.get(path);
+    return owner ? Promise.resolve(owner) : super.ownership(path);
+  }
+}
+
 export class FakeMachine {
   readonly root = mkdtempSync(join(tmpdir(), 'nvmem-machine-'));
   /** Paths that access(2) refuses: the tests run as root, to whom nothing is refused. */
   readonly denied = new Set<string>();
+  readonly owners = new Map<string, Ownership>();
 
   constructor(entries: Readonly<Record<string, Entry>> = {}) {
     this.add(entries);
@@ -35,19 +53,19 @@ export class FakeMachine {
     }
   }
 
-  /** Whose a node is, and with which permissions: the tests run as root, who may say so. */
+  /** Whose a node is, and with which permissions. */
   give(path: string, gid: number, mode: number): void {
-    chownSync(join(this.root, path), 0, gid);
-    chmodSync(join(this.root, path), mode);
+    this.owners.set(path, { gid, mode });
   }
 
   system(user = { uid: 1000, name: 'alice' }): System {
-    return new System(this.root, user, async (path, mode) => {
+    const askAccess = async (path: string, mode: number): Promise<void> => {
       await access(path, mode);
       if (this.denied.has(path.slice(this.root.length))) {
         throw Object.assign(new Error('EACCES'), { code: 'EACCES' });
       }
-    });
+    };
+    return new OwnedSystem(this.root, user, askAccess, this.owners);
   }
 
   remove(): void {
