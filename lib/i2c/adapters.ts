@@ -156,9 +156,7 @@ export async function scanAddresses(number: number, options: ScanOptions = {}): 
   checkString('options.sysfs', sysfs);
   const i2cBus = loadI2cBus('a scan');
   const found: ScannedAddress[] = [];
-  const bus = await i2cBus.openPromisified(number).catch((cause: unknown) => {
-    throw scanError(cause, number);
-  });
+  const bus = await i2cBus.openPromisified(number);
   try {
     for (const [low, high] of READABLE) {
       for (let address = Math.max(low, first); address <= Math.min(high, last); address++) {
@@ -180,12 +178,15 @@ export async function scanAddresses(number: number, options: ScanOptions = {}): 
   return found;
 }
 
+/** What drivers say of an address that is not acknowledged: hid-cp2112 ETIMEDOUT, i2c-stub ENODEV. */
+const SILENT = new Set<unknown>(['ENXIO', 'EREMOTEIO', 'EIO', 'ETIMEDOUT', 'ENODEV']);
+
 /** A driver behind a multiplexer is not in the adapter's own folder, and shows as EBUSY. */
 function silentOr(cause: unknown, number: number): 'silent' | 'driver' {
   const { code } = cause as { code?: unknown };
   if (code === 'EBUSY') return 'driver';
-  // ENODEV is not among them: i2c-stub says that of an empty address.
-  if (code === 'ESHUTDOWN' || code === 'EPIPE' || code === 'EACCES') throw scanError(cause, number);
+  // i2c-bus opens the node at the first transfer, so this is also where it is not there.
+  if (!SILENT.has(code)) throw scanError(cause, number);
   return 'silent';
 }
 
