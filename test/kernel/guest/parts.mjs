@@ -5,6 +5,7 @@ import { hidrawChecks } from './hidraw.mjs';
 import { i2cTransportChecks } from './i2c_transport.mjs';
 import { stressChecks } from './stress.mjs';
 import { timeChecks } from './times.mjs';
+import { toolChecks } from './tools.mjs';
 import { unplugChecks } from './unplug.mjs';
 import { usbChecks, usbTimes } from './usb.mjs';
 
@@ -13,6 +14,7 @@ export const parts = {
   /** The kernel's drivers take the bench for a CP2112. */
   async bench({ report, station, log, seed, adapter }) {
     await basicChecks(report, station, log, seed, adapter);
+    await toolChecks(report, station);
     await unplugChecks(report, station, log);
     await stressChecks(report, station, log, seed);
   },
