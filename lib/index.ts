@@ -35,5 +35,5 @@ export { open, OpenDevice } from './open/open.js';
 export type { OpenOptions } from './open/open.js';
 export { parseUri } from './uri/uri.js';
 export type { FileUri, MemUri, NvmemUri, PartUri, UsbipUri } from './uri/uri.js';
-export { at24Chips, findChip } from './at24/chips.js';
-export type { At24Chip } from './at24/chips.js';
+export { at24Chips, chipAt, findChip, serialPartOf } from './at24/chips.js';
+export type { At24Chip, ChipPlace } from './at24/chips.js';
