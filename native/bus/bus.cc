@@ -67,10 +67,12 @@ void enlist(const std::shared_ptr<Bus>& bus) {
 /// What jobs see of this bus.
 class Bus::Port final : public BusPort {
  public:
-  Port(I2cMaster& master, const Clock& clock) : watched(master), wp(watched, clock), clock_(clock) {}
+  Port(I2cMaster& master, const Clock& clock, const RunQueue& queue)
+      : watched(master), wp(watched, clock), clock_(clock), queue_(queue) {}
 
   I2cMaster& master() override { return watched; }
   [[nodiscard]] Nanoseconds now() const override { return clock_.now(); }
+  [[nodiscard]] bool alone() const override { return queue_.alone(); }
   Status wp_claim(unsigned line, const Wait& wait) override { return wp.claim(line, wait); }
   Status wp_acquire(unsigned line, const Wait& wait) override { return wp.acquire(line, wait); }
   Status wp_release(unsigned line) override { return wp.release(line); }
@@ -80,6 +82,7 @@ class Bus::Port final : public BusPort {
 
  private:
   const Clock& clock_;
+  const RunQueue& queue_;
 };
 
 std::shared_ptr<Bus> Bus::open(std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker, Events events,
@@ -200,8 +203,8 @@ void Bus::run() noexcept {
     end_running();
     reason = status.ok() ? std::string() : master_->reason();
   }
-  Port port(*master_, clock_);
   RunQueue queue;
+  Port port(*master_, clock_, queue);
   if (status.ok()) {
     {
       const std::lock_guard lock(mutex_);

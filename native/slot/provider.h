@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 
+#include "native/slot/counters.h"
 #include "native/slot/request.h"
 #include "native/util/status.h"
 
@@ -27,6 +28,9 @@ class Provider {
   /// (the default) sends the caller to submit().
   virtual Status read_now(std::uint64_t offset, std::span<std::uint8_t> data) noexcept;
   virtual Status write_now(std::uint64_t offset, std::span<const std::uint8_t> data) noexcept;
+
+  /// What it counts; null: nothing. They outlive the provider.
+  [[nodiscard]] virtual std::shared_ptr<const Counters> counters() const noexcept { return nullptr; }
 };
 
 inline Status Provider::read_now(std::uint64_t, std::span<std::uint8_t>) noexcept {
