@@ -7,7 +7,7 @@ export type { ByteRange, ErrorEntry, ExitStatus, NvmemErrorCode, NvmemErrorDetai
 export { Nvmem, nvmem, memoryProvider } from './core/registry.js';
 export type { NvmemEvents } from './core/registry.js';
 export { NvmemDevice } from './core/device.js';
-export type { NvmemDeviceEvents } from './core/device.js';
+export type { NvmemDeviceEvents, NvmemDeviceStats } from './core/device.js';
 export type { NvmemType, NvmemWriteResult, WriteOptions } from './core/device_core.js';
 export { NvmemCell } from './core/cell.js';
 export type { CellReadOptions } from './core/cell.js';

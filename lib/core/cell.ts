@@ -3,7 +3,7 @@ import type { CellEntry } from './cell_entry.js';
 import type { DeviceCore, NvmemWriteResult, WriteOptions } from './device_core.js';
 import { hostNumber, variableNumber } from './numbers.js';
 import { makeCellReader, type NvmemReader } from './reader.js';
-import { checkInteger, checkOperationOptions, checkString, type OperationOptions } from './validate.js';
+import { checkInteger, checkOperationOptions, checkWriteOptions, checkString, type OperationOptions } from './validate.js';
 
 export interface CellReadOptions extends OperationOptions {
   /** Handed to the cell's readPostProcess: the name under which it is read. */
@@ -155,7 +155,7 @@ export class NvmemCell {
    * EBADMSG where what is read back differs, ENODEV, ABORT_ERR, ETIMEDOUT, EOPNOTSUPP, what the provider says.
    */
   async write(data: Uint8Array, options: Omit<WriteOptions, 'onProgress'> = {}): Promise<NvmemWriteResult> {
-    checkOperationOptions(options, ['signal', 'timeoutMs', 'verify']);
+    checkWriteOptions(options, ['signal', 'timeoutMs', 'verify', 'skipEqual']);
     return this.#core.writeCell(this.#entry, data, options, NvmemCell.prototype.write);
   }
 }

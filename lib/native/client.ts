@@ -19,12 +19,16 @@ import type {
   NativeOutcome,
   NativeReadOutcome,
   NativeSlot,
+  NativeStats,
   NativeTurn,
   UsbipOptions,
+  WriteIoOptions,
 } from './index.js';
 
 const ECANCELED = 125;
 const EMPTY = Buffer.alloc(0);
+/** native/provider/at24.h, enum Paged. */
+const PAGED: readonly At24Config['paging'][] = ['none', 'ee1004', 'spd5118'];
 
 type Settle = (outcome: NativeReadOutcome) => void;
 
@@ -56,6 +60,7 @@ class Desk {
       status,
       transferred,
       uncertain,
+      unchanged,
       protectStatus,
       mismatchOffset,
       mismatchCount,
@@ -70,6 +75,7 @@ class Desk {
             status,
             transferred,
             uncertain,
+            unchanged,
             protectStatus,
             mismatchOffset,
             mismatchCount,
@@ -142,6 +148,7 @@ function failed(status: number): NativeReadOutcome {
     status,
     transferred: 0,
     uncertain: 0,
+    unchanged: 0,
     protectStatus: 0,
     mismatchOffset: 0,
     mismatchCount: 0,
@@ -152,6 +159,7 @@ function failed(status: number): NativeReadOutcome {
 
 class Slot implements NativeSlot {
   #unregistered: Promise<void> | undefined;
+  #stats: NativeStats | undefined;
 
   constructor(
     readonly desk: Desk,
@@ -164,6 +172,16 @@ class Slot implements NativeSlot {
     return this.desk.addon.alive(this.id);
   }
 
+  stats(): NativeStats | undefined {
+    const counted = this.desk.addon.stats(this.id);
+    if (counted) {
+      const [bytesRead = 0, bytesWritten = 0, writeCycles = 0, pagesSkipped = 0, retries = 0, verifyFailures = 0] =
+        counted;
+      this.#stats = { bytesRead, bytesWritten, writeCycles, pagesSkipped, retries, verifyFailures };
+    }
+    return this.#stats;
+  }
+
   readNow(offset: number, into: Uint8Array): number {
     return this.desk.addon.readNow(this.id, offset, into);
   }
@@ -173,29 +191,32 @@ class Slot implements NativeSlot {
   }
 
   read(offset: number, length: number, io: IoOptions = {}): Promise<NativeReadOutcome> {
-    return this.#submit(Operation.Read, offset, length, io, false);
+    return this.#submit(Operation.Read, offset, length, io);
   }
 
   write(
     offset: number,
     data: Uint8Array,
-    io: IoOptions & { verify?: boolean | undefined } = {},
+    io: WriteIoOptions = {},
   ): Promise<NativeOutcome> {
-    return this.#submit(Operation.Write, offset, data, io, io.verify ?? false);
+    return this.#submit(Operation.Write, offset, data, io);
   }
 
   probe(io: IoOptions = {}): Promise<NativeOutcome> {
-    return this.#submit(Operation.Probe, 0, 1, io, false);
+    return this.#submit(Operation.Probe, 0, 1, io);
+  }
+
+  probeWidth(io: IoOptions = {}): Promise<NativeOutcome> {
+    return this.#submit(Operation.ProbeWidth, 0, 0, io);
   }
 
   #submit(
     operation: Operation,
     offset: number,
     what: number | Uint8Array,
-    io: IoOptions,
-    verify: boolean,
+    io: WriteIoOptions,
   ): Promise<NativeReadOutcome> {
-    const { signal, timeoutMs, onProgress } = io;
+    const { signal, timeoutMs, onProgress, verify = false, skipEqual = false } = io;
     if (signal?.aborted) return Promise.resolve(failed(-ECANCELED));
     const { addon, requests } = this.desk;
     const id = addon.submit(
@@ -206,6 +227,7 @@ class Slot implements NativeSlot {
       timeoutMs ?? -1,
       verify,
       onProgress !== undefined,
+      skipEqual,
     );
     if (id < 0) return Promise.resolve(failed(id));
     return new Promise((resolve) => {
@@ -271,7 +293,10 @@ class Slot implements NativeSlot {
     this.#unregistered ??= new Promise((resolve) => {
       const { addon, forgotten, unregistering } = this.desk;
       forgotten.unregister(this);
-      unregistering.set(this.id, resolve);
+      unregistering.set(this.id, () => {
+        this.stats();
+        resolve();
+      });
       addon.unregister(this.id, reason);
     });
     return this.#unregistered;
@@ -291,7 +316,10 @@ class Attached extends Slot implements AttachedSlot {
       this.wasDetached = resolve;
     });
     this.freed = new Promise((resolve) => {
-      this.wasFreed = resolve;
+      this.wasFreed = () => {
+        this.stats();
+        resolve();
+      };
     });
     desk.attached.set(id, this);
   }
@@ -330,6 +358,7 @@ class Bus implements NativeBus {
       offsetAdd,
       readRollover,
       wpLine,
+      paging,
     } = config;
     const id = this.desk.addon.at24(
       this.id,
@@ -342,6 +371,7 @@ class Bus implements NativeBus {
       offsetAdd,
       readRollover,
       wpLine,
+      PAGED.indexOf(paging),
     );
     return new Slot(this.desk, id);
   }

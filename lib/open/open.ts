@@ -233,6 +233,7 @@ async function openPart(
     // Not every part of several blocks counts on into the next one, and a new address every block costs nothing.
     readRollover: false,
     wpLine: part.wpLine ?? -1,
+    paging: part.chip.paging,
   });
   const discard = async (): Promise<void> => {
     await slot.unregister();

@@ -94,6 +94,7 @@ test('the part is described to the addon as the chip and the URI say', async () 
       offsetAdd: 0,
       readRollover: false,
       wpLine: 3,
+      paging: 'none',
     },
   ]);
   expect(device.name).toBe('2-1-00500');
