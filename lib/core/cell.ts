@@ -3,7 +3,13 @@ import type { CellEntry } from './cell_entry.js';
 import type { DeviceCore, NvmemWriteResult, WriteOptions } from './device_core.js';
 import { hostNumber, variableNumber } from './numbers.js';
 import { makeCellReader, type NvmemReader } from './reader.js';
-import { checkInteger, checkOperationOptions, checkWriteOptions, checkString, type OperationOptions } from './validate.js';
+import {
+  checkInteger,
+  checkOperationOptions,
+  checkWriteOptions,
+  checkString,
+  type OperationOptions,
+} from './validate.js';
 
 export interface CellReadOptions extends OperationOptions {
   /** Handed to the cell's readPostProcess: the name under which it is read. */

@@ -162,7 +162,11 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
    * no erasing before a write; this is for leaving nothing behind. With `skipEqual` what is blank already is not worn.
    * Rejects as write().
    */
-  async erase(offset = 0, length = this.size - offset, options: WriteOptions = {}): Promise<NvmemWriteResult> {
+  async erase(
+    offset = 0,
+    length = this.size - offset,
+    options: WriteOptions = {},
+  ): Promise<NvmemWriteResult> {
     checkInteger('offset', offset, 0);
     checkInteger('length', length, 0);
     checkWriteOptions(options, ['signal', 'timeoutMs', 'onProgress', 'verify', 'skipEqual']);

@@ -175,8 +175,14 @@ class Slot implements NativeSlot {
   stats(): NativeStats | undefined {
     const counted = this.desk.addon.stats(this.id);
     if (counted) {
-      const [bytesRead = 0, bytesWritten = 0, writeCycles = 0, pagesSkipped = 0, retries = 0, verifyFailures = 0] =
-        counted;
+      const [
+        bytesRead = 0,
+        bytesWritten = 0,
+        writeCycles = 0,
+        pagesSkipped = 0,
+        retries = 0,
+        verifyFailures = 0,
+      ] = counted;
       this.#stats = { bytesRead, bytesWritten, writeCycles, pagesSkipped, retries, verifyFailures };
     }
     return this.#stats;
@@ -194,11 +200,7 @@ class Slot implements NativeSlot {
     return this.#submit(Operation.Read, offset, length, io);
   }
 
-  write(
-    offset: number,
-    data: Uint8Array,
-    io: WriteIoOptions = {},
-  ): Promise<NativeOutcome> {
+  write(offset: number, data: Uint8Array, io: WriteIoOptions = {}): Promise<NativeOutcome> {
     return this.#submit(Operation.Write, offset, data, io);
   }
 

@@ -67,11 +67,7 @@ export interface NativeSlot {
   readNow(offset: number, into: Uint8Array): number;
   writeNow(offset: number, data: Uint8Array): number;
   read(offset: number, length: number, io?: IoOptions): Promise<NativeReadOutcome>;
-  write(
-    offset: number,
-    data: Uint8Array,
-    io?: WriteIoOptions,
-  ): Promise<NativeOutcome>;
+  write(offset: number, data: Uint8Array, io?: WriteIoOptions): Promise<NativeOutcome>;
   /** Claims the write-protect line (protecting) and reads one byte at offset 0, as at24's probe does. */
   probe(io?: IoOptions): Promise<NativeOutcome>;
   /**

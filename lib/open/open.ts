@@ -95,7 +95,8 @@ interface Source {
  *
  * Rejects with NvmemError: EINVAL (bad URI, unknown chip), ENOTSUP (scheme not in this version; no CP2112),
  * ECONNREFUSED, EHOSTUNREACH, EPROTO (no USB/IP server), ENOENT (no such bus id or file), ENXIO (nobody at that
- * address), EBUSY (bridge in use, or open with another clock), ENODEV, ETIMEDOUT, ABORT_ERR, EEXIST (name taken), EACCES;
+ * address), EMEDIUMTYPE (another part there), EBUSY (bridge in use, open with another clock, or its I2C bus held low), EAGAIN
+ * (arbitration lost), ENODEV, ETIMEDOUT, ABORT_ERR, EEXIST (name taken), EACCES;
  * TypeError and RangeError for bad options.
  *
  * @example
@@ -274,13 +275,17 @@ async function probe(
   const at = `0x${part.address.toString(16)} on the bridge ${where(uri)}`;
   const detail = reason === '' || code === 'ENXIO' ? '' : ` (${reason})`;
   const line = part.wpLine === undefined ? '' : `, or GPIO ${String(part.wpLine)} cannot drive write protect`;
-  const sentence =
-    code === 'ENXIO'
-      ? `no part answers at ${at}`
-      : code === 'ENODEV'
-        ? `the bridge ${where(uri)} went away while it was being opened`
-        : code === 'ETIMEDOUT'
-          ? `the part at ${at} did not answer in time, at ${String(lease.clockHz)} Hz`
-          : `the part at ${at} cannot be read${line}: ${saysOf(code)}`;
+  const sentences: Partial<Record<string, string>> = {
+    ENXIO: `no part answers at ${at}`,
+    ENODEV: `the bridge ${where(uri)} went away while it was being opened`,
+    ETIMEDOUT: `the part at ${at} did not answer in time, at ${String(lease.clockHz)} Hz`,
+    EMEDIUMTYPE: `the part at ${at} is no ${part.chip.name}`,
+    EAGAIN: `another master keeps the I2C bus of the bridge ${where(uri)}`,
+    // Of a line that has a special function it is the line that is busy.
+    ...(part.wpLine === undefined && {
+      EBUSY: `the I2C bus of the bridge ${where(uri)} is stuck: the part at ${at} cannot be reached`,
+    }),
+  };
+  const sentence = sentences[code] ?? `the part at ${at} cannot be read${line}: ${saysOf(code)}`;
   throw new NvmemError(code, `${sentence}${detail}`, { errno: status, syscall: 'open', device: uri.uri });
 }

@@ -41,7 +41,10 @@ Job::Next ProbeWidthJob::work(BusPort& port) {
     case Phase::kStart: {
       const I2cLimits limits = port.master().limits();
       // EEPROMs are there. Elsewhere two bytes may be a register and its new value.
-      if ((part_->config.address & 0x78) != 0x50 || !limits.repeated_start) return end(port, -EOPNOTSUPP);
+      if ((part_->config.address & 0x78) != 0x50) return refuse(port, "EEPROMs are at 0x50 to 0x57");
+      if (!limits.repeated_start) {
+        return refuse(port, "the bridge cannot do a repeated START (CP2112 version 1), without which this could write");
+      }
       window_ = std::min<std::uint64_t>(kWindow, limits.max_read / 2);
       if (window_ < 4 || limits.max_read_prefix < 1) return end(port, -EOPNOTSUPP);
       phase_ = Phase::kOneByte;
@@ -140,9 +143,15 @@ Job::Next ProbeWidthJob::again_or_end(BusPort& port, int error) {
   return again ? later(*again) : end(port, error);
 }
 
+Job::Next ProbeWidthJob::refuse(BusPort& port, const char* why) {
+  refusal_ = why;
+  return end(port, -EOPNOTSUPP);
+}
+
 Outcome ProbeWidthJob::outcome(BusPort&, int status) {
   Outcome result;
   result.transferred = width_;
+  result.reason = refusal_;
   if (status == 0 && width_ == 0) result.reason = "what it holds does not tell: blank, or the same everywhere";
   return result;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "native/provider/at24_jobs.h"
@@ -36,6 +37,7 @@ class ProbeWidthJob final : public PartJob {
   /// `length` bytes into `got_` from the word address. Empty status: all of them.
   Status read(BusPort& port, std::span<const std::uint8_t> word, std::uint64_t length);
   Next again_or_end(BusPort& port, int error);
+  Next refuse(BusPort& port, const char* why);
 
   Phase phase_ = Phase::kStart;
   std::uint64_t window_ = 0;         ///< bytes compared at a place
@@ -45,6 +47,7 @@ class ProbeWidthJob final : public PartJob {
   std::size_t place_ = 0;
   std::vector<std::uint8_t> long_;   ///< read with two address bytes
   std::uint64_t width_ = 0;
+  std::string refusal_;
   Nanoseconds tried_at_ = 0;
   Retry retry_;
 };
