@@ -88,8 +88,8 @@ Value CloseBus(const CallbackInfo& info) {
 }
 
 Value NewAt24(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 11 && numbers(info, 0, 8) && info[8].IsBoolean() &&
-                       numbers(info, 9, 11))) {
+  if (refuse(info,
+             info.Length() == 11 && numbers(info, 0, 8) && info[8].IsBoolean() && numbers(info, 9, 11))) {
     return info.Env().Undefined();
   }
   Environment& environment = Environment::of(info);
@@ -259,7 +259,8 @@ Value Stats(const CallbackInfo& info) {
   Napi::Array stats = Napi::Array::New(info.Env());
   for (const auto* counter : {&counters->bytes_read, &counters->bytes_written, &counters->write_cycles,
                               &counters->pages_skipped, &counters->retries, &counters->verify_failures}) {
-    stats.Set(stats.Length(), number(info, static_cast<std::int64_t>(counter->load(std::memory_order_relaxed))));
+    stats.Set(stats.Length(),
+              number(info, static_cast<std::int64_t>(counter->load(std::memory_order_relaxed))));
   }
   return stats;
 }

@@ -48,20 +48,21 @@ class I2cMaster {
  public:
   virtual ~I2cMaster() = default;
 
-  /// Connects and configures. Called once, first. Besides the above: -ECONNREFUSED, -EPROTO (the peer does not
-  /// speak the protocol), -ENOENT (no such device there), -ENOTSUP (another device than this master drives).
+  /// Connects and configures. Called once, first. Besides the above: -ECONNREFUSED, -EPROTO (the peer does
+  /// not speak the protocol), -ENOENT (no such device there), -ENOTSUP (another device than this master
+  /// drives).
   virtual Status start(const Wait& wait) = 0;
 
-  /// They may shrink, and only that, when a transfer has failed with -EINVAL or -EOPNOTSUPP (an adapter of the
-  /// kernel that can do less than it says).
+  /// They may shrink, and only that, when a transfer has failed with -EINVAL or -EOPNOTSUPP (an adapter of
+  /// the kernel that can do less than it says).
   [[nodiscard]] virtual I2cLimits limits() const = 0;
 
   /// START, address + W, data, STOP. 1 to max_write bytes.
   virtual Status write(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) = 0;
 
-  /// write(), but an address that is not acknowledged is tried again by the master itself, for about one write
-  /// cycle of an EEPROM (25 ms): the answer comes when the target has it, instead of being asked for again and
-  /// again. -ENXIO after that. Nobody else gets the bus meanwhile.
+  /// write(), but an address that is not acknowledged is tried again by the master itself, for about one
+  /// write cycle of an EEPROM (25 ms): the answer comes when the target has it, instead of being asked for
+  /// again and again. -ENXIO after that. Nobody else gets the bus meanwhile.
   virtual Status ack_poll(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) {
     return write(address, data, wait);
   }
@@ -83,7 +84,8 @@ class I2cMaster {
   /// Leaves the hardware tidy and lets go of it. Bounded (250 ms); after it every call gives -ENODEV.
   virtual void stop() noexcept = 0;
 
-  /// Why the last failure happened, in a few words for a person ("server closed the connection"); may be empty.
+  /// Why the last failure happened, in a few words for a person ("server closed the connection"); may be
+  /// empty.
   [[nodiscard]] virtual std::string reason() const = 0;
   /// What is behind this master: key=value pairs for `info` ("part=0x0c", "version=2", "serial=0043FFF3").
   [[nodiscard]] virtual std::string identity() const = 0;

@@ -320,7 +320,8 @@ Status Engine::gpio_set(unsigned line, bool level, const Wait& wait) {
 Status Engine::idle(Nanoseconds deadline) {
   if (!started_) return Status(-ENODEV);
   if (polled_address_ != 0) {
-    // Whoever comes next is told of a missing acknowledge at once again. Where it fails, the next transfer tries.
+    // Whoever comes next is told of a missing acknowledge at once again. Where it fails, the next transfer
+    // tries.
     polled_address_ = 0;
     const Wait wait{clock_.now() + kRelaxLimit, nullptr};
     Status status = bridge_.prepare(wait);

@@ -45,7 +45,8 @@ class Spd5118 final : public Paging {
 
   Status identify(BusPort& port, std::uint8_t device, const Wait& wait) override {
     reason_.clear();
-    // MR11 must not be written to anything that has not said what it is: to a 24C02 that would be a data byte.
+    // MR11 must not be written to anything that has not said what it is: to a 24C02 that would be a data
+    // byte.
     const std::uint8_t type_register = 0x00;  // MR0, MR1
     std::array<std::uint8_t, 2> type{};
     const Transferred read = port.master().write_read(device, std::span(&type_register, 1), type, wait);

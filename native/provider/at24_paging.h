@@ -13,9 +13,10 @@
 namespace nvmem::at24 {
 
 /// Page 0 is what everybody else expects to see: plain 256-byte parts beside an EE1004 (the selection is bus
-/// wide), firmware, and some SPD5118 hide their registers behind any other page. So the page is selected before
-/// each transfer and page 0 after it, in one step of the job, and no cached page can be wrong. That costs two
-/// or four bytes on the wire for each 128 or 256, and is right also where another master selects pages.
+/// wide), firmware, and some SPD5118 hide their registers behind any other page. So the page is selected
+/// before each transfer and page 0 after it, in one step of the job, and no cached page can be wrong. That
+/// costs two or four bytes on the wire for each 128 or 256, and is right also where another master selects
+/// pages.
 class Paging {
  public:
   /// Null for Paged::kNone.

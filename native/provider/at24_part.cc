@@ -42,7 +42,8 @@ Transferred Part::read_chunk(BusPort& port, std::uint64_t offset, std::span<std:
   const WordAddress prefix = word(offset);
   std::uint64_t length = data.size();
   // A 24LC1025 rolls over inside its half, whatever the configuration hopes; and so does a page.
-  if (!config.read_rollover || config.block_shift != 0 || paging) length = std::min(length, block_rest(offset));
+  if (!config.read_rollover || config.block_shift != 0 || paging)
+    length = std::min(length, block_rest(offset));
   if (const Status status = enter_page(port, offset, wait); !status.ok()) return {status, 0};
   Transferred result{Status(-EOPNOTSUPP), 0};
   for (std::uint64_t refused = length + 1;;) {

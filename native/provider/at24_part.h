@@ -56,8 +56,8 @@ struct Part {
     return offset <= config.size && length <= config.size - offset;
   }
 
-  /// One read transfer at `offset`: as much of `data` as the master and the part allow. Where the master finds
-  /// that it can carry less than it said, less.
+  /// One read transfer at `offset`: as much of `data` as the master and the part allow. Where the master
+  /// finds that it can carry less than it said, less.
   Transferred read_chunk(BusPort& port, std::uint64_t offset, std::span<std::uint8_t> data, const Wait& wait);
   /// One write transfer of `data`, which lies in one page and fits the master.
   Status write_chunk(BusPort& port, std::uint64_t offset, std::span<const std::uint8_t> data,

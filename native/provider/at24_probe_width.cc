@@ -18,7 +18,8 @@ using Bytes = std::span<const std::uint8_t>;
 bool is_new(Bytes bytes, std::uint64_t at, std::uint64_t length) {
   const Bytes wanted = bytes.subspan(at, length);
   for (std::uint64_t i = 0; i < at; ++i) {
-    if (std::equal(wanted.begin(), wanted.end(), bytes.begin() + static_cast<std::ptrdiff_t>(i))) return false;
+    if (std::equal(wanted.begin(), wanted.end(), bytes.begin() + static_cast<std::ptrdiff_t>(i)))
+      return false;
   }
   return true;
 }
@@ -26,8 +27,10 @@ bool is_new(Bytes bytes, std::uint64_t at, std::uint64_t length) {
 /// Two places in `bytes` worth looking at again, the later one first; fewer where there are none.
 std::vector<std::uint64_t> places_in(Bytes bytes, std::uint64_t length) {
   std::vector<std::uint64_t> found;
-  // Odd steps from the end: no part's page or address latch counts like that.
-  for (std::uint64_t at = bytes.size() - length; at > 0 && found.size() < 2; at -= std::min<std::uint64_t>(at, 7)) {
+  // Not at the very end: a part that shifts a lone address byte into its latch would stand at a round address
+  // after that, and give the right bytes once more. And odd steps, as no page or latch counts.
+  for (std::uint64_t at = bytes.size() - std::min<std::uint64_t>(bytes.size(), length + 5);
+       at > 0 && found.size() < 2; at -= std::min<std::uint64_t>(at, 7)) {
     if (is_new(bytes, at, length)) found.push_back(at);
   }
   return found;
@@ -43,7 +46,8 @@ Job::Next ProbeWidthJob::work(BusPort& port) {
       // EEPROMs are there. Elsewhere two bytes may be a register and its new value.
       if ((part_->config.address & 0x78) != 0x50) return refuse(port, "EEPROMs are at 0x50 to 0x57");
       if (!limits.repeated_start) {
-        return refuse(port, "the bridge cannot do a repeated START (CP2112 version 1), without which this could write");
+        return refuse(
+            port, "the bridge cannot do a repeated START (CP2112 version 1), without which this could write");
       }
       window_ = std::min<std::uint64_t>(kWindow, limits.max_read / 2);
       if (window_ < 4 || limits.max_read_prefix < 1) return end(port, -EOPNOTSUPP);
@@ -89,7 +93,8 @@ Job::Next ProbeWidthJob::one_byte(BusPort& port) {
 Job::Next ProbeWidthJob::one_check(BusPort& port) {
   const std::uint64_t at = places_[place_];
   const std::array<std::uint8_t, 1> word{static_cast<std::uint8_t>(at)};
-  if (const Status status = read(port, word, window_); !status.ok()) return again_or_end(port, status.error());
+  if (const Status status = read(port, word, window_); !status.ok())
+    return again_or_end(port, status.error());
   if (!std::equal(got_.begin(), got_.end(), first_.begin() + static_cast<std::ptrdiff_t>(at))) {
     place_ = 0;
     phase_ = Phase::kTwoBytes;
@@ -100,7 +105,8 @@ Job::Next ProbeWidthJob::one_check(BusPort& port) {
   return end(port, 0);
 }
 
-/// Bytes from (h, what is at h) on. The next such address, (h + 1, what is at h + 1), lies in the same stretch.
+/// Bytes from (h, what is at h) on. The next such address, (h + 1, what is at h + 1), lies in the same
+/// stretch.
 Job::Next ProbeWidthJob::two_bytes(BusPort& port) {
   const std::uint64_t high = kHigh[place_];
   if (port.master().limits().max_read_prefix < 2 || high + 1 >= first_.size()) return end(port, 0);
@@ -120,16 +126,19 @@ Job::Next ProbeWidthJob::next_place(BusPort& port) {
   return ++place_ < kHigh.size() ? later() : end(port, 0);
 }
 
-/// The second address alone, then the first one again: only a part with two address bytes gives the same twice.
+/// The second address alone, then the first one again: only a part with two address bytes gives the same
+/// twice.
 Job::Next ProbeWidthJob::two_check(BusPort& port) {
   const std::uint64_t high = kHigh[place_];
   const std::uint64_t next = kBlock + first_[high + 1] - first_[high];
   const bool again = phase_ == Phase::kTwoAgain;
   const std::uint64_t from = again ? high : high + 1;
   const std::array<std::uint8_t, 2> word{static_cast<std::uint8_t>(from), first_[from]};
-  if (const Status status = read(port, word, window_); !status.ok()) return again_or_end(port, status.error());
+  if (const Status status = read(port, word, window_); !status.ok())
+    return again_or_end(port, status.error());
   const std::uint64_t at = again ? 0 : next;
-  if (!std::equal(got_.begin(), got_.end(), long_.begin() + static_cast<std::ptrdiff_t>(at))) return next_place(port);
+  if (!std::equal(got_.begin(), got_.end(), long_.begin() + static_cast<std::ptrdiff_t>(at)))
+    return next_place(port);
   if (!again) {
     phase_ = Phase::kTwoAgain;
     return later();
@@ -152,7 +161,8 @@ Outcome ProbeWidthJob::outcome(BusPort&, int status) {
   Outcome result;
   result.transferred = width_;
   result.reason = refusal_;
-  if (status == 0 && width_ == 0) result.reason = "what it holds does not tell: blank, or the same everywhere";
+  if (status == 0 && width_ == 0)
+    result.reason = "what it holds does not tell: blank, or the same everywhere";
   return result;
 }
 

@@ -119,9 +119,9 @@ Job::Next WriteJob::send_page(BusPort& port) {
   return again_or_end(port, error, tried_at);
 }
 
-/// A data byte was not acknowledged. An ST part with WC high refuses the first one and stores nothing: it answers
-/// at once. A part that took some bytes before it refused one, and is now busy, is storing those. One that does not
-/// come back any more has lost its supply, or is broken.
+/// A data byte was not acknowledged. An ST part with WC high refuses the first one and stores nothing: it
+/// answers at once. A part that took some bytes before it refused one, and is now busy, is storing those. One
+/// that does not come back any more has lost its supply, or is broken.
 Job::Next WriteJob::refused(BusPort& port) {
   const Nanoseconds tried_at = port.now();
   const int error = part_->poll(port, position(), wait()).error();
@@ -144,7 +144,8 @@ Job::Next WriteJob::poll_cycle(BusPort& port) {
   const Nanoseconds tried_at = port.now();
   // The master's own polling is quicker, but nobody else gets the bus meanwhile.
   const bool patiently = port.master().limits().ack_polls && port.alone();
-  const Status status = patiently ? part_->ack_poll(port, position(), wait()) : part_->poll(port, position(), wait());
+  const Status status =
+      patiently ? part_->ack_poll(port, position(), wait()) : part_->poll(port, position(), wait());
   const int error = status.error();
   if (error == -ENXIO || error == -EAGAIN) {
     // As in at24.c what counts is when the try began, so that one comes late enough however slow the host is.

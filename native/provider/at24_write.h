@@ -10,9 +10,9 @@
 
 namespace nvmem::at24 {
 
-/// The fewest write cycles: each transfer takes as many bytes of the page as the master carries from the first
-/// one that has to be written on. A page of 64 costs two with a CP2112 (AN495: one write report of up to 61
-/// bytes, word address included, is one transfer with its STOP; two of them cannot be one page write).
+/// The fewest write cycles: each transfer takes as many bytes of the page as the master carries from the
+/// first one that has to be written on. A page of 64 costs two with a CP2112 (AN495: one write report of up
+/// to 61 bytes, word address included, is one transfer with its STOP; two of them cannot be one page write).
 class WriteJob final : public PartJob {
  public:
   WriteJob(std::shared_ptr<Part> part, std::unique_ptr<Request> request);

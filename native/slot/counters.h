@@ -6,8 +6,8 @@
 
 namespace nvmem {
 
-/// Written by the thread that does the I/O, read by any: plain relaxed counters. Bytes are those on the wire, so
-/// reading back after a write and comparing before one count as well.
+/// Written by the thread that does the I/O, read by any: plain relaxed counters. Bytes are those on the wire,
+/// so reading back after a write and comparing before one count as well.
 struct Counters {
   std::atomic<std::uint64_t> bytes_read{0};
   std::atomic<std::uint64_t> bytes_written{0};
