@@ -69,11 +69,7 @@ export class FakeSlot implements NativeSlot {
     return this.#submit('read', offset, length, undefined, io);
   }
 
-  write(
-    offset: number,
-    data: Uint8Array,
-    io: WriteIoOptions = {},
-  ): Promise<NativeOutcome> {
+  write(offset: number, data: Uint8Array, io: WriteIoOptions = {}): Promise<NativeOutcome> {
     return this.#submit('write', offset, data.length, Uint8Array.from(data), io);
   }
 
