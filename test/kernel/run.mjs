@@ -23,7 +23,7 @@ const { values } = parseArgs({
   },
 });
 
-/** By the guest's own clock, which is slower than ours; a run takes about 45. */
+/** By the guest's own clock, which is slower than ours; a run takes about 70. */
 const GUEST_SECONDS = 180;
 
 /** The guest's last line. */
