@@ -38,7 +38,10 @@ async function openUsb(bridge: UsbBridge, clockHz: number, openTimeoutMs: number
   const users = await holdersOf(bridge.i2c);
   if (users.length > 0) {
     const nodes = [...new Set(users.map(({ node }) => node))].join(', ');
-    return { status: -errorTable.EBUSY.errno, reason: `its I2C adapter ${nodes} is open in ${nameHolders(users)}` };
+    return {
+      status: -errorTable.EBUSY.errno,
+      reason: `its I2C adapter ${nodes} is open in ${nameHolders(users)}`,
+    };
   }
   const opened = await native().openUsb({ bridge: bridge.path, clockHz, openTimeoutMs });
   if (opened.bus !== undefined || codeOf(opened.status) !== 'EBUSY') return opened;

@@ -1,5 +1,6 @@
 import { basicChecks } from './basics.mjs';
 import { contractChecks } from './contract.mjs';
+import { gpiochipChecks } from './gpiochip.mjs';
 import { i2cTransport, usbTransport } from './transports.mjs';
 import { stressChecks } from './stress.mjs';
 import { timeChecks } from './times.mjs';
@@ -23,5 +24,9 @@ export const parts = {
   },
   async i2c({ report, station, log, seed }) {
     await contractChecks(report, station, log, seed, i2cTransport(station));
+  },
+  /** Write protect on a line of a gpiochip. */
+  async gpiochip({ report, station, log, seed }) {
+    await gpiochipChecks(report, station, log, seed);
   },
 };
