@@ -25,9 +25,12 @@ async function microseconds(call) {
   return median(rounds);
 }
 
-function row(what, value, bare, target) {
-  const ratio = bare === undefined ? '' : `${(value / bare).toFixed(1).padStart(7)} x`;
-  console.log(`${what.padEnd(46)}${value.toFixed(3).padStart(9)} us ${ratio}${target}`);
+/** `aim`: microseconds that it may take at most. */
+function row(what, value, bare, aim) {
+  const within = aim === undefined ? '' : ` (aim: at most ${aim})`;
+  console.log(
+    `ratio ${(value / bare).toFixed(1)}  ${what} / settled promise: ${value.toFixed(3)} us${within}`,
+  );
 }
 
 const registry = new Nvmem();
@@ -45,17 +48,12 @@ const settled = Promise.resolve();
 const data = new Uint8Array(16);
 
 const bare = await microseconds(async () => settled);
-row('bare settled promise', bare, undefined, '');
-row(
-  'read of 16 bytes, memory provider',
-  await microseconds(() => device.read(0, 16)),
-  bare,
-  '   (target 2 us)',
-);
-row('read of a cell of 16 bytes', await microseconds(() => bytes.read()), bare, '   (target 3 us)');
-row('read of a bit cell', await microseconds(() => bits.read()), bare, '   (target 3 us)');
-row('write of 16 bytes, memory provider', await microseconds(() => device.write(0, data)), bare, '');
-row('read of 16 bytes, provider in JavaScript', await microseconds(() => script.read(0, 16)), bare, '');
+console.log(`figure ${bare.toFixed(3)} us  settled promise`);
+row('read of 16 bytes, memory provider', await microseconds(() => device.read(0, 16)), bare, 2);
+row('read of a cell of 16 bytes', await microseconds(() => bytes.read()), bare, 3);
+row('read of a bit cell', await microseconds(() => bits.read()), bare, 3);
+row('write of 16 bytes, memory provider', await microseconds(() => device.write(0, data)), bare);
+row('read of 16 bytes, provider in JavaScript', await microseconds(() => script.read(0, 16)), bare);
 
 async function collected() {
   for (let i = 0; i < 4; i++) {
@@ -82,11 +80,11 @@ for (let round = 0; round <= 3; round++) {
   await Promise.all(devices.map((one) => many.unregister(one)));
 }
 console.log(
-  `${DEVICES} devices x ${CELLS} cells registered in ${median(times).toFixed(0)} ms   (target 300 ms)`,
+  `figure ${median(times).toFixed(0)} ms  ${DEVICES} devices x ${CELLS} cells registered (aim: below 300)`,
 );
 console.log(
   globalThis.gc
-    ? `heap for a cell, its share of the device included: ${heap.toFixed(0)} bytes   (target 3072)`
+    ? `figure ${heap.toFixed(0)} bytes  of heap for a cell, its share of the device included (aim: below 3072)`
     : 'heap for a cell: run with --expose-gc',
 );
 await registry.unregister(device);

@@ -22,7 +22,8 @@ const unprotectedFile = await buildVariant({
   sources: [without],
   objects: filesUnder(built, 'native', '.o')
     .filter((file) => file !== without.replace(/\.cc$/, '.o'))
-    .map((file) => join(built, file)),
+    .map((file) => join(built, file))
+    .concat(join(built, '..', 'usb.a')),
   flags: [...release, '-DNVMEM_BENCH_UNPROTECTED'],
 });
 const emptyFile = await buildVariant({

@@ -8,6 +8,7 @@ export { Nvmem, nvmem, memoryProvider } from './core/registry.js';
 export type { NvmemEvents } from './core/registry.js';
 export { NvmemDevice } from './core/device.js';
 export type { NvmemDeviceEvents } from './core/device.js';
+export { RegisteredDevice } from './core/registered_device.js';
 export type { NvmemType, NvmemWriteResult, WriteOptions } from './core/device_core.js';
 export { NvmemCell } from './core/cell.js';
 export type { CellReadOptions } from './core/cell.js';
@@ -33,6 +34,21 @@ export type { NvmemProvider, ProviderContext } from './core/provider.js';
 export type { OperationOptions } from './core/validate.js';
 export { open, OpenDevice } from './open/open.js';
 export type { OpenOptions } from './open/open.js';
+export { listBridges } from './usb/bridges.js';
+export type { UsbBridge, UsbInterface } from './usb/bridges.js';
+export { BridgeWatch, watchBridges } from './usb/watch.js';
+export type { BridgeEvent, BridgeWatchEvents, WatchOptions } from './usb/watch.js';
+export { fromI2cBus } from './i2c/from_i2c_bus.js';
+export type { FromI2cBusOptions } from './i2c/from_i2c_bus.js';
+export type { CallbackI2cBus, I2cBusObject, PromisifiedI2cBus } from './i2c/bus_calls.js';
+export { listAdapters, scanAddresses } from './i2c/adapters.js';
+export type {
+  I2cAdapter,
+  ListAdaptersOptions,
+  ScannedAddress,
+  ScanOptions,
+  UsbParent,
+} from './i2c/adapters.js';
 export { parseUri } from './uri/uri.js';
 export type {
   BusUri,

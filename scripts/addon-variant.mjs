@@ -4,21 +4,23 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const run = promisify(execFile);
 const compiler = process.env.CXX ?? 'g++';
+const cCompiler = process.env.CC ?? 'gcc';
+const require = createRequire(import.meta.url);
 
 function includes() {
   const config = readFileSync(join(root, 'build', 'config.gypi'), 'utf8');
   const nodedir = /"nodedir": "([^"]*)"/.exec(config)?.[1];
   if (!nodedir) throw new Error('build the addon first: npm run build:native');
-  const napi = createRequire(import.meta.url)('node-addon-api').include_dir;
+  const napi = require('node-addon-api').include_dir;
   const folder = join(nodedir, 'include', 'node');
-  return ['-I.', `-I${folder}`, `-I${napi}`];
+  return ['-I.', `-I${folder}`, `-I${napi}`, `-I${libusb}`];
 }
 
 // What binding.gyp gives every file.
@@ -33,6 +35,12 @@ const defines = [
 const always = ['-std=c++20', '-fPIC', '-pthread', '-fvisibility=hidden', '-fvisibility-inlines-hidden'];
 export const release = ['-O3', '-fno-omit-frame-pointer', '-fno-rtti', '-fno-exceptions'];
 
+/** Where the package "usb" has libusb's source, as in binding.gyp. */
+const libusb = relative(root, join(dirname(require.resolve('usb/package.json')), 'libusb/libusb'));
+const libusbFlags = ['-fPIC', '-pthread', '-fvisibility=hidden', '-w'].concat(
+  ['native/libusb', libusb, join(libusb, 'os')].map((folder) => `-I${folder}`),
+);
+
 /** The files under `folder` whose names end with `end`, relative to `base`. */
 export function filesUnder(base, folder, end) {
   const found = readdirSync(join(base, folder), { recursive: true })
@@ -43,8 +51,11 @@ export function filesUnder(base, folder, end) {
   return found;
 }
 
-/** Every source of the addon, relative to the root. */
-export const addonSources = () => filesUnder(root, 'native', '.cc');
+/** Every source of the addon, libusb's among them, relative to the root. */
+export const addonSources = () => {
+  const names = readFileSync(join(root, 'native/libusb/sources.txt'), 'utf8').trim().split('\n');
+  return [...filesUnder(root, 'native', '.cc'), ...names.map((name) => join(libusb, name))];
+};
 
 /**
  * Compiles `sources` with `flags` and links them, with `objects` that are there already, into a file that require() loads.
@@ -58,14 +69,15 @@ export async function buildVariant({ name, sources, flags, objects = [], link = 
   const newest = Math.max(...[...inputs, ...objects].map((file) => statSync(file).mtimeMs));
   if (existsSync(addon) && statSync(addon).mtimeMs > newest) return addon;
   const queue = [...sources];
-  const compiled = sources.map((file) => join(out, file.replaceAll('/', '-').replace(/\.cc$/, '.o')));
+  const compiled = sources.map((file) => join(out, file.replaceAll('/', '-').replace(/\.cc?$/, '.o')));
   mkdirSync(out, { recursive: true });
   const common = [...always, ...defines, ...includes(), ...flags];
   await Promise.all(
     Array.from({ length: Math.min(cpus().length, 2) }, async () => {
       for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
         const object = compiled[sources.indexOf(file)];
-        await run(compiler, [...common, '-c', file, '-o', object], { cwd: root });
+        const command = file.endsWith('.c') ? [cCompiler, ...libusbFlags, ...flags] : [compiler, ...common];
+        await run(command[0], [...command.slice(1), '-c', file, '-o', object], { cwd: root });
       }
     }),
   );

@@ -1,14 +1,24 @@
 import { parseUri, type PartUri, type WpUri } from '../uri/uri.js';
 import { withoutUndefined } from './failure.js';
 import { bytes } from './format.js';
+import { describeKernelView, kernelView } from './kernel_view.js';
 import type { Session } from './session.js';
+import { columns } from './table.js';
 
 /** What is behind a URI, as far as asking it changes nothing. */
 export async function infoCommand(session: Session, uri: string): Promise<void> {
   const parsed = parseUri(uri);
+  // While it is open a bridge is ours, and the kernel's view of it gone.
+  const kernel = await kernelView(session.system, parsed);
   await session.withDevice(uri, { readOnly: true }, async (device, facts) => {
     const { size, type } = device;
     const part = 'part' in parsed ? parsed.part : undefined;
+    const cells = device.cells().map(({ name, offset, bytes: length, bitOffset, nbits }) => ({
+      name,
+      offset,
+      bytes: length,
+      ...(nbits > 0 && { bitOffset, nbits }),
+    }));
     session.answer(
       withoutUndefined({
         ...facts,
@@ -17,6 +27,8 @@ export async function infoCommand(session: Session, uri: string): Promise<void> 
         part: part && partFacts(part),
         bridge: part && Object.fromEntries(device.identity),
         path: parsed.scheme === 'file' ? parsed.path : undefined,
+        cells: cells.length > 0 ? cells : undefined,
+        kernel: kernel && withoutUndefined({ ...kernel }),
       }),
     );
     const lines: [string, string][] = [
@@ -25,9 +37,12 @@ export async function infoCommand(session: Session, uri: string): Promise<void> 
       ['size', bytes(size)],
     ];
     if (part) lines.push(...partLines(part));
-    for (const [key, value] of device.identity) lines.push([part ? `bridge ${key}` : key, value]);
-    const width = Math.max(...lines.map(([key]) => key.length));
-    for (const [key, value] of lines) await session.say(`${key.padEnd(width)}  ${value}`);
+    lines.push(...(part ? busLines(device.identity) : device.identity));
+    for (const { name, offset, bytes: length } of cells) {
+      lines.push([`cell ${name}`, `${bytes(length)} at 0x${offset.toString(16)}`]);
+    }
+    if (kernel) lines.push(['kernel', describeKernelView(kernel)]);
+    for (const line of columns(lines)) await session.say(line);
   });
 }
 
@@ -40,6 +55,8 @@ function partFacts(part: PartUri): Record<string, unknown> {
     page: part.pageSize,
     readOnly: part.chip.readOnly,
     wp: part.wp && wpText(part.wp),
+    // Opening made it so; what the pin is where nobody named the line, nobody knows.
+    protecting: part.wp && true,
     speed: part.clockHz,
   });
 }
@@ -51,6 +68,30 @@ function partLines(part: PartUri): [string, string][] {
     ['page', bytes(part.pageSize)],
     ['write protect', part.wp === undefined ? 'no line named (wp=N)' : `${describeWp(part.wp)}, protecting`],
   ];
+}
+
+/** What the bus says of itself, and where it does not say it as a CP2112 does, as it says it. */
+function busLines(identity: ReadonlyMap<string, string>): [string, string][] {
+  const rest = new Map(identity);
+  const take = (key: string): string | undefined => {
+    const value = rest.get(key);
+    rest.delete(key);
+    return value;
+  };
+  const lines: [string, string][] = [];
+  const [part, version, serial] = [take('part'), take('version'), take('serial')];
+  if (part !== undefined) {
+    const number = serial === undefined || serial === '' ? 'no serial number' : `serial number ${serial}`;
+    lines.push(['bridge', `CP2112 (part ${part}), version ${version ?? '?'}, ${number}`]);
+  }
+  const [vid, pid, release] = [take('vid'), take('pid'), take('release')];
+  if (vid !== undefined && pid !== undefined) {
+    lines.push(['USB', `${vid}:${pid}${release === undefined ? '' : `, release ${release}`}`]);
+  }
+  const clock = take('clock_hz');
+  if (clock !== undefined) lines.push(['clock', `${clock} Hz`]);
+  const more = Array.from(rest, ([key, value]): [string, string] => [`bus ${key}`, value]);
+  return [...lines, ...more];
 }
 
 /** As in the URI; a GPIO of the bridge is a number. */

@@ -1,12 +1,16 @@
 /** What the command line needs of the process, so that commands can be driven by a test. */
 import type { Readable, Writable } from 'node:stream';
 
+import type { System } from './system.js';
+
 export interface CliIo {
   readonly stdin: Readable;
-  readonly stdout: Writable & { readonly isTTY?: boolean };
+  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   /** Aborted by SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
+  /** The machine that list, scan and doctor look at. Default: this one. */
+  readonly system?: System;
 }
 
 /** Resolves when the stream has taken it: a pipe may be full for a while. */

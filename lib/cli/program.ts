@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 
 import type { RigOptions } from '../rig/cli.js';
+import type { DoctorCommandOptions } from './doctor/doctor.js';
 import { CliError, CommandFailure, describeFailure, withoutUndefined } from './failure.js';
 import { writeOut, type CliIo } from './io.js';
 import { infoCommand } from './info.js';
+import type { ListCommandOptions } from './list.js';
 import { readCommand, type ReadCommandOptions } from './read.js';
+import type { ScanCommandOptions } from './scan/scan.js';
 import { Session, type CommonOptions } from './session.js';
 import { verifyCommand, type VerifyCommandOptions } from './verify.js';
 import { writeCommand, type WriteCommandOptions } from './write.js';
@@ -70,6 +73,31 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
     await session.finish();
   };
 
+  command('list', 'show bridges, I2C adapters and nvmem devices, as URIs')
+    .option('--usbip <host[:port]>', 'also what a USB/IP server exports')
+    .option('--timeout <ms>', 'give up after that many milliseconds', number(1))
+    .action((options: ListCommandOptions & CommonOptions) =>
+      run(options, async (session) => {
+        const { listCommand } = await import('./list.js');
+        await listCommand(session, options);
+      }),
+    );
+  command('scan', 'ask an I2C bus which EEPROMs it has; nothing is written')
+    .argument(
+      '<uri>',
+      'a bus: cp2112://BRIDGE, hidraw:///dev/hidrawN, i2c:///dev/i2c-N or usbip://HOST/BUSID',
+    )
+    .option(
+      '--all',
+      'other addresses than those of EEPROMs as well: to other kinds of parts a read is a command',
+    )
+    .option('--timeout <ms>', 'give up after that many milliseconds', number(1))
+    .action((uri: string, options: ScanCommandOptions & CommonOptions) =>
+      run(options, async (session) => {
+        const { scanCommand } = await import('./scan/scan.js');
+        await scanCommand(session, uri, options);
+      }),
+    );
   onDevice('read', 'dump the device: to a file, as hex on a terminal, raw into a pipe')
     .option('-o, --output <file>', 'file to write; it appears only when the dump is complete')
     .option('--offset <bytes>', 'where to begin', number(0))
@@ -93,6 +121,16 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
   onDevice('info', 'say what is behind a URI').action((uri: string, options: CommonOptions) =>
     run(options, (session) => infoCommand(session, uri)),
   );
+  command('doctor', 'look for what stands in the way: permissions, drivers, other users')
+    .argument('[uri]', 'a device to look at as well')
+    .option('--print-udev', 'print the udev rule that lets users open bridges, and nothing else')
+    .option('--timeout <ms>', 'give up after that many milliseconds', number(1))
+    .action((uri: string | undefined, options: DoctorCommandOptions & CommonOptions) =>
+      run(options, async (session) => {
+        const { doctorCommand } = await import('./doctor/doctor.js');
+        await doctorCommand(session, uri, options);
+      }),
+    );
   command('demo', 'read, unplug, replug and write on a virtual bench of its own').action(
     (options: CommonOptions) =>
       run(options, async (session) => {

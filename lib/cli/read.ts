@@ -75,7 +75,8 @@ export async function readWithProgress(
 ): Promise<Buffer> {
   const progress = new Progress(session.io, 'reading');
   try {
-    return await device.read(offset, length, { ...session.limits, onProgress: progress.update });
+    using file = device.files.open('nvmem');
+    return await file.read(offset, length, { ...session.limits, onProgress: progress.update });
   } finally {
     progress.end();
   }

@@ -5,6 +5,7 @@ import { open, type OpenDevice, type OpenOptions } from '../open/open.js';
 import { parseUri, type NvmemUri } from '../uri/uri.js';
 import { CommandFailure, withoutUndefined } from './failure.js';
 import { writeOut, type CliIo } from './io.js';
+import { System } from './system.js';
 
 export interface CommonOptions {
   readonly json?: boolean;
@@ -16,6 +17,7 @@ type Colors = ReturnType<typeof pc.createColors>;
 
 export class Session {
   readonly colors: Colors;
+  readonly system: System;
   #document: JsonDocument | undefined;
 
   constructor(
@@ -23,6 +25,13 @@ export class Session {
     readonly options: CommonOptions,
   ) {
     this.colors = pc.createColors(pc.isColorSupported && io.stdout.isTTY === true && !this.json);
+    this.system = io.system ?? new System();
+  }
+
+  /** Columns for running text; where nobody knows them, and in a pipe, a page's. */
+  get width(): number {
+    const { isTTY, columns = 0 } = this.io.stdout;
+    return isTTY === true && columns > 0 ? Math.max(Math.min(columns, 120), 40) : 100;
   }
 
   get json(): boolean {

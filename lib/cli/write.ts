@@ -27,7 +27,8 @@ export async function writeCommand(
     const about = { ...facts, file, offset, bytes: data.length, verify };
     try {
       const limits = { ...session.limits, verify, onProgress: progress.update };
-      const { bytesSkipped, protectError } = await device.write(offset, data, limits);
+      using memory = device.files.open('nvmem', { flags: 'w' });
+      const { bytesSkipped, protectError } = await memory.write(offset, data, limits);
       progress.end();
       const warning = protectError && { code: protectError.code, message: protectError.message };
       session.answer(

@@ -3,7 +3,15 @@ import type { CellEntry } from './cell_entry.js';
 import type { DeviceCore, NvmemWriteResult, WriteOptions } from './device_core.js';
 import { hostNumber, variableNumber } from './numbers.js';
 import { makeCellReader, type NvmemReader } from './reader.js';
-import { checkInteger, checkOperationOptions, checkString, type OperationOptions } from './validate.js';
+import {
+  checkBoolean,
+  checkBytes,
+  checkInteger,
+  checkOperationOptions,
+  checkString,
+  type OperationOptions,
+  typeError,
+} from './validate.js';
 
 export interface CellReadOptions extends OperationOptions {
   /** Handed to the cell's readPostProcess: the name under which it is read. */
@@ -38,6 +46,7 @@ export class NvmemCell {
 
   /** @internal */
   static partsOf(cell: NvmemCell): CellParts {
+    if (!(cell instanceof NvmemCell)) throw typeError('cell', 'a cell of this library', cell);
     return { core: cell.#core, entry: cell.#entry, id: cell.#id };
   }
 
@@ -155,7 +164,9 @@ export class NvmemCell {
    * EBADMSG where what is read back differs, ENODEV, ABORT_ERR, ETIMEDOUT, EOPNOTSUPP, what the provider says.
    */
   async write(data: Uint8Array, options: Omit<WriteOptions, 'onProgress'> = {}): Promise<NvmemWriteResult> {
+    checkBytes('data', data);
     checkOperationOptions(options, ['signal', 'timeoutMs', 'verify']);
+    if (options.verify !== undefined) checkBoolean('options.verify', options.verify);
     return this.#core.writeCell(this.#entry, data, options, NvmemCell.prototype.write);
   }
 }

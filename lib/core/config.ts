@@ -107,9 +107,8 @@ const KEYS = [
 const TYPES: readonly NvmemType[] = ['Unknown', 'EEPROM', 'OTP', 'Battery backed', 'FRAM'];
 
 /**
- * The types of all fields, and the kernel's first rules: a parent (EINVAL), a callback (EINVAL), a name where there is
- * to be nothing but a name (ENOMEM). The others follow in the kernel's order when the name and the line are taken:
- * see checkRanges() and makeCells().
+ * The types of all fields, and the kernel's first rules: a parent (EINVAL), a callback (EINVAL). The others follow in the
+ * kernel's order when the line is taken: see checkRanges() and makeCells().
  */
 export function checkConfig(config: NvmemConfig): CheckedConfig {
   checkKeys('config', checkObject('config', config), KEYS);
@@ -152,11 +151,6 @@ export function checkConfig(config: NvmemConfig): CheckedConfig {
   if (!isNative && provider.read === undefined && provider.write === undefined) {
     throw new NvmemError('EINVAL', 'provider needs a read or a write function', { syscall: 'register' });
   }
-  if (name === undefined && config.id !== undefined && id === 'none') {
-    throw new NvmemError('ENOMEM', "id 'none' makes the name alone the device's, and there is no name", {
-      syscall: 'register',
-    });
-  }
   return {
     provider,
     name,
@@ -179,8 +173,14 @@ export function checkConfig(config: NvmemConfig): CheckedConfig {
   };
 }
 
-/** Keepouts (ERANGE, EINVAL), then the folder of the compat file (EINVAL). */
-export function checkRanges({ keepouts, wordSize, stride, compat, baseDev }: CheckedConfig): void {
+/** A name (ENOMEM), keepouts (ERANGE, EINVAL), then the folder of the compat file (EINVAL). */
+export function checkRanges(config: CheckedConfig): void {
+  const { name, id, keepouts, wordSize, stride, compat, baseDev } = config;
+  if (name === undefined && id === 'none') {
+    throw new NvmemError('ENOMEM', "id 'none' makes the name alone the device's, and there is no name", {
+      syscall: 'register',
+    });
+  }
   validateKeepouts(keepouts, wordSize, stride);
   if (compat && baseDev === undefined) {
     throw new NvmemError('EINVAL', 'compat needs baseDev, the device that gets the file', {

@@ -13,9 +13,11 @@ import {
   checkBoolean,
   checkBytes,
   checkInteger,
+  checkObject,
   checkOperationOptions,
   checkString,
   type OperationOptions,
+  typeError,
 } from './validate.js';
 
 export interface NvmemDeviceEvents {
@@ -31,7 +33,7 @@ const cores = new WeakMap<NvmemDevice, DeviceCore>();
 /** The device behind a handle; for the core's own modules. */
 export function coreOf(device: NvmemDevice): DeviceCore {
   const core = cores.get(device);
-  if (!core) throw new TypeError('not a device of this library');
+  if (!core) throw typeError('device', 'a device of this library', device);
   return core;
 }
 
@@ -199,6 +201,7 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
   }
 
   #adHoc(info: AdHocCellInfo): NvmemCell {
+    checkObject('info', info);
     const { wordSize, stride } = this.#core.facts;
     const entry = makeCellEntry('info', { ...info, name: info.name ?? 'cell' }, wordSize, stride);
     return new NvmemCell(this.#core, entry);

@@ -14,6 +14,7 @@ import { callUser } from './report.js';
 import { boundsError, type OperationOptions } from './validate.js';
 import { WriterLock } from './writer_lock.js';
 
+const UINT_MAX = 0xffffffff;
 const EPERM = -1;
 const EINVAL = -22;
 const ENODEV = -19;
@@ -91,7 +92,7 @@ export class DeviceCore {
     return this.#track('read', offset, length, options, below, async (operation) => {
       const refused = this.#refusal(operation, backend.canRead || options.unbounded ? 0 : EOPNOTSUPP);
       if (refused) throw operation.error(refused);
-      if (!options.unbounded) this.#checkBounds(offset, length);
+      this.#checkBounds(offset, length, options);
       return this.#hold(operation, async () => {
         const { data, good, failure } = await this.#readOut(operation, offset, length);
         if (failure === undefined) return data;
@@ -122,7 +123,7 @@ export class DeviceCore {
     return this.#track('write', offset, length, options, below, async (operation) => {
       const refused = this.#refusal(operation, this.#writeRefusal(options));
       if (refused) throw this.#writeError(operation, nothingWritten(refused, this.#split(offset, length)));
-      if (!options.unbounded) this.#checkBounds(offset, length);
+      this.#checkBounds(offset, length, options);
       return this.#exclusive(operation, async () =>
         writeSegments(backend, operation, this.#split(offset, length), copy, options.verify ?? true),
       );
@@ -149,7 +150,7 @@ export class DeviceCore {
     return this.#track('cell-read', offset, rawLength, options, below, async (operation) => {
       const refused = this.#refusal(operation, this.backend.canRead || options.unbounded ? 0 : EOPNOTSUPP);
       if (refused) throw operation.error(refused);
-      if (!options.unbounded) this.#checkBounds(offset, rawLength);
+      this.#checkBounds(offset, rawLength, options);
       return this.#hold(operation, async () => {
         const { data, failure, good } = await this.#readOut(
           operation,
@@ -202,7 +203,7 @@ export class DeviceCore {
         ? { status: EINVAL, reason: 'the device is read-only' }
         : this.#refusal(operation, options.unbounded || able ? 0 : EOPNOTSUPP);
       if (refused) throw this.#writeError(operation, nothingWritten(refused, this.#split(offset, bytes)));
-      if (!options.unbounded) this.#checkBounds(offset, bytes);
+      this.#checkBounds(offset, bytes, options);
       return this.#exclusive(operation, async () => {
         const segments = this.#split(offset, bytes);
         if (!isBitCell(cell)) return writeSegments(this.backend, operation, segments, data, verify);
@@ -257,9 +258,13 @@ export class DeviceCore {
     return this.readOnly === 'yes' ? EPERM : 0;
   }
 
-  #checkBounds(offset: number, length: number): void {
-    if (this.#inside(offset, length)) return;
-    throw boundsError(this.facts.name, this.facts.size, offset, length);
+  #checkBounds(offset: number, length: number, { unbounded = false }: CoreOptions): void {
+    const { name, size, keepouts } = this.facts;
+    if (!unbounded && !this.#inside(offset, length)) throw boundsError(name, size, offset, length);
+    // With keepouts the kernel adds the two in 32 bits, and reports success for what it never did. Not here.
+    if (keepouts.length > 0 && offset + length > UINT_MAX) {
+      throw new NvmemError('EINVAL', 'offset + length must fit into 32 bits', { device: name, offset });
+    }
   }
 
   #operation(

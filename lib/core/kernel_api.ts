@@ -1,21 +1,23 @@
 /* eslint-disable @typescript-eslint/unbound-method -- methods are only named, as the end of a stack trace */
 /**
  * The in-kernel functions of nvmem by their names, with the kernel's answers where the rest of this library is kinder:
- * what lies beyond the end of a device goes to its provider, writes are not read back, and results are counts.
+ * what lies beyond the end of a device goes to its provider, writes are not read back, and results are counts, also a
+ * number of its own that a provider answers (an error with a positive `errno`).
  *
  * Its defects are not kept: see docs/kernel-map.md.
  */
 import { NvmemCell } from './cell.js';
 import { isBitCell, makeCellEntry } from './cell_entry.js';
 import type { NvmemConfig } from './config.js';
+import { orCount, readOrCount } from './count_answer.js';
 import { type AdHocCellInfo, coreOf, type NvmemDevice } from './device.js';
-import type { DeviceCore } from './device_core.js';
+import type { DeviceCore, NvmemWriteResult } from './device_core.js';
 import { NvmemError } from './errors.js';
 import type { NvmemCellLookup } from './lookups.js';
 import type { NvmemNotifier } from './notifier.js';
 import { hostNumber, variableNumber } from './numbers.js';
 import type { Nvmem } from './registry.js';
-import { checkBytes, checkInteger } from './validate.js';
+import { checkBytes, checkInteger, checkObject, rangeError } from './validate.js';
 
 const RAW = { unbounded: true, verify: false } as const;
 const UINT_MAX = 0xffffffff;
@@ -52,7 +54,7 @@ export class NvmemKernelApi {
 
   /** nvmem_device_put(): a handle keeps nothing, so nothing happens. */
   nvmemDevicePut(device: NvmemDevice): void {
-    device[Symbol.dispose]();
+    coreOf(device);
   }
 
   /** nvmem_dev_name() */
@@ -65,13 +67,24 @@ export class NvmemKernelApi {
     return device.size;
   }
 
-  /** nvmem_device_read(): the bytes. Rejects with EINVAL for null, EOPNOTSUPP, ENODEV, what the provider says. */
-  async nvmemDeviceRead(device: NvmemDevice | null, offset: number, bytes: number): Promise<Buffer> {
+  /**
+   * nvmem_device_read(): the bytes, in `into` if that is given. Rejects with EINVAL for null, EOPNOTSUPP, ENODEV, what the
+   * provider says.
+   */
+  async nvmemDeviceRead(
+    device: NvmemDevice | null,
+    offset: number,
+    bytes: number,
+    into?: Uint8Array,
+  ): Promise<Buffer> {
     const core = present(device);
     checkInteger('offset', offset, 0, UINT_MAX);
     checkInteger('bytes', bytes, 0, UINT_MAX);
-    noWrap(core, offset, bytes);
-    return core.read(offset, bytes, RAW, NvmemKernelApi.prototype.nvmemDeviceRead);
+    const room = roomFor(into, bytes);
+    const call = core.read(offset, bytes, RAW, NvmemKernelApi.prototype.nvmemDeviceRead);
+    const data = await readOrCount(call, () => room ?? Buffer.alloc(bytes));
+    room?.set(data);
+    return room?.subarray(0, data.length) ?? data;
   }
 
   /** nvmem_device_write(): the count. A read-only device refuses with EPERM (fact sheet defect D19). */
@@ -79,9 +92,7 @@ export class NvmemKernelApi {
     const core = present(device);
     checkInteger('offset', offset, 0, UINT_MAX);
     checkBytes('data', data);
-    noWrap(core, offset, data.length);
-    const result = await core.write(offset, data, RAW, NvmemKernelApi.prototype.nvmemDeviceWrite);
-    return result.bytesWritten;
+    return written(core.write(offset, data, RAW, NvmemKernelApi.prototype.nvmemDeviceWrite), data.length);
   }
 
   /**
@@ -95,11 +106,13 @@ export class NvmemKernelApi {
   ): Promise<Buffer> {
     const core = present(device);
     const entry = adHoc(core, info);
-    const value = await core.readCell(entry, undefined, 0, RAW, NvmemKernelApi.prototype.nvmemDeviceCellRead);
-    if (into === undefined) return value;
-    const room = Buffer.from(into.buffer, into.byteOffset, into.byteLength).subarray(0, entry.bytes);
-    value.copy(room, 0, 0, isBitCell(entry) ? entry.bytes : Math.min(entry.rawLength, entry.bytes));
-    return room;
+    const { bytes, rawLength } = entry;
+    const room = roomFor(into, bytes);
+    const call = core.readCell(entry, undefined, 0, RAW, NvmemKernelApi.prototype.nvmemDeviceCellRead);
+    const value = await readOrCount(call, () => room ?? Buffer.alloc(Math.max(bytes, rawLength)));
+    if (room === undefined) return value;
+    value.copy(room, 0, 0, isBitCell(entry) ? bytes : Math.min(rawLength, bytes));
+    return room.subarray(0, value.length);
   }
 
   /** nvmem_device_cell_write(): the cell's length, which `data` is cut or filled up to. */
@@ -112,8 +125,8 @@ export class NvmemKernelApi {
     const entry = adHoc(core, info);
     const whole = new Uint8Array(entry.bytes);
     whole.set(checkBytes('data', data).subarray(0, entry.bytes));
-    await core.writeCell(entry, whole, RAW, NvmemKernelApi.prototype.nvmemDeviceCellWrite);
-    return entry.bytes;
+    const call = core.writeCell(entry, whole, RAW, NvmemKernelApi.prototype.nvmemDeviceCellWrite);
+    return written(call, entry.bytes);
   }
 
   /** nvmem_cell_get() of a consumer without a device tree. @throws NvmemError EINVAL, ENOENT, EPROBE_DEFER */
@@ -123,7 +136,7 @@ export class NvmemKernelApi {
 
   /** nvmem_cell_put(): a handle keeps nothing, so nothing happens. */
   nvmemCellPut(cell: NvmemCell): void {
-    cell[Symbol.dispose]();
+    NvmemCell.partsOf(cell);
   }
 
   /** nvmem_cell_read() */
@@ -135,8 +148,7 @@ export class NvmemKernelApi {
   /** nvmem_cell_write(): the count. */
   async nvmemCellWrite(cell: NvmemCell, data: Uint8Array): Promise<number> {
     const { core, entry } = NvmemCell.partsOf(cell);
-    await core.writeCell(entry, data, RAW, NvmemKernelApi.prototype.nvmemCellWrite);
-    return data.length;
+    return written(core.writeCell(entry, data, RAW, NvmemKernelApi.prototype.nvmemCellWrite), data.length);
   }
 
   /** nvmem_cell_read_u8() */
@@ -179,7 +191,7 @@ export class NvmemKernelApi {
     this.#registry.removeCellLookups(...lookups);
   }
 
-  /** nvmem_register_notifier() */
+  /** nvmem_register_notifier() @throws NvmemError EEXIST */
   nvmemRegisterNotifier(notifier: NvmemNotifier): void {
     this.#registry.registerNotifier(notifier);
   }
@@ -207,17 +219,22 @@ function present(device: NvmemDevice | null): DeviceCore {
   throw new NvmemError('EINVAL', 'there is no device', { syscall: 'read' });
 }
 
-function adHoc(core: DeviceCore, info: AdHocCellInfo): ReturnType<typeof makeCellEntry> {
-  const { wordSize, stride } = core.facts;
-  return makeCellEntry('info', { ...info, name: info.name ?? 'cell' }, wordSize, stride);
+/** The memory that a caller wants an answer in. */
+function roomFor(into: Uint8Array | undefined, bytes: number): Buffer | undefined {
+  if (into === undefined) return undefined;
+  checkBytes('into', into);
+  if (into.length < bytes) throw rangeError('into', `at least ${String(bytes)} bytes long`, into.length);
+  return Buffer.from(into.buffer, into.byteOffset, bytes);
 }
 
-/** With keepouts the kernel adds offset and length in 32 bits and reports success for what it never did. Not here. */
-function noWrap(core: DeviceCore, offset: number, length: number): void {
-  if (core.facts.keepouts.length === 0 || offset + length <= UINT_MAX) return;
-  throw new NvmemError('EINVAL', 'offset + bytes must fit into 32 bits', {
-    syscall: 'read',
-    device: core.facts.name,
-    offset,
-  });
+/** The count of a write: what was asked for, unless the provider said a number of its own. */
+async function written(call: Promise<NvmemWriteResult>, asked: number): Promise<number> {
+  const end = await orCount(call);
+  return typeof end === 'number' ? end : asked;
+}
+
+function adHoc(core: DeviceCore, info: AdHocCellInfo): ReturnType<typeof makeCellEntry> {
+  checkObject('info', info);
+  const { wordSize, stride } = core.facts;
+  return makeCellEntry('info', { ...info, name: info.name ?? 'cell' }, wordSize, stride);
 }

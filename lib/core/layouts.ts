@@ -36,6 +36,7 @@ export class LayoutTable {
   }
 
   remove(layout: NvmemLayout): boolean {
+    checkObject('layout', layout);
     return this.#layouts.get(layout.name) === layout && this.#layouts.delete(layout.name);
   }
 

@@ -16,17 +16,13 @@ export class LookupTable {
 
   /** nvmem_add_cell_lookups() */
   add(lookups: readonly NvmemCellLookup[]): void {
-    for (const lookup of lookups) {
-      checkKeys('lookup', checkObject('lookup', lookup), ['nvmemName', 'cellName', 'devId', 'conId']);
-      for (const key of ['nvmemName', 'cellName', 'devId', 'conId'] as const) {
-        checkString(`lookup.${key}`, lookup[key]);
-      }
-    }
+    lookups.forEach(checkLookup);
     this.#entries.push(...lookups);
   }
 
   /** nvmem_del_cell_lookups(): the same objects, or equal ones. One that is not there is no error. */
   remove(lookups: readonly NvmemCellLookup[]): void {
+    lookups.forEach(checkLookup);
     for (const lookup of lookups) {
       const at = this.#entries.findIndex((entry) => entry === lookup || same(entry, lookup));
       if (at >= 0) this.#entries.splice(at, 1);
@@ -37,6 +33,12 @@ export class LookupTable {
   matching(devId: string, conId: string): NvmemCellLookup | undefined {
     return this.#entries.find((entry) => entry.devId === devId && entry.conId === conId);
   }
+}
+
+function checkLookup(lookup: NvmemCellLookup): void {
+  const keys = ['nvmemName', 'cellName', 'devId', 'conId'] as const;
+  checkKeys('lookup', checkObject('lookup', lookup), keys);
+  for (const key of keys) checkString(`lookup.${key}`, lookup[key]);
 }
 
 function same(a: NvmemCellLookup, b: NvmemCellLookup): boolean {

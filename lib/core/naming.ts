@@ -7,12 +7,27 @@ import { checkInteger, checkString, rangeError } from './validate.js';
  */
 export type NvmemId = 'none' | 'auto' | number;
 
+/** Things that are away and have their numbers kept; the ones that went first lose them beyond that. */
+const MOST_PINS = 4096;
+
 /** Hands out the lowest number that is free, as the kernel's ida does. */
 export class NumberPool {
   readonly #taken = new Set<number>();
+  /** Numbers of things that are merely away, by what they are. */
+  readonly #pins = new Map<string, number>();
   #lowestFree = 0;
 
-  take(): number {
+  isPinned(key: string): boolean {
+    return this.#pins.has(key);
+  }
+
+  /** The number that was kept for `key`, else the lowest that is free. */
+  take(key?: string): number {
+    const pinned = key === undefined ? undefined : this.#pins.get(key);
+    if (key !== undefined && pinned !== undefined) {
+      this.#pins.delete(key);
+      return pinned;
+    }
     const number = this.#lowestFree;
     this.#taken.add(number);
     while (this.#taken.has(this.#lowestFree)) this.#lowestFree++;
@@ -21,6 +36,19 @@ export class NumberPool {
 
   give(number: number): void {
     if (this.#taken.delete(number)) this.#lowestFree = Math.min(this.#lowestFree, number);
+  }
+
+  /** As give(), but nobody else gets it before `key` has come back. */
+  pin(number: number, key: string): void {
+    const other = this.#pins.get(key);
+    if (other !== undefined) this.give(other);
+    this.#pins.delete(key);
+    this.#pins.set(key, number);
+    for (const [first, away] of this.#pins) {
+      if (this.#pins.size <= MOST_PINS) return;
+      this.#pins.delete(first);
+      this.give(away);
+    }
   }
 }
 

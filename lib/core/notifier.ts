@@ -1,4 +1,5 @@
 /** The kernel's notifier chain, for those who want its events in its order; see NvmemEvents for the documented one. */
+import { NvmemError } from './errors.js';
 import { checkFunction, checkInteger, checkObject } from './validate.js';
 
 /** NVMEM_ADD, NVMEM_REMOVE, NVMEM_CELL_ADD, NVMEM_CELL_REMOVE. */
@@ -14,15 +15,20 @@ export interface NvmemNotifier {
 export class NotifierChain {
   #chain: NvmemNotifier[] = [];
 
+  /** @throws NvmemError EEXIST: it is there already (notifier_chain_register()). */
   add(notifier: NvmemNotifier): void {
     checkFunction('notifier.notify', Reflect.get(checkObject('notifier', notifier), 'notify'));
     const priority = checkInteger('notifier.priority', notifier.priority ?? 0, -0x80000000, 0x7fffffff);
+    if (this.#chain.includes(notifier)) {
+      throw new NvmemError('EEXIST', 'that notifier is registered already', { syscall: 'registerNotifier' });
+    }
     const at = this.#chain.findIndex((other) => (other.priority ?? 0) < priority);
     this.#chain.splice(at < 0 ? this.#chain.length : at, 0, notifier);
   }
 
   /** Whether it was there. */
   remove(notifier: NvmemNotifier): boolean {
+    checkObject('notifier', notifier);
     const at = this.#chain.indexOf(notifier);
     if (at >= 0) this.#chain.splice(at, 1);
     return at >= 0;

@@ -13,7 +13,8 @@ export interface ProviderContext {
  *
  * The core checks bounds, cuts at keepouts, lets one writer in at a time, and keeps the device registered until
  * the promise of every call has settled; reads may overlap each other and a write. An error with a `code` or a
- * negative `errno` is passed on with it, any other becomes EIO with the error as `cause`.
+ * negative `errno` is passed on with it, any other becomes EIO with the error as `cause`. One with a positive `errno` is what
+ * the kernel's core takes for a count: EIO as well, but for NvmemKernelApi and the files of a device, which hand it through.
  */
 export interface NvmemProvider {
   /** Bytes; used where the configuration gives no size. */

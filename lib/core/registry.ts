@@ -23,13 +23,17 @@ import { LookupTable, type NvmemCellLookup } from './lookups.js';
 import { deviceName, NumberPool } from './naming.js';
 import { endsRound, NotifierChain, type NvmemNotification, type NvmemNotifier } from './notifier.js';
 import { NativeProvider } from './provider.js';
+import { RegisteredDevice } from './registered_device.js';
 import { callUser } from './report.js';
 import { ScriptBackend } from './script_backend.js';
+import { uriKey } from './uri_key.js';
 import { compatFile, type NvmemFiles } from './user_files.js';
 import {
   checkBytes,
   checkFunction,
   checkInteger,
+  checkKeys,
+  checkObject,
   checkString,
   type OperationOptions,
   typeError,
@@ -59,6 +63,10 @@ interface Registration {
   readonly core: DeviceCore;
   readonly device: NvmemDevice;
   readonly number: number;
+  /** What its URI points to, where it was opened by one. */
+  readonly key: string | undefined;
+  /** It went by itself and may come back: its number is kept for it. */
+  isAway: boolean;
   /** Other handles that announce 'removed' as well. */
   readonly handles: Set<NvmemDevice>;
   /** Lets go of what the provider stood on (a bus, a file), once nothing uses it any more. */
@@ -94,14 +102,22 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
    * Rejects with TypeError or RangeError naming the field; NvmemError EINVAL (no read and no write; an end before a
    * start; off the stride or word size), ERANGE (keepouts unsorted, overlapping or too small), EEXIST (name taken).
    */
-  async register(config: NvmemConfig): Promise<NvmemDevice> {
-    return Promise.resolve(this.registerNow(config));
+  async register(config: NvmemConfig): Promise<RegisteredDevice> {
+    const device = await Promise.resolve(this.registerNow(config));
+    const owner = new RegisteredDevice(device, () => this.unregister(device));
+    this.addHandle(device, owner);
+    return owner;
   }
 
-  /** @internal `free` lets go of what the provider stands on; it runs before 'removed'. */
-  registerNow(config: NvmemConfig, free?: () => Promise<void>): NvmemDevice {
+  /**
+   * @internal `free` lets go of what the provider stands on; it runs before 'removed'. `uri`: where that is; a device that
+   * has been unplugged (see unplugged()) has its number back when what is there is registered again.
+   */
+  registerNow(config: NvmemConfig, free?: () => Promise<void>, uri?: string): NvmemDevice {
     const checked = checkConfig(config);
-    const number = this.#numbers.take();
+    const key = uri === undefined ? undefined : uriKey('uri', uri);
+    const wasAway = key !== undefined && this.#numbers.isPinned(key);
+    const number = this.#numbers.take(key);
     const name = deviceName(checked.name, checked.id, number);
     const line = checked.ignoreWp ? undefined : checked.wp;
     let lineTaken = false;
@@ -121,7 +137,8 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       checkCellFiles(cells);
       backend = makeBackend(name, checked);
     } catch (error) {
-      this.#numbers.give(number);
+      if (wasAway) this.#numbers.pin(number, key);
+      else this.#numbers.give(number);
       // The chain hears of the cells that were there for a moment, as the kernel's does.
       for (const event of ['CELL_ADD', 'CELL_REMOVE'] as const) {
         for (const cell of cells) this.#notify(event, cell.name, name);
@@ -142,6 +159,8 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       core,
       device,
       number,
+      key,
+      isAway: false,
       handles: new Set([device]),
       free,
       unregistering: undefined,
@@ -202,24 +221,40 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     await (nested ? detached : done);
   }
 
+  /** @internal As unregister(), of a device that went by itself: its number is kept until it comes back. */
+  unplugged(device: NvmemDevice, reason: string): Promise<void> {
+    this.#registrationOf(device).isAway = true;
+    return this.unregister(device, reason);
+  }
+
   /**
-   * The device of that name (nvmem_device_get()).
+   * The device of that name, or the one that was opened by that URI (nvmem_device_get()).
    *
    * @throws NvmemError EPROBE_DEFER: nobody has registered it (yet).
    */
-  get(name: string): NvmemDevice {
-    const device = this.find(name);
+  get(what: string | { readonly uri: string }): NvmemDevice {
+    const device = this.find(what);
     if (device) return device;
-    throw new NvmemError('EPROBE_DEFER', `no device called ${JSON.stringify(name)} is registered`, {
+    const says = typeof what === 'string' ? `called ${JSON.stringify(what)}` : `at ${what.uri}`;
+    throw new NvmemError('EPROBE_DEFER', `no device ${says} is registered`, {
       syscall: 'get',
-      device: name,
+      device: typeof what === 'string' ? what : what.uri,
     });
   }
 
-  /** The device of that name, or undefined. */
-  find(name: string): NvmemDevice | undefined {
-    checkString('name', name);
-    return this.#byName.get(name)?.device;
+  /**
+   * The device of that name, the one that was opened by that URI, or the first that the function says yes to
+   * (nvmem_device_find()); oldest first. Of two URIs that differ only in their parameters each finds the other's device:
+   * they are the same memory.
+   */
+  find(
+    what: string | { readonly uri: string } | ((device: NvmemDevice) => boolean),
+  ): NvmemDevice | undefined {
+    if (typeof what === 'function') return this.findDevice(what);
+    if (typeof what !== 'object') return this.#byName.get(checkString('name', what))?.device;
+    checkKeys('what', checkObject('what', what), ['uri']);
+    const wanted = uriKey('what.uri', what.uri);
+    return [...this.#byName.values()].find(({ key }) => key === wanted)?.device;
   }
 
   /** The first device, oldest first, that `match` says yes to (nvmem_device_find()). */
@@ -255,6 +290,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       throw new NvmemError(code, message, { syscall: 'lookupCell' });
     };
     if (conId === null || conId === undefined) return refuse('EINVAL', 'conId is missing');
+    checkString('conId', conId);
     const lookup = this.#lookups.matching(devId, conId);
     if (!lookup) return refuse('ENOENT', `no lookup says what ${devId} means by ${JSON.stringify(conId)}`);
     const { nvmemName, cellName } = lookup;
@@ -268,21 +304,25 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
   }
 
   /**
-   * The device of that name, or the cell of that lookup, as soon as it is there.
+   * The device of that name or URI, or the cell of that lookup, as soon as it is there.
    *
    * Rejects with NvmemError ABORT_ERR, ETIMEDOUT; for a lookup also with what lookupCell() says, but for EPROBE_DEFER.
    */
-  waitFor(name: string, options?: Omit<OperationOptions, 'onProgress'>): Promise<NvmemDevice>;
+  waitFor(
+    what: string | { readonly uri: string },
+    options?: Omit<OperationOptions, 'onProgress'>,
+  ): Promise<NvmemDevice>;
   waitFor(
     lookup: { readonly devId: string; readonly conId: string },
     options?: Omit<OperationOptions, 'onProgress'>,
   ): Promise<NvmemCell>;
   async waitFor(
-    what: string | { readonly devId: string; readonly conId: string },
+    what: string | { readonly uri: string } | { readonly devId: string; readonly conId: string },
     options: Omit<OperationOptions, 'onProgress'> = {},
   ): Promise<NvmemDevice | NvmemCell> {
+    if (typeof what !== 'string') checkObject('what', what);
     const look = (): NvmemDevice | NvmemCell | undefined => {
-      if (typeof what === 'string') return this.find(what);
+      if (typeof what === 'string' || 'uri' in what) return this.find(what);
       try {
         return this.lookupCell(what.devId, what.conId);
       } catch (error) {
@@ -290,11 +330,15 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
         throw error;
       }
     };
-    const says = typeof what === 'string' ? what : `${what.devId}/${what.conId}`;
+    const says = typeof what === 'string' ? what : 'uri' in what ? what.uri : `${what.devId}/${what.conId}`;
     return waitForEvent(this, ['add', 'cell-add', 'layout-add'], look, says, options);
   }
 
-  /** In the kernel's order, CELL_ADD of the static cells before ADD (nvmem_register_notifier()). */
+  /**
+   * In the kernel's order, CELL_ADD of the static cells before ADD (nvmem_register_notifier()).
+   *
+   * @throws NvmemError EEXIST: it is there already.
+   */
   registerNotifier(notifier: NvmemNotifier): void {
     this.#notifiers.add(notifier);
   }
@@ -351,12 +395,13 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
   }
 
   async #tearDown(registration: Registration, reason: string, onDetached: () => void): Promise<void> {
-    const { core, device, number, handles, free, layout, layoutDone } = registration;
+    const { core, device, number, key, isAway, handles, free, layout, layoutDone } = registration;
     const { name } = core.facts;
     // Hidden first: a new consumer gets EPROBE_DEFER and never a dead handle (D15), and a replugged device finds its
     // old name and number free at once (D18).
     this.#byName.delete(name);
-    this.#numbers.give(number);
+    if (isAway && key !== undefined) this.#numbers.pin(number, key);
+    else this.#numbers.give(number);
     this.#notify('REMOVE', name, name);
     this.#announce('remove', device);
     const freed = core.backend.unregister(reason);

@@ -1,12 +1,24 @@
+/* eslint-disable @typescript-eslint/unbound-method -- methods are only named, as the end of a stack trace */
 /**
  * The user boundary: the files that sysfs shows of a device, with their modes, sizes and errnos (fs/sysfs/file.c and
  * nvmem core). Handles stay valid for ever and say ENODEV once the provider is gone.
  */
 import { isAligned, roundDown } from './align.js';
 import type { CellEntry } from './cell_entry.js';
-import type { DeviceCore } from './device_core.js';
+import { orCount, readOrCount } from './count_answer.js';
+import type { DeviceCore, NvmemWriteResult, WriteOptions } from './device_core.js';
 import { NvmemError } from './errors.js';
-import { checkBytes, checkInteger, checkKeys, checkObject, checkString, rangeError } from './validate.js';
+import {
+  checkBoolean,
+  checkBytes,
+  checkInteger,
+  checkKeys,
+  checkObject,
+  checkOperationOptions,
+  checkString,
+  type OperationOptions,
+  rangeError,
+} from './validate.js';
 
 /** One read(2) or write(2) of such a file moves a page at most. */
 const PAGE = 4096;
@@ -26,8 +38,14 @@ export interface NvmemOpenOptions {
 }
 
 interface FileNode extends NvmemFileStat {
+  /** One read(2), one write(2): of what lies inside the file, and of a page at most. */
   read(position: number, count: number): Promise<Buffer>;
   write(position: number, data: Uint8Array): Promise<number>;
+  /** All of it as one operation; absent where a page is all there is. */
+  readonly whole?: {
+    read(position: number, length: number, options: OperationOptions): Promise<Buffer>;
+    write(position: number, data: Uint8Array, options: WriteOptions): Promise<NvmemWriteResult>;
+  };
 }
 
 /** The files of one device (or of the parent that has its compat file). */
@@ -61,6 +79,7 @@ class Files implements NvmemFiles {
   }
 
   list(folder = ''): string[] {
+    if (folder !== '') checkString('folder', folder);
     const prefix = folder === '' ? '' : `${folder}/`;
     const names = [...this.#present().keys()].filter((name) => name.startsWith(prefix));
     if (prefix !== '' && names.length === 0) throw noSuchFile(folder, this.#core);
@@ -137,9 +156,8 @@ export class NvmemFile {
     checkInteger('count', count, 0);
     checkInteger('position', position, 0);
     return this.#next('w', async () => {
-      const { size } = this.#node;
-      if (count === 0 || position >= size) return Buffer.alloc(0);
-      return this.#node.read(position, Math.min(count, size - position, PAGE));
+      const room = roomAt(this.#node, position);
+      return count === 0 || room <= 0 ? Buffer.alloc(0) : this.#node.read(position, Math.min(count, room));
     });
   }
 
@@ -148,15 +166,27 @@ export class NvmemFile {
     const copy = new Uint8Array(checkBytes('data', data));
     checkInteger('position', position, 0);
     return this.#next('r', async () => {
-      const { size } = this.#node;
-      if (position >= size) throw this.#error('EFBIG', `${this.name} ends at ${String(size)}`);
-      const count = Math.min(copy.length, size - position, PAGE);
+      const room = roomAt(this.#node, position);
+      if (room <= 0) throw this.#error('EFBIG', `${this.name} ends at ${String(this.size)}`);
+      const count = Math.min(copy.length, room);
       return count === 0 ? 0 : this.#node.write(position, copy.subarray(0, count));
     });
   }
 
-  /** `length` bytes from `position`, fewer only at the end of the file: pread() until it has them. */
-  async read(position: number, length: number): Promise<Buffer> {
+  /**
+   * `length` bytes from `position`, fewer only at the end of the file: what read(2) after read(2) would bring, as one
+   * operation of the device. Rejects as pread() and, with what is good, as NvmemDevice.read(); NvmemError EINVAL where it
+   * is not whole words.
+   */
+  async read(position: number, length: number, options: OperationOptions = {}): Promise<Buffer> {
+    checkInteger('position', position, 0);
+    checkInteger('length', length, 0);
+    checkOperationOptions(options, ['signal', 'timeoutMs', 'onProgress']);
+    const { size, whole } = this.#node;
+    if (whole) {
+      const fits = size === 0 ? length : Math.min(length, size - position);
+      return this.#next('w', async () => (fits <= 0 ? Buffer.alloc(0) : whole.read(position, fits, options)));
+    }
     const parts: Buffer[] = [];
     for (let done = 0; done < length;) {
       const part = await this.pread(length - done, position + done);
@@ -167,20 +197,21 @@ export class NvmemFile {
     return Buffer.concat(parts);
   }
 
-  /** All of `data`: pwrite() until it is taken. Rejects with EFBIG before anything is written where it does not fit. */
-  async write(position: number, data: Uint8Array): Promise<number> {
+  /**
+   * All of `data`, as one operation of the device, which is read back and compared unless `verify` is false. Rejects as
+   * pwrite() and, with the committed, uncertain and untouched ranges, as NvmemDevice.write(); EFBIG before anything is
+   * written where it does not fit, EINVAL where it is not whole words.
+   */
+  async write(position: number, data: Uint8Array, options: WriteOptions = {}): Promise<NvmemWriteResult> {
     checkInteger('position', position, 0);
-    checkBytes('data', data);
-    if (position + data.length > this.#node.size) {
-      throw this.#error('EFBIG', `${this.name} ends at ${String(this.#node.size)}`);
-    }
-    let done = 0;
-    while (done < data.length) {
-      const count = await this.pwrite(data.subarray(done), position + done);
-      if (count === 0) break;
-      done += count;
-    }
-    return done;
+    const copy = new Uint8Array(checkBytes('data', data));
+    checkOperationOptions(options, ['signal', 'timeoutMs', 'onProgress', 'verify']);
+    if (options.verify !== undefined) checkBoolean('options.verify', options.verify);
+    const { size, whole } = this.#node;
+    if (position + copy.length > size) throw this.#error('EFBIG', `${this.name} ends at ${String(size)}`);
+    if (whole && copy.length > 0) return this.#next('r', () => whole.write(position, copy, options));
+    const bytesWritten = copy.length === 0 ? 0 : await this.pwrite(copy, position);
+    return { bytesWritten, bytesSkipped: 0, protectError: undefined };
   }
 
   /** Idempotent. Nothing waits for it. */
@@ -207,6 +238,11 @@ export class NvmemFile {
   #error(code: NvmemError['code'], message: string): NvmemError {
     return new NvmemError(code, message, { syscall: 'file', device: this.#core?.facts.name });
   }
+}
+
+/** What one call moves at most, bytes. sysfs clips at the end of a file, but not where its size is said to be 0. */
+function roomAt({ size }: FileNode, position: number): number {
+  return size === 0 ? PAGE : Math.min(size - position, PAGE);
 }
 
 /** A folder of text and bytes: what is visible of a device right now. */
@@ -238,20 +274,44 @@ function memoryNode(core: DeviceCore): FileNode {
     if (count < wordSize) refuse('EINVAL', `at least a word of ${String(wordSize)} bytes`);
     return roundDown(count, wordSize);
   };
+  const wholeWords = (position: number, length: number): void => {
+    if (words(position, length) !== length)
+      refuse('EINVAL', `${String(length)} bytes are not whole words of ${String(wordSize)}`);
+  };
+  const checkWritable = (): void => {
+    if (!core.backend.canWrite || core.readOnly !== 'no') refuse('EPERM', 'it is read-only');
+  };
+  const checkReadable = (): void => {
+    if (!core.backend.canRead) refuse('EPERM', 'its provider cannot read');
+  };
   return {
     mode,
     size,
     async read(position, count) {
       const length = words(position, count);
-      if (!core.backend.canRead) refuse('EPERM', 'its provider cannot read');
-      return core.read(position, length, {}, memoryNode);
+      checkReadable();
+      const call = core.read(position, length, { unbounded: size === 0 }, memoryNode);
+      return readOrCount(call, () => Buffer.alloc(length));
     },
     async write(position, data) {
       const length = words(position, data.length);
-      if (!core.backend.canWrite || core.readOnly !== 'no') refuse('EPERM', 'it is read-only');
+      checkWritable();
       // A keepout that ends beyond the file's words is the core's affair, not the file's.
-      await core.write(position, data.subarray(0, length), { verify: false }, memoryNode);
-      return length;
+      const options = { verify: false, unbounded: size === 0 };
+      const end = await orCount(core.write(position, data.subarray(0, length), options, memoryNode));
+      return typeof end === 'number' ? Math.min(end, length) : length;
+    },
+    whole: {
+      async read(position, length, options) {
+        wholeWords(position, length);
+        checkReadable();
+        return core.read(position, length, options, NvmemFile.prototype.read);
+      },
+      async write(position, data, options) {
+        wholeWords(position, data.length);
+        checkWritable();
+        return core.write(position, data, options, NvmemFile.prototype.write);
+      },
     },
   };
 }

@@ -14,6 +14,7 @@ export interface Addon {
   openUsb(bridge: string, clockHz: number, openTimeoutMs: number): number;
   openHidraw(path: string, clockHz: number, openTimeoutMs: number): number;
   openI2c(path: string, force: boolean, openTimeoutMs: number): number;
+  openSysfs(folder: string, openTimeoutMs: number): number;
   closeBus(bus: number): void;
   gpioLine(bus: number, chip: string, line: number | string): number;
   at24(
@@ -28,6 +29,7 @@ export interface Addon {
     readRollover: boolean,
     wpLine: number,
   ): number;
+  kernelFile(bus: number, path: string, size: number, writable: boolean): number;
   memory(image: Uint8Array): number;
   script(): number;
   readNow(slot: number, offset: number, into: Uint8Array): number;

@@ -22,6 +22,8 @@ import type {
   NativeTurn,
   HidrawOptions,
   I2cOptions,
+  KernelFileConfig,
+  SysfsOptions,
   UsbipOptions,
   UsbOptions,
 } from './index.js';
@@ -349,6 +351,10 @@ class Bus implements NativeBus {
     return new Slot(this.desk, id);
   }
 
+  kernelFile({ path, size, writable }: KernelFileConfig): NativeSlot {
+    return new Slot(this.desk, this.desk.addon.kernelFile(this.id, path, size, writable));
+  }
+
   gpioLine(chip: string, line: number | string): number {
     return this.desk.addon.gpioLine(this.id, chip, line);
   }
@@ -394,6 +400,10 @@ class Client implements Native {
 
   openI2c({ path, force, openTimeoutMs }: I2cOptions): Promise<BusOpening> {
     return this.#opening(this.#desk.addon.openI2c(path, force, openTimeoutMs));
+  }
+
+  openSysfs({ folder, openTimeoutMs }: SysfsOptions): Promise<BusOpening> {
+    return this.#opening(this.#desk.addon.openSysfs(folder, openTimeoutMs));
   }
 
   #opening(id: number): Promise<BusOpening> {

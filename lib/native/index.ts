@@ -151,6 +151,18 @@ export interface HidrawOptions extends OpenBusOptions {
   readonly clockHz: number;
 }
 
+export interface SysfsOptions extends OpenBusOptions {
+  /** /sys/bus/nvmem/devices/NAME */
+  readonly folder: string;
+}
+
+export interface KernelFileConfig {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly writable: boolean;
+}
+
 export interface I2cOptions extends OpenBusOptions {
   /** /dev/i2c-N */
   readonly path: string;
@@ -179,6 +191,8 @@ export interface NativeBus {
    * @param line Offset or name.
    */
   gpioLine(chip: string, line: number | string): number;
+  /** A slot whose provider is a file of the kernel's nvmem subsystem. Does no I/O; see NativeSlot.probe(). */
+  kernelFile(config: KernelFileConfig): NativeSlot;
   /** Ends every request with -ENODEV, puts write protect up, lets go of the bridge, joins the thread. Idempotent. */
   close(): Promise<void>;
 }
@@ -192,6 +206,8 @@ export interface Native {
   openHidraw(options: HidrawOptions): Promise<BusOpening>;
   /** An I2C adapter of the kernel. */
   openI2c(options: I2cOptions): Promise<BusOpening>;
+  /** A thread for the files of one of the kernel's own nvmem devices; `gone` when the kernel has removed it. */
+  openSysfs(options: SysfsOptions): Promise<BusOpening>;
   /** Volatile memory, a copy of `image`. */
   memory(image: Uint8Array): NativeSlot;
   /** A slot for a provider written in JavaScript: read/write give -EOPNOTSUPP, holds and unregister() work. */

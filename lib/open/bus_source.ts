@@ -20,6 +20,8 @@ export interface BusSource {
   readonly sentences: Readonly<Partial<Record<string, string>>>;
   /** What to do about it. */
   hint?(code: string): string | undefined;
+  /** The same, where the bus is open and the part cannot be used. */
+  partHint?(code: string): string | undefined;
   /** The bus in names of devices. */
   name(identity: ReadonlyMap<string, string>): string;
 }

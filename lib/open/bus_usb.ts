@@ -1,3 +1,6 @@
+import { promises as fs } from 'node:fs';
+import { promisify } from 'node:util';
+
 import { codeOf, errorTable } from '../core/errors.js';
 import { native, type BusOpening } from '../native/index.js';
 import type { Cp2112Uri } from '../uri/uri.js';
@@ -5,6 +8,11 @@ import { findBridge, type UsbBridge } from '../usb/bridges.js';
 import { holdersOf, nameHolders } from '../usb/holders.js';
 import { udevHint } from '../usb/udev.js';
 import type { BusSource } from './bus_source.js';
+
+/** udevd opens a node to users a moment after the kernel has made it, and programs that wait for a bridge are faster. */
+const UDEV_TAKES_MS = 2000;
+const LOOK_EVERY_MS = 50;
+const pause = promisify(setTimeout);
 
 /**
  * A CP2112 of this machine, through libusb. The bridge is looked up here, so that every way to name it is one bus.
@@ -43,11 +51,27 @@ async function openUsb(bridge: UsbBridge, clockHz: number, openTimeoutMs: number
       reason: `its I2C adapter ${nodes} is open in ${nameHolders(users)}`,
     };
   }
-  const opened = await native().openUsb({ bridge: bridge.path, clockHz, openTimeoutMs });
+  const deadline = performance.now() + openTimeoutMs;
+  let opened: BusOpening;
+  for (;;) {
+    const left = Math.max(deadline - performance.now(), 1);
+    opened = await native().openUsb({ bridge: bridge.path, clockHz, openTimeoutMs: left });
+    if (opened.bus !== undefined || codeOf(opened.status) !== 'EACCES') break;
+    if (left <= LOOK_EVERY_MS || !(await isNew(bridge.node))) break;
+    await pause(LOOK_EVERY_MS);
+  }
   if (opened.bus !== undefined || codeOf(opened.status) !== 'EBUSY') return opened;
   const others = await holdersOf([bridge.node]);
   if (others.length === 0) return opened;
   return { status: opened.status, reason: `it is claimed by ${nameHolders(others)}` };
+}
+
+async function isNew(node: string): Promise<boolean> {
+  const made = await fs.stat(node).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => 0,
+  );
+  return Date.now() - made < UDEV_TAKES_MS;
 }
 
 function hint(code: string): string | undefined {

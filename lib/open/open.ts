@@ -18,6 +18,8 @@ import type { NativeSlot } from '../native/index.js';
 import { parseUri, type BusUri, type FileUri, type MemUri, type NvmemUri } from '../uri/uri.js';
 import { leaseBus, type BusLease } from './bus_pool.js';
 import { openFile } from './file_provider.js';
+import type { Source } from './source.js';
+import { openSysfs } from './sysfs_device.js';
 import { wpError, wpLineOf } from './wp.js';
 
 export interface OpenOptions {
@@ -68,24 +70,15 @@ export class OpenDevice extends NvmemDevice {
     return this.#close();
   }
 
+  /** Closes it without waiting for that. */
+  override [Symbol.dispose](): void {
+    void this.#close();
+  }
+
   /** `await using device = await open(…)` closes it at the end of the block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#close();
   }
-}
-
-/** What a scheme makes of a URI: ready to be registered, and how to let go of it. */
-interface Source {
-  readonly name: string;
-  readonly provider: Parameters<Nvmem['register']>[0]['provider'];
-  readonly readOnly: boolean;
-  readonly isEeprom: boolean;
-  readonly identity: ReadonlyMap<string, string>;
-  readonly gone: Promise<string> | undefined;
-  /** Undoes all of it when the device is not registered after all. */
-  discard(): Promise<void>;
-  /** Lets go of the bridge or file, after the device was unregistered. */
-  free(): Promise<void>;
 }
 
 /**
@@ -120,17 +113,18 @@ export async function open(uri: string, options: OpenOptions = {}): Promise<Open
         provider: source.provider,
         name: options.name ?? source.name,
         id: options.id ?? (options.name === undefined ? 'auto' : 'none'),
-        type: source.isEeprom ? 'EEPROM' : 'Unknown',
+        type: source.type,
         readOnly: source.readOnly || options.readOnly === true,
-        cells: options.cells,
+        cells: source.cells ? [...source.cells, ...(options.cells ?? [])] : options.cells,
         keepouts: options.keepouts,
       },
       () => source.free(),
+      uri,
     );
     if (options.readOnly !== true && coreOf(device).readOnly === 'wp') device.forceRo = false;
     const handle = new OpenDevice(device, uri, source.identity, () => registry.unregister(device, 'closed'));
     registry.addHandle(device, handle);
-    void source.gone?.then((reason) => registry.unregister(device, reason === '' ? 'unplugged' : reason));
+    void source.gone?.then((reason) => registry.unplugged(device, reason === '' ? 'unplugged' : reason));
     return handle;
   } catch (error) {
     await source.discard();
@@ -195,7 +189,7 @@ function openSource(
     case 'file':
       return openImage(uri, readOnly);
     case 'sysfs':
-      throw new NvmemError('ENOTSUP', 'sysfs:// cannot be opened by this version', { syscall: 'open' });
+      return openSysfs(uri, readOnly, openTimeoutMs, signal);
     default:
       return openPart(uri, openTimeoutMs, signal);
   }
@@ -206,7 +200,7 @@ function openMemory(uri: MemUri): Source {
     name: 'mem',
     provider: memoryProvider(uri.size),
     readOnly: false,
-    isEeprom: false,
+    type: 'Unknown',
     identity: new Map(),
     gone: undefined,
     discard: () => Promise.resolve(),
@@ -220,7 +214,7 @@ async function openImage(uri: FileUri, readOnly: boolean): Promise<Source> {
     name: 'file',
     provider,
     readOnly: !provider.writable,
-    isEeprom: false,
+    type: 'Unknown',
     identity: new Map([['path', uri.path]]),
     gone: undefined,
     discard: () => provider.close(),
@@ -263,7 +257,7 @@ async function openPart(
     name: `${lease.source.name(lease.bus.identity)}-${address}`,
     provider: providerOfSlot(slot, part.size, { hasWpLine: part.wp !== undefined }),
     readOnly: part.chip.readOnly,
-    isEeprom: true,
+    type: 'EEPROM',
     identity: lease.bus.identity,
     gone: lease.bus.gone,
     discard,
@@ -302,5 +296,10 @@ async function probe(
         : code === 'ETIMEDOUT'
           ? `the part at ${at} did not answer in time${clockOf(lease)}`
           : `the part at ${at} cannot be read: ${saysOf(code)}`;
-  throw new NvmemError(code, `${sentence}${detail}`, { errno: status, syscall: 'open', device: uri.uri });
+  throw new NvmemError(code, `${sentence}${detail}`, {
+    errno: status,
+    syscall: 'open',
+    device: uri.uri,
+    hint: lease.source.partHint?.(code),
+  });
 }

@@ -1,5 +1,5 @@
 /** The CP2112 bridges of this machine, as sysfs shows them: no USB traffic, no permissions needed, no udevd. */
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { promises as fs } from 'node:fs'; // which loads node:fs/promises at the first use
 import { basename, join } from 'node:path';
 
 import { NvmemError } from '../core/errors.js';
@@ -117,7 +117,10 @@ export async function findBridge(wanted: string, uri: string, sysfs?: string): P
     throw new NvmemError(
       'EINVAL',
       `${wanted === '' ? 'several bridges are plugged in' : `several bridges have the serial number ${wanted}`}: ${describe(fitting)}`,
-      { ...details, hint: `Say which one by its place, for example cp2112://${some}/0x50, or its serial number.` },
+      {
+        ...details,
+        hint: `Say which one by its place, for example cp2112://${some}/0x50, or its serial number.`,
+      },
     );
   }
   const others = bridges.length === 0 ? 'no CP2112 is plugged in' : `there are: ${describe(bridges)}`;
@@ -134,7 +137,7 @@ function describe(bridges: readonly UsbBridge[]): string {
 
 async function entries(folder: string): Promise<string[]> {
   try {
-    return await readdir(folder);
+    return await fs.readdir(folder);
   } catch {
     return []; // not there, or unplugged meanwhile
   }
@@ -142,7 +145,7 @@ async function entries(folder: string): Promise<string[]> {
 
 async function readText(file: string): Promise<string | undefined> {
   try {
-    return (await readFile(file, 'utf8')).replace(/\n$/, '');
+    return (await fs.readFile(file, 'utf8')).replace(/\n$/, '');
   } catch {
     return undefined;
   }
@@ -150,7 +153,7 @@ async function readText(file: string): Promise<string | undefined> {
 
 async function linkName(link: string): Promise<string | undefined> {
   try {
-    return basename(await readlink(link));
+    return basename(await fs.readlink(link));
   } catch {
     return undefined;
   }

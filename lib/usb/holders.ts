@@ -1,5 +1,5 @@
 /** Who has a device node open, as far as /proc may be read: root sees everybody, others only themselves. */
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { promises as fs } from 'node:fs'; // which loads node:fs/promises at the first use
 
 export interface Holder {
   readonly pid: number;
@@ -11,7 +11,7 @@ export interface Holder {
 
 export async function holdersOf(nodes: readonly string[], proc = '/proc'): Promise<Holder[]> {
   if (nodes.length === 0) return [];
-  const pids = (await readdir(proc).catch(() => [])).filter((name) => /^\d+$/.test(name));
+  const pids = (await fs.readdir(proc).catch(() => [])).filter((name) => /^\d+$/.test(name));
   const found = await Promise.all(pids.map((pid) => openIn(proc, pid, nodes)));
   return found.flat().sort((a, b) => a.pid - b.pid);
 }
@@ -26,10 +26,10 @@ export function nameHolders(holders: readonly Holder[]): string {
 
 async function openIn(proc: string, pid: string, nodes: readonly string[]): Promise<Holder[]> {
   // What can't be read belongs to others, or has ended meanwhile.
-  const fds = await readdir(`${proc}/${pid}/fd`).catch(() => []);
-  const links = await Promise.all(fds.map((fd) => readlink(`${proc}/${pid}/fd/${fd}`).catch(() => '')));
+  const fds = await fs.readdir(`${proc}/${pid}/fd`).catch(() => []);
+  const links = await Promise.all(fds.map((fd) => fs.readlink(`${proc}/${pid}/fd/${fd}`).catch(() => '')));
   const held = [...new Set(links.filter((link) => nodes.includes(link)))];
   if (held.length === 0) return [];
-  const command = (await readFile(`${proc}/${pid}/comm`, 'utf8').catch(() => '')).trim();
+  const command = (await fs.readFile(`${proc}/${pid}/comm`, 'utf8').catch(() => '')).trim();
   return held.map((node) => ({ pid: Number(pid), command, node }));
 }

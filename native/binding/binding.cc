@@ -12,12 +12,15 @@
 #include "native/binding/bound_function.h"
 #include "native/binding/environment.h"
 #include "native/cp2112/engine.h"
+#include "native/cp2112/hidraw_transport.h"
 #include "native/cp2112/usb_transport.h"
 #include "native/cp2112/usbip_transport.h"
 #include "native/i2c/linux_i2c.h"
 #include "native/provider/at24.h"
+#include "native/provider/kernel_file.h"
 #include "native/provider/memory.h"
 #include "native/provider/script.h"
+#include "native/sysfs/folder_watch.h"
 
 namespace nvmem::binding {
 namespace {
@@ -117,6 +120,23 @@ Value OpenI2c(const CallbackInfo& info) {
   });
 }
 
+Value OpenSysfs(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 2 && info[0].IsString() && info[1].IsNumber()))
+    return info.Env().Undefined();
+  return open_bus(info, info[1], [&](const std::shared_ptr<Waker>& waker) {
+    return std::make_unique<sysfs::FolderWatch>(info[0].As<Napi::String>().Utf8Value(), waker);
+  });
+}
+
+Value OpenHidraw(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 3 && info[0].IsString() && numbers(info, 1, 3)))
+    return info.Env().Undefined();
+  return open_bus(info, info[2], [&](const std::shared_ptr<Waker>& waker) {
+    const std::string path = info[0].As<Napi::String>().Utf8Value();
+    return cp2112_over(std::make_unique<cp2112::HidrawTransport>(path, waker, monotonic_clock()), info[1]);
+  });
+}
+
 Value CloseBus(const CallbackInfo& info) {
   if (!refuse(info, numbers(info, 0, 1))) Environment::of(info).close_bus(natural(info[0]));
   return info.Env().Undefined();
@@ -157,6 +177,22 @@ Value NewAt24(const CallbackInfo& info) {
   config.read_rollover = info[8].As<Napi::Boolean>().Value();
   config.wp_line = static_cast<int>(integer(info[9]));
   const std::uint64_t id = environment.add_slot(std::make_unique<At24>(std::move(bus), config));
+  return number(info, static_cast<std::int64_t>(id));
+}
+
+Value NewKernelFile(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 4 && info[0].IsNumber() && info[1].IsString() && info[2].IsNumber() &&
+                       info[3].IsBoolean())) {
+    return info.Env().Undefined();
+  }
+  Environment& environment = Environment::of(info);
+  std::shared_ptr<Bus> bus = environment.bus(natural(info[0]));
+  if (bus == nullptr) return number(info, -EBADF);
+  KernelFileConfig config;
+  config.path = info[1].As<Napi::String>().Utf8Value();
+  config.size = natural(info[2]);
+  config.writable = info[3].As<Napi::Boolean>().Value();
+  const std::uint64_t id = environment.add_slot(std::make_unique<KernelFile>(std::move(bus), config));
   return number(info, static_cast<std::int64_t>(id));
 }
 
@@ -317,9 +353,12 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("openUsbip", OpenUsbip);
   add("openUsb", OpenUsb);
   add("openI2c", OpenI2c);
+  add("openSysfs", OpenSysfs);
+  add("openHidraw", OpenHidraw);
   add("closeBus", CloseBus);
   add("gpioLine", GpioLine);
   add("at24", NewAt24);
+  add("kernelFile", NewKernelFile);
   add("memory", NewMemory);
   add("script", NewScript);
   add("readNow", ReadNow);

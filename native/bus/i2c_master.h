@@ -47,8 +47,6 @@ class I2cMaster {
   /// speak the protocol), -ENOENT (no such device there), -ENOTSUP (another device than this master drives).
   virtual Status start(const Wait& wait) = 0;
 
-  /// They may shrink, and only that, when a transfer has failed with -EINVAL or -EOPNOTSUPP (an adapter of the
-  /// kernel that can do less than it says).
   [[nodiscard]] virtual I2cLimits limits() const = 0;
 
   /// START, address + W, data, STOP. 1 to max_write bytes.

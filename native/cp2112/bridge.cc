@@ -11,6 +11,9 @@ constexpr Nanoseconds kRequestLimit = kSecond;
 constexpr Nanoseconds kCancelLimit = 10 * kMillisecond;
 constexpr Nanoseconds kRecoverLimit = 600 * kMillisecond;
 constexpr Nanoseconds kCancelAgain = 50 * kMillisecond;
+/// What a transfer of somebody else may take: hid-cp2112 gives up its own after ten polls, at 50 ms the
+/// longest.
+constexpr Nanoseconds kOthersLimit = 500 * kMillisecond;
 constexpr Nanoseconds kSuspicion = 5 * kSecond;
 constexpr Nanoseconds kMinReply = 100 * kMillisecond;
 constexpr Nanoseconds kMaxReply = kSecond;
@@ -135,12 +138,31 @@ Result<Event> Bridge::next(Nanoseconds until, const Wait& wait) {
         round_trip_ = (7 * round_trip_ + (now() - polled_at_)) / 8;
         return Event{Event::Kind::kStatus, *status, {}};
       }
-      if (status->state != TransferState::kIdle) ++strays_;
+      if (status->state != TransferState::kIdle || shared()) count_stray();
     }
     // A bridge that babbles must not keep us from the time.
     if (const Status own = wait.check(now()); !own.ok()) return own;
     if (now() >= until) return Event{};
   }
+}
+
+void Bridge::count_stray() {
+  ++strays_;
+  if (shared()) suspicious_until_ = now() + kSuspicion;
+}
+
+Result<bool> Bridge::undisturbed(unsigned strays, const Wait& wait) {
+  if (strays_ != strays) return false;
+  if (!shared()) return true;
+  // Whoever put a transfer of his own in place of ours has asked for its status by now, and that answer comes
+  // before ours. If it was taken for ours, then ours is still to come.
+  const auto status = ask_status(wait);
+  if (!status.ok()) return status.status();
+  unread_ = false;
+  if (status.value().state == TransferState::kBusy) return false;
+  const auto silence = next(now() + gap(), wait);
+  if (!silence.ok()) return silence.status();
+  return silence.value().kind == Event::Kind::kNone && strays_ == strays;
 }
 
 Result<TransferStatus> Bridge::ask_status(const Wait& wait) {
@@ -151,6 +173,7 @@ Result<TransferStatus> Bridge::ask_status(const Wait& wait) {
       const auto event = next(limit, wait);
       if (!event.ok()) return event.status();
       if (event.value().kind == Event::Kind::kStatus) return event.value().status;
+      if (event.value().kind == Event::Kind::kData && event.value().data.size > 0 && shared()) count_stray();
       if (event.value().kind == Event::Kind::kNone || now() >= limit) break;
     }
     forget_poll();
@@ -162,7 +185,7 @@ Status Bridge::prepare(const Wait& wait) {
   if (gone_) return Status(-ENODEV);
   if (const Status status = wait.check(now()); !status.ok()) return status;
   if (dirty_) {
-    if (const Status status = recover(wait, false); !status.ok()) return status;
+    if (const Status status = recover(wait, shared()); !status.ok()) return status;
   }
   // What lies there answers nothing we are about to ask. Data among it means that we have lost count.
   const unsigned strays = strays_;
@@ -174,7 +197,7 @@ Status Bridge::prepare(const Wait& wait) {
       suspicious_until_ = now() + kSuspicion;
     }
   }
-  return strays == strays_ ? Status() : recover(wait, false);
+  return strays == strays_ ? Status() : recover(wait, shared());
 }
 
 void Bridge::abandon(bool owed) noexcept {
@@ -214,6 +237,7 @@ Status Bridge::recover(const Wait& wait, bool gently) {
     if (status.error() != -ETIMEDOUT || !wait.check(now()).ok()) return status;
     return fail(Status(-EBUSY), "the bridge stays busy, even after a cancel");
   };
+  const Nanoseconds patience = now() + (gently && shared() ? kOthersLimit : 0);
   Nanoseconds cancelled_at = 0;
   bool cancel = !gently;
   int quiet = 0;
@@ -238,7 +262,7 @@ Status Bridge::recover(const Wait& wait, bool gently) {
         break;
       case TransferState::kBusy:
         quiet = 0;
-        cancel = cancelled_at == 0 || now() - cancelled_at >= kCancelAgain;
+        cancel = now() >= patience && (cancelled_at == 0 || now() - cancelled_at >= kCancelAgain);
         if (!cancel) (void)next(now() + 2 * kMillisecond, bound);
         break;
       default:

@@ -11,6 +11,10 @@
 //  nothing
 //     is believed once: a read has to give the same bytes twice with nothing left over behind either
 //     (reader.h), a write's result has to be followed by "idle".
+//  5. Where others use the chip too (HidTransport::shared), a transfer of theirs shows by the answers to the
+//     status requests that it takes. One such answer between our report and undisturbed(), which follows our
+//     last byte, spoils our transfer, and is a reason for suspicion. A transfer that may be theirs is not
+//     cancelled before it had its time.
 #pragma once
 
 #include <string>
@@ -69,7 +73,8 @@ class Bridge {
   void distrust();
   /// prepare() has to recover; nothing is owed.
   void distrust_once() { dirty_ = true; }
-  /// Polls until idle; cancels first, or (`gently`) only what is still busy. Then drains the IN pipe.
+  /// Polls until idle; cancels first, or (`gently`) only what is still busy, and may be somebody else's if
+  /// others use the chip: that is left its time. Then drains the IN pipe.
   Status recover(const Wait& wait, bool gently);
   /// Waits until the IN pipe stays quiet; whether anything but empty reports came.
   Result<bool> drain(const Wait& wait);
@@ -79,6 +84,8 @@ class Bridge {
   void leave_unread() { unread_ = true; }
   /// Reads it.
   Status settle(const Wait& wait);
+  /// Nothing of ours runs on the chip any more when this is 0.
+  Status calm(const Wait& wait) { return gone_ ? Status(-ENODEV) : dirty_ ? recover(wait, false) : Status(); }
 
   /// No answer within this, from a bridge that has nothing to wait for: a few USB frames and the way there.
   [[nodiscard]] Nanoseconds gap() const { return 3 * kMillisecond + 2 * round_trip_; }
@@ -90,6 +97,16 @@ class Bridge {
   /// Status answers so far that nobody had asked for and that spoke of a transfer. One more of them means
   /// that an earlier answer was not the chip's answer to us: what it said does not hold.
   [[nodiscard]] unsigned strays() const { return strays_; }
+  /// Others use the chip too. Then "idle" and data that nobody asked for are strays as well.
+  [[nodiscard]] bool shared() const { return transport_.shared(); }
+  /// After a transfer that went well: whether it was the only one since strays() was `strays`. Where the chip
+  /// is shared that takes one more status request, and silence after its answer.
+  Result<bool> undisturbed(unsigned strays, const Wait& wait);
+  /// What to say where it was not.
+  [[nodiscard]] const char* disturbance() const {
+    return shared() ? "somebody else used the bridge at the same time"
+                    : "the bridge gave a status nobody asked for";
+  }
 
   /// status.result(), and remembers why.
   Status result_of(const TransferStatus& status);
@@ -100,6 +117,7 @@ class Bridge {
  private:
   Status check(Status status, const Wait& wait);
   Status send_cancel();
+  void count_stray();
 
   HidTransport& transport_;
   const Clock& clock_;

@@ -17,6 +17,10 @@ constexpr std::uint16_t kRetries = 1;
 constexpr Nanoseconds kWireSlack = 250 * kMillisecond;
 constexpr unsigned kReadAttempts = 4;
 constexpr unsigned kSuspiciousAttempts = 8;
+/// So many times more where others keep getting in between.
+constexpr unsigned kSharedPatience = 4;
+/// Leaves the rest of what I2cMaster::stop() may take to the transport.
+constexpr Nanoseconds kRestoreLimit = 150 * kMillisecond;
 constexpr Nanoseconds kQuickWrite = 2 * kMillisecond;
 constexpr Nanoseconds kFirstStep = kMillisecond;
 constexpr Nanoseconds kLongestStep = 10 * kMillisecond;
@@ -103,6 +107,7 @@ Status Engine::configure(const Wait& wait) {
   };
   const auto before = read_back();
   if (!before.ok()) return before.status();
+  if (bridge_.shared()) restore_ = before.value();
   SmbusConfig wanted;
   wanted.clock_hz = options_.clock_hz;
   wanted.own_address = before.value().own_address;
@@ -179,8 +184,10 @@ Status Engine::finish_write(std::size_t bytes, const Wait& wait) {
     if (!asked.ok()) return abandon(asked.status());
     const TransferStatus& status = asked.value();
     if (status.state == TransferState::kComplete || status.state == TransferState::kFailed) {
-      if (bridge_.strays() != strays) {
-        return abandon(bridge_.fail(Status(-EIO), "the bridge gave a status nobody asked for"));
+      const auto alone = bridge_.undisturbed(strays, wait);
+      if (!alone.ok()) return abandon(alone.status());
+      if (!alone.value()) {
+        return abandon(bridge_.fail(Status(-EIO), bridge_.disturbance()));
       }
       if (!bridge_.suspicious()) return bridge_.result_of(status);
       // This may be a late answer to an older poll. Then the chip has more to say than "idle".
@@ -231,7 +238,8 @@ Transferred Engine::write_read(std::uint8_t address, std::span<const std::uint8_
   std::vector<std::uint8_t> first;  // of two readings that have to agree
   unsigned failures = 0;
   unsigned too_long = 0;
-  for (unsigned attempt = 0; attempt < kSuspiciousAttempts; ++attempt) {
+  const unsigned patience = bridge_.shared() ? kSharedPatience : 1;
+  for (unsigned attempt = 0; attempt < kSuspiciousAttempts * patience; ++attempt) {
     if (const Status status = bridge_.prepare(wait); !status.ok()) return {status, 0};
     // Once can be an answer that came late; a bridge that does it again does it always.
     const bool whole = whole_reports_ || too_long >= 2;
@@ -239,7 +247,7 @@ Transferred Engine::write_read(std::uint8_t address, std::span<const std::uint8_
     const Reader::Outcome outcome = reader.run();
     if (outcome.too_long) ++too_long;
     if (!outcome.status.ok()) {
-      const bool again = outcome.retry && ++failures < kReadAttempts;
+      const bool again = outcome.retry && ++failures < kReadAttempts * patience;
       if (!again) return {outcome.status, bridge_.suspicious() && !first.empty() ? 0 : outcome.good};
       continue;
     }
@@ -279,6 +287,12 @@ Status Engine::idle(Nanoseconds deadline) {
 }
 
 void Engine::stop() noexcept {
+  if (restore_) {
+    // Nobody else sets it again: the kernel's driver does so when it is bound, and relies on it from then on.
+    const Wait bound{clock_.now() + kRestoreLimit, nullptr};
+    if (bridge_.calm(bound).ok()) (void)bridge_.set_feature(encode(*restore_), bound);
+    restore_.reset();
+  }
   bridge_.close();
   started_ = false;
 }

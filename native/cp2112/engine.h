@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "native/bus/i2c_master.h"
@@ -67,6 +68,8 @@ class Engine final : public I2cMaster {
   Overlap overlap_;
   Version version_;
   SmbusConfig config_;
+  /// What was there before, for the others who use the chip; stop() puts it back.
+  std::optional<SmbusConfig> restore_;
   I2cLimits limits_;
   /// This bridge does not look at the length of a force send. Linux never notices: it asks for whole reports.
   bool whole_reports_ = false;

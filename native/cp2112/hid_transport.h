@@ -37,6 +37,9 @@ class HidTransport {
   /// Takes back what is pending and disconnects. Bounded.
   virtual void close() noexcept = 0;
 
+  /// Others talk to the same chip by ways of their own: answers to them arrive here too.
+  [[nodiscard]] virtual bool shared() const { return false; }
+
   [[nodiscard]] virtual std::string reason() const = 0;
   /// key=value pairs of the device ("vid=10c4", "pid=ea90", "busid=1-1", "serial=…").
   [[nodiscard]] virtual std::string identity() const = 0;

@@ -171,7 +171,7 @@ Reader::Step Reader::on_status(const TransferStatus& status) {
       return {};
     default:
       if (const Status result = bridge_.result_of(status); !result.ok()) {
-        if (bridge_.strays() != strays_) return broken("the bridge gave a status nobody asked for");
+        if (bridge_.strays() != strays_) return broken(bridge_.disturbance());
         if (asks_.outstanding() > 0) bridge_.distrust();
         return Outcome{result, good_, false};
       }
@@ -300,8 +300,10 @@ Reader::Outcome Reader::finish() {
   if (surplus.value().kind == Event::Kind::kData && surplus.value().data.size > 0) {
     return broken("the bridge sent more data than were read");
   }
-  if (bridge_.strays() != strays_) return broken("the bridge gave a status nobody asked for");
   if (!settled_) bridge_.leave_unread();
+  const auto alone = bridge_.undisturbed(strays_, wait_);
+  if (!alone.ok()) return give_up(alone.status());
+  if (!alone.value()) return broken(bridge_.disturbance());
   if (replans_ == 0) pace_.went_well();
   return {Status(), collected_, false};
 }

@@ -188,9 +188,8 @@ Status Client::pump(Nanoseconds deadline, bool& woken) {
   return polled.timed_out ? Status(-ETIMEDOUT) : Status();
 }
 
-void Client::take_back(Transfer& transfer) noexcept {
+void Client::take_back(Transfer& transfer, Nanoseconds limit) noexcept {
   (void)libusb_cancel_transfer(transfer.raw.get());
-  const Nanoseconds limit = clock_.now() + kTakeBackLimit;
   while (transfer.pending && clock_.now() < limit) {
     const usbip::Polled polled = usbip::poll_with_waker(node_.get(), POLLOUT, nullptr, limit, clock_);
     handle_events();
@@ -212,7 +211,7 @@ Completion Client::run(Transfer& transfer, const Wait& wait) {
     }
     if (!alive_) return {Status(-ENODEV), 0};
     if (!status.ok() && transfer.pending) {
-      take_back(transfer);
+      take_back(transfer, clock_.now() + kTakeBackLimit);
       take_in_packets();
       if (!alive_) return {Status(-ENODEV), 0};
       // It may have ended well at the last moment; then nothing is unknown.
@@ -339,8 +338,9 @@ Status Client::clear_halt(std::uint8_t endpoint) {
 Status Client::mend_in() {
   if (!alive_) return Status(-ENODEV);
   // A pipe is cleared at rest: what is still queued would go out with the old data toggle.
+  const Nanoseconds limit = clock_.now() + kTakeBackLimit;
   for (Transfer* const transfer : in_.transfers) {
-    if (transfer->pending) take_back(*transfer);
+    if (transfer->pending) take_back(*transfer, limit);
   }
   take_in_packets();
   if (const Status cleared = clear_halt(in_.endpoint); !cleared.ok()) return cleared;
@@ -362,11 +362,9 @@ Status Client::idle(Nanoseconds deadline) {
 void Client::close() noexcept {
   alive_ = false;
   in_.started = false;
+  const Nanoseconds limit = clock_.now() + kTakeBackLimit;
   for (const auto& each : transfers_) {
-    if (each->pending) (void)libusb_cancel_transfer(each->raw.get());
-  }
-  for (const auto& each : transfers_) {
-    if (each->pending) take_back(*each);
+    if (each->pending) take_back(*each, limit);
   }
   if (claimed_) (void)libusb_release_interface(handle_.get(), interface_);
   claimed_ = false;

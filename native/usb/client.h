@@ -98,8 +98,8 @@ class Client {
   Result<Transfer*> spare();
   Completion run(Transfer& transfer, const Wait& wait);
   Status submit(Transfer& transfer);
-  /// Cancels, and waits for the end that libusb then reports.
-  void take_back(Transfer& transfer) noexcept;
+  /// Cancels, and waits until `limit` for the end that libusb then reports.
+  void take_back(Transfer& transfer, Nanoseconds limit) noexcept;
   /// Waits for the device, a wake or the deadline, and takes in what came.
   Status pump(Nanoseconds deadline, bool& woken);
   /// Has libusb see to what has happened.

@@ -24,6 +24,11 @@ Status FakeChip::pass_until(Nanoseconds time, const Wait& wait) {
     cancel_at = nvmem::kNever;
   }
   if (wait.cancel != nullptr && wait.cancel->reason() != 0) return Status(wait.cancel->reason());
+  while (other && other_at <= stop) {
+    clock_.advance_to(other_at);
+    catch_up();
+    other_at = other();
+  }
   clock_.advance_to(stop);
   catch_up();
   return time > wait.deadline ? Status(-ETIMEDOUT) : Status();
@@ -105,7 +110,8 @@ Result<std::size_t> FakeChip::receive(std::span<std::uint8_t> report, const Wait
     if (first == in_.end()) {
       // Nothing on its way: what the chip does by itself happens at the end of a transfer.
       const bool more = transfer_.running && !stuck && transfer_.end > clock_.now();
-      const Nanoseconds next = more ? std::min(transfer_.end, wait.deadline) : wait.deadline;
+      Nanoseconds next = more ? std::min(transfer_.end, wait.deadline) : wait.deadline;
+      if (other) next = std::min(next, std::max(other_at, clock_.now()));
       const Status status = pass_until(next == nvmem::kNever ? clock_.now() + nvmem::kSecond : next, wait);
       if (!status.ok()) return status;
       if (clock_.now() >= wait.deadline) return Status(-ETIMEDOUT);

@@ -74,11 +74,14 @@ class FakeChip final : public nvmem::cp2112::HidTransport {
   nvmem::Result<std::size_t> receive(std::span<std::uint8_t> report, const nvmem::Wait& wait) override;
   nvmem::Status idle(Nanoseconds deadline) override;
   void close() noexcept override { closed = true; }
+  [[nodiscard]] bool shared() const override { return is_shared; }
   [[nodiscard]] std::string reason() const override { return gone ? "unplugged" : ""; }
   [[nodiscard]] std::string identity() const override { return "transport=fake"; }
 
   /// Puts a report into the IN pipe.
   void inject(std::vector<std::uint8_t> report, Nanoseconds delay = 0);
+  /// An OUT report of somebody else.
+  void other_sends(std::span<const std::uint8_t> report) { take(report); }
 
  private:
   FakeClock& clock_;
@@ -105,6 +108,10 @@ class FakeChip final : public nvmem::cp2112::HidTransport {
   std::function<Fate(std::uint8_t id)> fate;
   /// Called as each report is about to move (OUT or IN); may set `gone`.
   std::function<void()> before_report;
+  bool is_shared = false;
+  /// Called at that time, for somebody else who uses the chip; gives the next time.
+  std::function<Nanoseconds()> other;
+  Nanoseconds other_at = nvmem::kNever;
   /// Cancels this token at that time.
   nvmem::CancelToken* token = nullptr;
   Nanoseconds cancel_at = nvmem::kNever;

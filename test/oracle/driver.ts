@@ -47,7 +47,8 @@ export class Driver implements World {
   readonly #async = new Map<string, { answer: Promise<Answer>; ended: boolean }>();
   readonly #config: Case['config'];
 
-  constructor({ config }: Case) {
+  /** `isNative`: the memories are the addon's own; see provider.ts. */
+  constructor({ config }: Case, isNative = false) {
     this.#config = config;
     for (const [nb, { priority, returns }] of Object.entries(config.notifiers ?? {})) {
       const notifier = {
@@ -61,7 +62,7 @@ export class Driver implements World {
       this.#kernel.nvmemRegisterNotifier(notifier);
     }
     for (const [key, spec] of Object.entries(config.providers ?? {}))
-      this.#rams.set(key, new Ram(key, spec, this));
+      this.#rams.set(key, new Ram(key, spec, this, isNative));
     this.#kernel.nvmemAddCellLookups(...(config.lookups ?? []).map(lookupOf));
   }
 
@@ -117,7 +118,9 @@ export class Driver implements World {
       case 'device_name':
         return { ret: 0, name: kernel.nvmemDevName(known(this.#device(a))) };
       case 'device_read': {
-        const data = await kernel.nvmemDeviceRead(this.#device(a), a.offset ?? 0, a.bytes ?? 0);
+        const { offset = 0, bytes = 0 } = a;
+        const into = Buffer.alloc(bytes, 0xee);
+        const data = await kernel.nvmemDeviceRead(this.#device(a), offset, bytes, into);
         return { ret: data.length, ...hex(data) };
       }
       case 'device_write':
@@ -171,7 +174,7 @@ export class Driver implements World {
       case 'mem':
         return { ret: 0, data: this.#ram(a).memory.toString('hex') };
       case 'set_mem':
-        bytesOf(a).copy(this.#ram(a).memory, a.offset ?? 0);
+        this.#ram(a).fill(a.offset ?? 0, bytesOf(a));
         return { ret: 0 };
       case 'inject':
         this.#ram(a).inject(a.on ?? '', a.at ?? 1, a.count ?? 1, a.ret_injected ?? 0, a.after ?? false);
@@ -251,9 +254,14 @@ export class Driver implements World {
         this.#ram(a).release();
         await turns();
         return { ret: 0 };
-      case 'async_poll':
+      case 'async_poll': {
+        const thread = this.#async.get(as);
+        const { promise, timer } = timeout(a.ms ?? 0);
+        await Promise.race([thread?.answer, promise]);
+        clearTimeout(timer);
         await turns();
-        return { ret: this.#async.get(as)?.ended ? 1 : 0 };
+        return { ret: thread?.ended ? 1 : 0 };
+      }
       case 'async_join':
         return (await this.#async.get(as)?.answer) ?? { ret: 'EINVAL' };
       default: {
@@ -326,6 +334,15 @@ function known<T>(found: T | null | undefined): T {
 /** Everything that can happen by itself has happened. */
 async function turns(): Promise<void> {
   for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The time that a poll gives a thread. */
+function timeout(ms: number): { promise: Promise<void>; timer: NodeJS.Timeout | undefined } {
+  let timer: NodeJS.Timeout | undefined;
+  const promise = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  return { promise, timer };
 }
 
 function opensFile(op: string, error: unknown): boolean {

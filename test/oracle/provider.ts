@@ -1,4 +1,9 @@
-/** The oracle's provider: RAM that tells of every call, with faults, and its write-protect line. */
+/**
+ * The oracle's provider: RAM that tells of every call, with faults, and its write-protect line. As `native` it is memory of the
+ * addon, which nobody can look into.
+ */
+import { providerOfSlot } from '../../lib/core/backend.js';
+import { native } from '../../lib/native/index.js';
 import type { NvmemCellInfo, NvmemConfig, WpLine } from '../../lib/index.js';
 import type { CellSpec, ProviderSpec, Ret, TraceEvent } from './types.js';
 
@@ -29,8 +34,11 @@ export function failure(ret: Ret): Error {
 
 const SHARED_LINE = 7;
 
+type Slot = ReturnType<ReturnType<typeof native>['memory']>;
+
 export class Ram {
-  readonly memory: Buffer;
+  readonly #memory: Buffer;
+  readonly #slot: Slot | undefined;
   readonly #calls = { read: 0, write: 0 };
   /** One a direction: a new one takes the place of the last. */
   readonly #faults = new Map<string, Fault>();
@@ -42,9 +50,23 @@ export class Ram {
     readonly key: string,
     readonly spec: ProviderSpec,
     readonly world: World,
+    isNative = false,
   ) {
-    this.memory = Buffer.alloc(spec.backing_size ?? spec.size);
-    Buffer.from(spec.mem ?? '', 'hex').copy(this.memory);
+    this.#memory = Buffer.alloc(spec.backing_size ?? spec.size);
+    Buffer.from(spec.mem ?? '', 'hex').copy(this.#memory);
+    if (isNative) this.#slot = native().memory(this.#memory);
+  }
+
+  get memory(): Buffer {
+    this.#slot?.readNow(0, this.#memory);
+    return this.#memory;
+  }
+
+  /** What does not fit is left out. */
+  fill(offset: number, data: Buffer): void {
+    const fits = data.subarray(0, Math.max(this.#memory.length - offset, 0));
+    fits.copy(this.#memory, offset);
+    this.#slot?.writeNow(offset, fits);
   }
 
   config(): NvmemConfig {
@@ -55,10 +77,12 @@ export class Ram {
     const dev = `parent-${this.key}`;
     return {
       dev: spec.no_dev ? null : dev,
-      provider: {
-        ...(canRead && { read: (offset: number, length: number) => this.#read(offset, length) }),
-        ...(canWrite && { write: (offset: number, data: Uint8Array) => this.#write(offset, data) }),
-      },
+      provider: this.#slot
+        ? providerOfSlot(this.#slot, spec.size, { hasWpLine: false })
+        : {
+            ...(canRead && { read: (offset: number, length: number) => this.#read(offset, length) }),
+            ...(canWrite && { write: (offset: number, data: Uint8Array) => this.#write(offset, data) }),
+          },
       name: spec.name ?? undefined,
       id: spec.id === 'NONE' ? 'none' : spec.id === 'AUTO' ? 'auto' : spec.id,
       size: spec.size,
@@ -125,7 +149,7 @@ export class Ram {
       this.world.note({ cb: 'reg_read', p: this.key, offset, bytes: length, ret });
       if (ret !== 0) throw failure(ret);
       const data = Buffer.alloc(length, 0xee);
-      if (copy) this.memory.copy(data, 0, offset, offset + length);
+      if (copy) this.#memory.copy(data, 0, offset, offset + length);
       return data;
     });
   }
@@ -134,7 +158,7 @@ export class Ram {
     const bytes = Buffer.from(data);
     return this.#maybeHeld('write', () => {
       const { ret, copy } = this.#answer('write', offset, bytes.length);
-      if (copy) bytes.copy(this.memory, offset);
+      if (copy) bytes.copy(this.#memory, offset);
       const { key: p } = this;
       this.world.note({
         cb: 'reg_write',
@@ -162,7 +186,7 @@ export class Ram {
     const nth = ++this.#calls[on];
     const set = this.#faults.get(on);
     const fault = set && nth >= set.first && nth <= set.last ? set : undefined;
-    const inside = offset + length <= this.memory.length;
+    const inside = offset + length <= this.#memory.length;
     if (fault) return { ret: fault.ret, copy: fault.after && inside };
     return inside ? { ret: 0, copy: true } : { ret: 'EINVAL', copy: false };
   }

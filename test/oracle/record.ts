@@ -5,19 +5,19 @@ import { gunzipSync } from 'node:zlib';
 
 import type { Case } from './types.js';
 
-export interface Deviations {
-  /** A rule by its name: what this library does instead, and why. */
-  readonly rules: Record<string, string>;
-  /** By case and rule: the operations that differ (-1: the order of events in a case with threads). */
-  readonly cases: Record<string, Record<string, number[]>>;
-}
+/** By rule (see model/rules.ts): what this library does instead, why, and which of the recorded cases show it. */
+export type Deviations = Readonly<
+  Record<string, { readonly text: string; readonly cases: readonly string[] }>
+>;
 
-export function readCases(): Case[] {
-  const text = gunzipSync(readFileSync(join(__dirname, 'cases.jsonl.gz'))).toString('utf8');
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Case);
+/** Another table in the place of ours: a file in the format of the oracle, an array or a case a line, gzipped or not. */
+export const otherTable = process.env['NVMEM_ORACLE'];
+
+export function readCases(path = join(__dirname, 'cases.jsonl.gz')): Case[] {
+  const bytes = readFileSync(path);
+  const text = (bytes[0] === 0x1f ? gunzipSync(bytes) : bytes).toString('utf8').trim();
+  if (text.startsWith('[')) return JSON.parse(text) as Case[];
+  return text.split('\n').map((line) => JSON.parse(line) as Case);
 }
 
 export function readDeviations(): Deviations {

@@ -243,8 +243,47 @@ describe('files', () => {
     expect((await file.pread(10_000, 0)).length).toBe(4096);
     expect(Buffer.compare(await file.read(0, 20_000), image)).toBe(0);
     await expect(file.write(9_999, Uint8Array.of(1, 2))).rejects.toMatchObject({ code: 'EFBIG' });
-    expect(await file.write(4_000, image.subarray(0, 6_000))).toBe(6_000);
+    const done: number[] = [];
+    const written = await file.write(4_000, image.subarray(0, 6_000), { onProgress: (at) => done.push(at) });
+    expect(written).toEqual({ bytesWritten: 6_000, bytesSkipped: 0, protectError: undefined });
+    expect(done.at(-1)).toBe(6_000);
     expect((await device.read(9_999, 1))[0]).toBe(image[5_999]);
+  });
+
+  test('a whole read or write is whole words on the stride, and says what a device says', async () => {
+    const memory = Buffer.alloc(16, 7);
+    let drops = false;
+    const device = await register(new Nvmem(), {
+      size: 16,
+      wordSize: 4,
+      stride: 4,
+      provider: {
+        read: (offset, length) => Uint8Array.from(memory.subarray(offset, offset + length)),
+        write: (offset, data) => {
+          if (!drops) memory.set(data, offset);
+        },
+      },
+    });
+    using file = device.files.open('nvmem', { flags: 'r+' });
+    expect(await file.read(8, 100)).toEqual(Buffer.alloc(8, 7));
+    for (const [position, length] of [
+      [0, 6],
+      [2, 4],
+      [0, 3],
+    ] as const) {
+      await expect(file.read(position, length)).rejects.toMatchObject({ code: 'EINVAL' });
+      await expect(file.write(position, Buffer.alloc(length))).rejects.toMatchObject({ code: 'EINVAL' });
+    }
+    await file.write(4, Buffer.of(1, 2, 3, 4));
+    expect([...memory.subarray(4, 8)]).toEqual([1, 2, 3, 4]);
+    drops = true;
+    await expect(file.write(0, Buffer.alloc(8))).rejects.toMatchObject({
+      code: 'EBADMSG',
+      mismatchOffset: 0,
+    });
+    device.forceRo = true;
+    await expect(file.write(0, Buffer.alloc(4))).rejects.toMatchObject({ code: 'EPERM' });
+    expect(await file.read(16, 4)).toHaveLength(0);
   });
 
   test('an open one outlives its device, numb; a closed one says so', async () => {

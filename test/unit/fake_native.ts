@@ -201,6 +201,7 @@ export class FakeNative implements Native {
 
   openUsb: Native['openUsb'] = () => Promise.resolve({ status: -2, reason: '' });
   openHidraw: Native['openHidraw'] = () => Promise.resolve({ status: -2, reason: '' });
+  openSysfs: Native['openSysfs'] = () => Promise.resolve({ status: -2, reason: '' });
   openI2c: Native['openI2c'] = () => Promise.resolve({ status: -2, reason: '' });
 
   memory(image: Uint8Array): FakeSlot {

@@ -46,3 +46,29 @@ test('the lowest free number is always the next', () => {
     }),
   );
 });
+
+test('a number that is pinned waits for its own', () => {
+  const pool = new NumberPool();
+  expect([pool.take('a'), pool.take('b'), pool.take()]).toEqual([0, 1, 2]);
+  pool.pin(0, 'a');
+  pool.pin(1, 'b');
+  expect([pool.isPinned('a'), pool.take(), pool.take('b'), pool.take('a'), pool.take('a')]).toEqual([
+    true,
+    3,
+    1,
+    0,
+    4,
+  ]);
+  // Twice away: the later number is the one that counts, the other is anybody's.
+  pool.pin(0, 'a');
+  pool.pin(4, 'a');
+  expect([pool.take(), pool.take('a')]).toEqual([0, 4]);
+});
+
+test('of too many that are away the ones that went first lose their numbers', () => {
+  const pool = new NumberPool();
+  const count = 4096 + 2;
+  for (let i = 0; i < count; i++) expect(pool.take(String(i))).toBe(i);
+  for (let i = 0; i < count; i++) pool.pin(i, String(i));
+  expect([pool.take(), pool.take(), pool.take(), pool.take('2')]).toEqual([0, 1, count, 2]);
+});

@@ -48,6 +48,10 @@ class FakeBus implements NativeBus {
     return slot;
   }
 
+  kernelFile(): FakeSlot {
+    throw new Error('an I2C bus has no files');
+  }
+
   readonly lines: string[] = [];
 
   gpioLine(chip: string, line: number | string): number {

@@ -162,6 +162,60 @@ describe('register', () => {
   });
 });
 
+test('a device that comes back and is refused keeps its number for the next try', async () => {
+  const nvmem = new Nvmem();
+  const uri = 'mem://1';
+  const config = (): NvmemConfig => ({ provider: memoryProvider(1), name: 'd' });
+  await nvmem.unplugged(nvmem.registerNow(config(), undefined, uri), 'pulled');
+  const keepouts = [{ start: 4, end: 2, value: 0 }];
+  expect(() => nvmem.registerNow({ ...config(), keepouts }, undefined, uri)).toThrow();
+  expect((await nvmem.register(config())).name).toBe('d1');
+  expect(nvmem.registerNow(config(), undefined, uri).name).toBe('d0');
+});
+
+describe('handles', () => {
+  const config = { name: 'd', id: 'none', cells: [{ name: 'c', offset: 0, bytes: 1 }] } as const;
+
+  test('await using: who registered a device has it unregistered at the end of the block', async () => {
+    const nvmem = new Nvmem();
+    const events = record(nvmem);
+    let inside: NvmemDevice | undefined;
+    {
+      await using device = await nvmem.register({ ...config, provider: memoryProvider(4) });
+      inside = nvmem.get('d');
+      expect([...(await device.read(0, 1))]).toEqual([0]);
+    }
+    expect(events.at(-1)).toBe('removed d');
+    await expect(inside.read(0, 1)).rejects.toMatchObject({ code: 'ENODEV' });
+  });
+
+  test('using does the same and does not wait', async () => {
+    const nvmem = new Nvmem();
+    const removed = once(nvmem, 'removed');
+    {
+      using device = await nvmem.register({ ...config, provider: memoryProvider(4) });
+      expect(nvmem.find(device.name)?.alive).toBe(true);
+    }
+    expect(nvmem.find('d')).toBeUndefined();
+    await removed;
+  });
+
+  test('whoever got a device or a cell lets go of nothing but the handle', async () => {
+    const nvmem = new Nvmem();
+    const device = await nvmem.register({ ...config, provider: memoryProvider(4) });
+    {
+      using found = nvmem.get('d');
+      using cell = found.cell('c');
+      using same = nvmem.find('d');
+      expect([cell.bytes, same?.name]).toEqual([1, 'd']);
+    }
+    expect(device.alive).toBe(true);
+    const removed = once(device, 'removed');
+    await device.unregister();
+    expect(await removed).toEqual(['unregistered']);
+  });
+});
+
 describe('unregister', () => {
   const cells = [
     { name: 'a', offset: 0, bytes: 1 },

@@ -1,7 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { PROBE } from './basics.mjs';
-import { withTimeModel } from './times.mjs';
 
 const require = createRequire(import.meta.url);
 const { plan, runCase } = require('../../contract/cases.js');
@@ -43,7 +42,7 @@ export async function contractChecks(report, station, log, seed, transport) {
       await transport.ready();
     },
   };
-  await withTimeModel(station);
+  await station.useTimeModel();
   const planned = plan(subject);
   for (const [index, it] of planned.entries()) {
     if (it.lacks.length > 0) {

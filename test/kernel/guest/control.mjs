@@ -29,6 +29,11 @@ export class Control {
     await this.#ask({ cmd: 'fault', add: fault });
   }
 
+  /** Ends every fault, also those that have not come to their turn. */
+  async releaseFaults() {
+    await this.#ask({ cmd: 'fault', release: 'all' });
+  }
+
   async plug() {
     await this.#ask({ cmd: 'plug' });
   }

@@ -1,16 +1,21 @@
 import { basicChecks } from './basics.mjs';
 import { contractChecks } from './contract.mjs';
 import { gpiochipChecks } from './gpiochip.mjs';
-import { i2cTransport, usbTransport } from './transports.mjs';
+import { hidrawTransport, i2cTransport, usbTransport } from './transports.mjs';
+import { hidrawChecks } from './hidraw.mjs';
+import { i2cTransportChecks } from './i2c_transport.mjs';
 import { stressChecks } from './stress.mjs';
 import { timeChecks } from './times.mjs';
+import { toolChecks } from './tools.mjs';
 import { unplugChecks } from './unplug.mjs';
+import { usbChecks, usbTimes } from './usb.mjs';
 
 /** What is proven, each part in a guest of its own: several run at once, and one that dies takes no other with it. */
 export const parts = {
   /** The kernel's drivers take the bench for a CP2112. */
   async bench({ report, station, log, seed, adapter }) {
     await basicChecks(report, station, log, seed, adapter);
+    await toolChecks(report, station);
     await unplugChecks(report, station, log);
     await stressChecks(report, station, log, seed);
   },
@@ -20,13 +25,20 @@ export const parts = {
   },
   /** The contract of every device, on each of the ways to a part that only a kernel has. */
   async usb({ report, station, log, seed }) {
+    await usbChecks(report, station, log, seed);
     await contractChecks(report, station, log, seed, usbTransport(station));
+    await usbTimes(report, station, log);
   },
   async i2c({ report, station, log, seed }) {
+    await i2cTransportChecks(report, station, log, seed);
     await contractChecks(report, station, log, seed, i2cTransport(station));
   },
   /** Write protect on a line of a gpiochip. */
   async gpiochip({ report, station, log, seed }) {
     await gpiochipChecks(report, station, log, seed);
+  },
+  async hidraw({ report, station, log, seed }) {
+    await hidrawChecks(report, station, log, seed);
+    await contractChecks(report, station, log, seed, hidrawTransport(station));
   },
 };

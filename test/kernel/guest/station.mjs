@@ -3,7 +3,7 @@ import { createWriteStream, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Control } from './control.mjs';
 import { adapterComes, adapterGoes, adapters, bindAt24 } from './i2c.mjs';
-import { attach, detach } from './usbip.mjs';
+import { allFree, attach, detach } from './usbip.mjs';
 import { until } from './wait.mjs';
 
 const CONTROL_PORT = 3241;
@@ -72,6 +72,14 @@ export class Station {
     return number ?? (await this.attach());
   }
 
+  /** A bench with wire time from now on: a figure from one without it would be a lie. */
+  async useTimeModel() {
+    if (this.timed) return;
+    await this.detach();
+    await this.stop();
+    await this.start({ timed: true });
+  }
+
   async at24(adapter, type, address) {
     const path = `/sys/bus/i2c/devices/${adapter}-${address.toString(16).padStart(4, '0')}/eeprom`;
     return existsSync(path) ? path : await bindAt24(adapter, type, address);
@@ -91,6 +99,15 @@ export class Station {
 
   async plug() {
     await this.#control.plug();
+  }
+
+  /** The bridge loses its power, and comes again without faults. Gives the number of its adapter. */
+  async replug() {
+    await this.#control.releaseFaults();
+    await this.arm('unplug:now');
+    await allFree();
+    await this.plug();
+    return await this.attach();
   }
 
   async plugged() {

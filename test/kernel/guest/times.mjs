@@ -26,7 +26,7 @@ export async function timeChecks(report, station, log) {
   };
   const oursTimed = "this package's driver at 100 kHz, against the bench's time model: identical";
   await report.check(oursTimed, { after: [PROBE, ours], limitMs: 90_000 }, async () => {
-    await withTimeModel(station);
+    await station.useTimeModel();
     const { seconds, inDriver } = await readWithDriver(station);
     figure('this driver', inDriver);
     figure('this driver, as a command with the start of Node.js', seconds);
@@ -34,7 +34,7 @@ export async function timeChecks(report, station, log) {
 
   const kernelTimed = "the kernel's drivers at 100 kHz, after all the unplugs: identical";
   await report.check(kernelTimed, { after: [PROBE], limitMs: 90_000 }, async () => {
-    await withTimeModel(station);
+    await station.useTimeModel();
     const path = await station.at24(await station.attach(), '24c256', 0x52);
     const started = performance.now();
     const content = await contentOf(path, 80_000);
@@ -43,14 +43,6 @@ export async function timeChecks(report, station, log) {
     await station.detach();
     log.assertWell();
   });
-}
-
-/** A figure from a bench without wire time would be a lie, whichever of the checks comes first. */
-export async function withTimeModel(station) {
-  if (station.timed) return;
-  await station.detach();
-  await station.stop();
-  await station.start({ timed: true });
 }
 
 /** One read with the command line tool, as a user types it. */

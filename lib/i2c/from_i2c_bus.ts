@@ -1,0 +1,115 @@
+/** An EEPROM behind an i2c-bus object that a program has open already. */
+import { findChip, similarChips, WRITE_TIMEOUT_MS } from '../at24/chips.js';
+import type { NvmemProvider } from '../core/provider.js';
+import {
+  checkFunction,
+  checkInteger,
+  checkKeys,
+  checkObject,
+  checkString,
+  rangeError,
+} from '../core/validate.js';
+import { BusCalls, type I2cBusObject } from './bus_calls.js';
+import { EepromCalls, type EepromGeometry } from './eeprom_calls.js';
+
+export interface FromI2cBusOptions {
+  /** Seven-bit device address; of a part of several blocks the first. */
+  readonly address: number;
+  /** As printed on the part, or the kernel's name. Without it `size` and `addressWidth` are needed. */
+  readonly chip?: string | undefined;
+  /** Bytes. Default: the chip's. */
+  readonly size?: number | undefined;
+  /** Bits of a word address, 8 or 16. Default: the chip's. */
+  readonly addressWidth?: 8 | 16 | undefined;
+  /** Write page, bytes, a power of two. Default: the chip's; without a chip 1, which is always right and slow. */
+  readonly page?: number | undefined;
+  /** How long a write cycle may take, milliseconds. Default: as at24, at least 25. */
+  readonly writeCycleMs?: number | undefined;
+}
+
+const KEYS = ['address', 'chip', 'size', 'addressWidth', 'page', 'writeCycleMs'];
+
+/**
+ * A provider over an i2c-bus object, promisified or with callbacks, or any object with its i2cRead and i2cWrite: to be
+ * given to register(). The object stays the caller's, who closes it after unregister().
+ *
+ * A read sets the part's address and reads in a second transfer, for i2c-bus has no combined one; everything that goes
+ * through one object is kept in order, but other programs on the adapter may come in between. On adapters without
+ * plain I2C its SMBus block commands serve parts with one address byte.
+ *
+ * i2c-bus holds /dev/i2c-N open until it is closed: pulling the plug of a USB adapter then keeps the kernel's hub worker
+ * waiting. Devices opened with i2c:// do not have that fault.
+ *
+ * Errors of its operations, besides those of the object: ENXIO (nothing answers), EPERM (the part refuses
+ * data), ETIMEDOUT (it does not come back from its write cycle), EBUSY (a driver of the kernel has the
+ * address). A write that fails says with `bytesTransferred` how much is stored.
+ *
+ * @throws TypeError, RangeError: a wrong option, by name.
+ *
+ * @example
+ * const bus = await i2c.openPromisified(1);
+ * const device = await nvmem.register({ provider: fromI2cBus(bus, { address: 0x50, chip: '24c256' }), name: 'board' });
+ */
+export function fromI2cBus(
+  bus: I2cBusObject,
+  options: FromI2cBusOptions,
+): NvmemProvider & { readonly size: number } {
+  const given: { readonly i2cRead?: unknown; readonly i2cWrite?: unknown } = checkObject('bus', bus);
+  checkFunction('bus.i2cRead', given.i2cRead);
+  checkFunction('bus.i2cWrite', given.i2cWrite);
+  const geometry = geometryOf(options);
+  const calls = new EepromCalls(new BusCalls(bus), geometry);
+  return {
+    size: geometry.size,
+    read: (offset, length, { signal }) => calls.read(offset, length, signal),
+    ...(!geometry.readOnly && {
+      write: (offset: number, data: Uint8Array, { signal }: { signal: AbortSignal }) =>
+        calls.write(offset, data, signal),
+    }),
+  };
+}
+
+function geometryOf(options: FromI2cBusOptions): EepromGeometry {
+  checkKeys('options', checkObject('options', options), KEYS);
+  const chip = chipOf(options.chip);
+  const address = checkInteger('options.address', options.address, 0x08, 0x77);
+  const width = checkInteger(
+    'options.addressWidth',
+    options.addressWidth ?? (chip && chip.addressBytes * 8),
+    8,
+    16,
+  );
+  if (width !== 8 && width !== 16) throw rangeError('options.addressWidth', '8 or 16', width);
+  const addressBytes = width === 16 ? 2 : 1;
+  const block = addressBytes === 2 ? 65_536 : 256;
+  const size = checkInteger('options.size', options.size ?? chip?.size, 1, 8 * block);
+  const pageSize = checkInteger('options.page', options.page ?? chip?.pageSize ?? 1, 1, 256);
+  if ((pageSize & (pageSize - 1)) !== 0) throw rangeError('options.page', 'a power of two', pageSize);
+  const blockShift = chip?.blockShift ?? 0;
+  const offsetAdd = chip?.offsetAdd ?? 0;
+  const last = address + (Math.floor((offsetAdd + size - 1) / block) << blockShift);
+  if (last > 0x77) throw rangeError('options.address', 'low enough for all blocks of the part', address);
+  return {
+    address,
+    size,
+    addressBytes,
+    pageSize,
+    blockShift,
+    offsetAdd,
+    readOnly: chip?.readOnly ?? false,
+    writeCycleMs: checkInteger(
+      'options.writeCycleMs',
+      options.writeCycleMs ?? Math.max(WRITE_TIMEOUT_MS, chip?.writeCycleMs ?? 0),
+      1,
+      1000,
+    ),
+  };
+}
+
+function chipOf(name: string | undefined): ReturnType<typeof findChip> {
+  if (name === undefined) return undefined;
+  checkString('options.chip', name);
+  const chip = findChip(name);
+  if (chip) return chip;
+  throw rangeError('options.chip', `a chip such as ${similarChips(name).join(', ')}`, name);
+}

@@ -1,0 +1,19 @@
+import type { NvmemCellInfo } from '../core/cell_entry.js';
+import type { NvmemType } from '../core/device_core.js';
+import type { Nvmem } from '../core/registry.js';
+
+/** What a scheme makes of a URI: ready to be registered, and how to let go of it. */
+export interface Source {
+  readonly name: string;
+  readonly provider: Parameters<Nvmem['register']>[0]['provider'];
+  readonly readOnly: boolean;
+  readonly type: NvmemType;
+  /** Those that are there before anybody names one. */
+  readonly cells?: readonly NvmemCellInfo[];
+  readonly identity: ReadonlyMap<string, string>;
+  readonly gone: Promise<string> | undefined;
+  /** Undoes all of it when the device is not registered after all. */
+  discard(): Promise<void>;
+  /** Lets go of the bridge or file, after the device was unregistered. */
+  free(): Promise<void>;
+}

@@ -1,0 +1,161 @@
+/**
+ * The kernel's own nvmem devices (/sys/bus/nvmem/devices; Documentation/ABI/stable/sysfs-bus-nvmem) as devices of ours. Their
+ * bytes go through the addon, on a thread of their own; what is read here are attributes, which need no I/O of the kernel's.
+ */
+import { constants, promises } from 'node:fs';
+import { join } from 'node:path';
+
+import { providerOfSlot } from '../core/backend.js';
+import type { NvmemCellInfo, PostProcessContext } from '../core/cell_entry.js';
+import type { NvmemType } from '../core/device_core.js';
+import { codeOf, errnoOf, NvmemError, saysOf } from '../core/errors.js';
+import { native, type NativeBus, type NativeSlot } from '../native/index.js';
+import type { SysfsUri } from '../uri/uri.js';
+import type { Source } from './source.js';
+
+const DEVICES = '/sys/bus/nvmem/devices';
+/** As the kernel's type_show() has them (drivers/nvmem/core.c). */
+const TYPES: readonly string[] = ['Unknown', 'EEPROM', 'OTP', 'Battery backed', 'FRAM'];
+
+/**
+ * Opening for writing clears the device's force_ro, where the kernel has one and it is set; closing sets it again.
+ *
+ * @param root Where the kernel's devices are.
+ * @throws NvmemError ENOENT: the kernel has no such device; EACCES: not for this user; and as reading its first byte went.
+ */
+export async function openSysfs(
+  uri: SysfsUri,
+  readOnly: boolean,
+  openTimeoutMs: number,
+  signal: AbortSignal | undefined,
+  root = DEVICES,
+): Promise<Source> {
+  const folder = join(root, uri.name);
+  const path = join(folder, 'nvmem');
+  const fail = (cause: unknown): never => {
+    throw openError(uri, errnoOf(cause), cause);
+  };
+  const { size, mode } = await promises.stat(path).catch(fail);
+  const type = await attribute(join(folder, 'type'));
+  // kernfs asks for one of the bits whoever opens; access(2) says whether this user has it.
+  const writable =
+    !readOnly && (mode & 0o222) !== 0 && (await mayAccess(path, constants.R_OK | constants.W_OK));
+  if (!writable) await promises.access(path, constants.R_OK).catch(fail);
+
+  const { status, bus, reason } = unwrap(await native().openSysfs({ folder, openTimeoutMs }));
+  if (bus === undefined) throw openError(uri, status, reason);
+  const slot = bus.kernelFile({ path, size, writable });
+  const protect = writable ? await clearForceRo(join(folder, 'force_ro')) : undefined;
+  const { cells, slots } = await cellsOf(join(folder, 'cells'), bus);
+  const free = async (): Promise<void> => {
+    await Promise.all(slots.map((one) => one.unregister()));
+    await protect?.();
+    await bus.close();
+  };
+  const discard = async (): Promise<void> => {
+    await slot.unregister();
+    await free();
+  };
+  const probed = await slot.probe({ timeoutMs: openTimeoutMs, signal });
+  if (probed.status !== 0) {
+    await discard();
+    throw openError(uri, probed.status, probed.reason);
+  }
+  return {
+    name: uri.name,
+    provider: providerOfSlot(slot, size, { hasWpLine: false }),
+    readOnly: !writable,
+    type: TYPES.includes(type) ? (type as NvmemType) : 'Unknown',
+    cells,
+    identity: new Map([['path', path]]),
+    gone: bus.gone,
+    discard,
+    free,
+  };
+}
+
+function unwrap(opening: Awaited<ReturnType<ReturnType<typeof native>['openSysfs']>>): {
+  status: number;
+  bus: NativeBus | undefined;
+  reason: string;
+} {
+  return opening.bus === undefined ? { ...opening, bus: undefined } : { ...opening, reason: '' };
+}
+
+/** An attribute's text; empty where this kernel does not have it. */
+async function attribute(path: string): Promise<string> {
+  return promises.readFile(path, 'utf8').then(
+    (text) => text.trim(),
+    () => '',
+  );
+}
+
+async function mayAccess(path: string, mode: number): Promise<boolean> {
+  return promises.access(path, mode).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** How to set it again, where it was set. */
+async function clearForceRo(path: string): Promise<(() => Promise<void>) | undefined> {
+  if ((await attribute(path)) !== '1') return undefined;
+  await promises.writeFile(path, '0').catch(() => undefined);
+  // A device that has gone meanwhile has taken it along.
+  return () => promises.writeFile(path, '1').catch(() => undefined);
+}
+
+/**
+ * The kernel's cells: files cells/NAME@OFFSET,BIT, both numbers hexadecimal. Their bytes come from these files and not from the
+ * device's, because only the kernel knows how many bits a cell has and what its driver makes of them; it lets nobody write
+ * them.
+ */
+async function cellsOf(
+  folder: string,
+  bus: NativeBus,
+): Promise<{ cells: NvmemCellInfo[]; slots: NativeSlot[] }> {
+  const slots: NativeSlot[] = [];
+  const names = await promises.readdir(folder).catch(() => []);
+  const cells = await Promise.all(
+    names.sort().map(async (file): Promise<NvmemCellInfo | undefined> => {
+      const [, name, offset] = /^(.+)@([0-9a-f]+)(?:,[0-9a-f]+)?$/.exec(file) ?? [];
+      if (name === undefined || offset === undefined) return undefined;
+      const path = join(folder, file);
+      const { size } = await promises.stat(path);
+      const slot = bus.kernelFile({ path, size, writable: false });
+      slots.push(slot);
+      return {
+        name,
+        offset: parseInt(offset, 16),
+        bytes: size,
+        async readPostProcess({ data }: PostProcessContext): Promise<void> {
+          const outcome = await slot.read(0, size);
+          if (outcome.status !== 0) {
+            throw Object.assign(new Error(outcome.reason), { errno: outcome.status });
+          }
+          data.set(outcome.data);
+        },
+      };
+    }),
+  );
+  return { cells: cells.filter((cell) => cell !== undefined), slots };
+}
+
+function openError(uri: SysfsUri, status: number, cause: unknown): NvmemError {
+  const code = codeOf(status);
+  const says = typeof cause === 'string' && cause !== '' ? cause : saysOf(code);
+  const why = code === 'ENOENT' ? 'the kernel has no such device' : says;
+  const hints: Partial<Record<string, string>> = {
+    ENOENT:
+      'nvmem list shows what there is; an EEPROM needs its driver (modprobe at24, and a device for it).',
+    EACCES:
+      'The kernel shows it to root only: run as root, or open the part itself with i2c:// or cp2112://.',
+  };
+  return new NvmemError(code, `cannot open ${uri.uri}: ${why}`, {
+    errno: status,
+    syscall: 'open',
+    device: uri.uri,
+    cause: cause instanceof Error ? cause : undefined,
+    hint: hints[code],
+  });
+}

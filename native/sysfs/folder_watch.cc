@@ -1,0 +1,64 @@
+#include "native/sysfs/folder_watch.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "native/usbip/poll.h"
+
+namespace nvmem::sysfs {
+namespace {
+
+constexpr Nanoseconds kInterval = kSecond / 2;
+
+}  // namespace
+
+FolderWatch::FolderWatch(std::string folder, std::shared_ptr<Waker> waker, const Clock& clock)
+    : folder_(std::move(folder)), waker_(std::move(waker)), clock_(clock) {}
+
+Status FolderWatch::start(const Wait&) {
+  struct stat found {};
+  if (::stat(folder_.c_str(), &found) != 0) return Status(-errno);
+  device_ = found.st_dev;
+  inode_ = found.st_ino;
+  return {};
+}
+
+bool FolderWatch::is_there() const {
+  struct stat found {};
+  // Any other failure than its absence says nothing about the device.
+  if (::stat(folder_.c_str(), &found) != 0) return errno != ENOENT && errno != ENOTDIR && errno != ENODEV;
+  return found.st_dev == device_ && found.st_ino == inode_;
+}
+
+Status FolderWatch::idle(Nanoseconds deadline) {
+  for (;;) {
+    gone_ = gone_ || !is_there();
+    if (gone_) return Status(-ENODEV);
+    const Nanoseconds now = clock_.now();
+    if (now >= deadline) return Status(-ETIMEDOUT);
+    const Nanoseconds until = std::min(deadline, now + kInterval);
+    if (usbip::poll_with_waker(-1, 0, waker_.get(), until, clock_).woken) return {};
+  }
+}
+
+Status FolderWatch::write(std::uint8_t, std::span<const std::uint8_t>, const Wait&) {
+  return Status(-EOPNOTSUPP);
+}
+
+Transferred FolderWatch::write_read(std::uint8_t, std::span<const std::uint8_t>, std::span<std::uint8_t>,
+                                    const Wait&) {
+  return {Status(-EOPNOTSUPP), 0};
+}
+
+Status FolderWatch::gpio_output(unsigned, bool, const Wait&) { return Status(-EOPNOTSUPP); }
+
+Status FolderWatch::gpio_set(unsigned, bool, const Wait&) { return Status(-EOPNOTSUPP); }
+
+std::string FolderWatch::reason() const {
+  return gone_ ? "the kernel has removed the device" : std::string();
+}
+
+}  // namespace nvmem::sysfs

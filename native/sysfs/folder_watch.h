@@ -1,0 +1,49 @@
+// The owner thread of the kernel's own nvmem devices: a bus that has no wire of its own and only notices that
+// the device has gone. What is read and written are files (kernel_file.h).
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+#include "native/bus/i2c_master.h"
+#include "native/util/clock.h"
+#include "native/util/waker.h"
+
+namespace nvmem::sysfs {
+
+class FolderWatch final : public I2cMaster {
+ public:
+  /// Does nothing yet. `folder` is the device's, /sys/bus/nvmem/devices/NAME.
+  FolderWatch(std::string folder, std::shared_ptr<Waker> waker, const Clock& clock = monotonic_clock());
+
+  /// -ENOENT: the kernel has no such device.
+  Status start(const Wait& wait) override;
+  [[nodiscard]] I2cLimits limits() const override { return {}; }
+  /// -EOPNOTSUPP, as all that needs a wire.
+  Status write(std::uint8_t, std::span<const std::uint8_t>, const Wait&) override;
+  Transferred write_read(std::uint8_t, std::span<const std::uint8_t>, std::span<std::uint8_t>,
+                         const Wait&) override;
+  Status gpio_output(unsigned, bool, const Wait&) override;
+  Status gpio_set(unsigned, bool, const Wait&) override;
+  /// sysfs has no event for the end of a device that works everywhere (uevents do not reach every network
+  /// namespace), so it is looked at twice a second, and whenever a job has reason to ask.
+  Status idle(Nanoseconds deadline) override;
+  void stop() noexcept override { gone_ = true; }
+  [[nodiscard]] std::string reason() const override;
+  [[nodiscard]] std::string identity() const override { return {}; }
+
+ private:
+  [[nodiscard]] bool is_there() const;
+
+  const std::string folder_;
+  const std::shared_ptr<Waker> waker_;
+  const Clock& clock_;
+  /// Of what the link in the folder leads to: a device that came later under the same name is another one.
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+  bool gone_ = false;
+};
+
+}  // namespace nvmem::sysfs
