@@ -7,7 +7,7 @@ export type { ByteRange, ErrorEntry, ExitStatus, NvmemErrorCode, NvmemErrorDetai
 export { Nvmem, nvmem, memoryProvider } from './core/registry.js';
 export type { NvmemEvents } from './core/registry.js';
 export { NvmemDevice } from './core/device.js';
-export type { NvmemDeviceEvents } from './core/device.js';
+export type { NvmemDeviceEvents, NvmemDeviceStats } from './core/device.js';
 export { RegisteredDevice } from './core/registered_device.js';
 export type { NvmemType, NvmemWriteResult, WriteOptions } from './core/device_core.js';
 export { NvmemCell } from './core/cell.js';
@@ -63,5 +63,5 @@ export type {
   UsbipUri,
   WpUri,
 } from './uri/uri.js';
-export { at24Chips, findChip } from './at24/chips.js';
-export type { At24Chip } from './at24/chips.js';
+export { at24Chips, chipAt, findChip, serialPartOf } from './at24/chips.js';
+export type { At24Chip, ChipPlace } from './at24/chips.js';

@@ -8,6 +8,7 @@ import type { RigOptions } from '../rig/cli.js';
 import type { DoctorCommandOptions } from './doctor/doctor.js';
 import { CliError, CommandFailure, describeFailure, withoutUndefined } from './failure.js';
 import { writeOut, type CliIo } from './io.js';
+import { eraseCommand, type EraseCommandOptions } from './erase.js';
 import { infoCommand } from './info.js';
 import type { ListCommandOptions } from './list.js';
 import { readCommand, type ReadCommandOptions } from './read.js';
@@ -109,8 +110,16 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
     .argument('<file>', "image, '-' for standard input")
     .option('--offset <bytes>', 'where to begin', number(0))
     .option('--no-verify', 'do not read back')
+    .option('--skip-equal', 'read first, and write only the pages that differ')
     .action((uri: string, file: string, options: WriteCommandOptions & CommonOptions) =>
       run(options, (session) => writeCommand(session, uri, file, options)),
+    );
+  onDevice('erase', 'fill the device with 0xff; pages that are blank already are left alone')
+    .option('--offset <bytes>', 'where to begin', number(0))
+    .option('--length <bytes>', 'how much', number(1))
+    .option('--no-verify', 'do not read back')
+    .action((uri: string, options: EraseCommandOptions & CommonOptions) =>
+      run(options, (session) => eraseCommand(session, uri, options)),
     );
   onDevice('verify', 'compare the device with a file; exit status 5 where they differ')
     .argument('<file>', "image, '-' for standard input")

@@ -11,13 +11,14 @@ export interface WriteCommandOptions {
   readonly offset?: number;
   /** Commander's form of --no-verify. */
   readonly verify?: boolean;
+  readonly skipEqual?: boolean;
 }
 
 export async function writeCommand(
   session: Session,
   uri: string,
   file: string,
-  { offset = 0, verify = true }: WriteCommandOptions,
+  { offset = 0, verify = true, skipEqual = false }: WriteCommandOptions,
 ): Promise<void> {
   const data = await loadFitting(session, uri, file, offset);
   await session.withDevice(uri, {}, async (device, facts) => {
@@ -26,23 +27,25 @@ export async function writeCommand(
     const progress = new Progress(session.io, 'writing');
     const about = { ...facts, file, offset, bytes: data.length, verify };
     try {
-      const limits = { ...session.limits, verify, onProgress: progress.update };
+      const limits = { ...session.limits, verify, skipEqual, onProgress: progress.update };
       using memory = device.files.open('nvmem', { flags: 'w' });
-      const { bytesSkipped, protectError } = await memory.write(offset, data, limits);
+      const { bytesSkipped, bytesUnchanged, protectError } = await memory.write(offset, data, limits);
       progress.end();
       const warning = protectError && { code: protectError.code, message: protectError.message };
       session.answer(
         withoutUndefined({
           ...about,
           bytesSkipped,
+          bytesUnchanged: skipEqual ? bytesUnchanged : undefined,
           sha256: sha256(data),
           ms: since(began),
           protectError: warning,
         }),
       );
       const checked = verify ? ', read back and compared' : ', not verified';
+      const kept = skipEqual ? `, ${bytes(bytesUnchanged)} of them were there already` : '';
       await session.say(
-        `wrote ${bytes(data.length)} at ${String(offset)} to ${describe(facts)} in ${duration(since(began))}${checked}`,
+        `wrote ${bytes(data.length)} at ${String(offset)} to ${describe(facts)} in ${duration(since(began))}${checked}${kept}`,
       );
       if (warning) await session.note(`warning: ${warning.message}`);
     } catch (error) {
@@ -54,7 +57,7 @@ export async function writeCommand(
 }
 
 /** Which parts of the device hold what, after a write that failed. */
-function writeNotes(error: unknown): string[] {
+export function writeNotes(error: unknown): string[] {
   if (!(error instanceof NvmemError)) return [];
   const { committed, uncertain, untouched, protectError } = error;
   const notes: string[] = [];

@@ -1,11 +1,24 @@
 /** What the core drives: one face over slots of the addon and over providers in JavaScript. */
-import type { NativeHold, NativeOutcome, NativeReadOutcome, NativeSlot } from '../native/index.js';
+import type {
+  NativeHold,
+  NativeOutcome,
+  NativeReadOutcome,
+  NativeSlot,
+  NativeStats,
+} from '../native/index.js';
 import type { Operation } from './operation.js';
 import { NativeProvider } from './provider.js';
 
 /** How a piece of I/O ended; `cause` is what a provider in JavaScript threw. */
 export type PieceOutcome = NativeOutcome & { readonly cause?: unknown };
 export type PieceReadOutcome = PieceOutcome & { readonly data: Uint8Array };
+
+/** What a write is to be, beyond its bytes. */
+export interface WriteHow {
+  readonly verify: boolean;
+  /** Leave bytes alone that are there already. Providers that nothing wears may write them all the same. */
+  readonly skipEqual: boolean;
+}
 
 export interface Backend {
   readonly canRead: boolean;
@@ -24,12 +37,14 @@ export interface Backend {
     operation: Operation,
     offset: number,
     data: Uint8Array,
-    verify: boolean,
+    how: WriteHow,
     before: number,
   ): Promise<PieceOutcome>;
   hold(label: string): NativeHold | number;
   /** The slot, where it can be used from other threads and synchronously; undefined: JavaScript is in the way. */
   readonly slot: NativeSlot | undefined;
+  /** What the provider has counted; undefined: it counts nothing. */
+  readonly stats: NativeStats | undefined;
   unregister(reason?: string): Promise<void>;
 }
 
@@ -86,10 +101,14 @@ export class SlotBackend implements Backend {
     operation: Operation,
     offset: number,
     data: Uint8Array,
-    verify: boolean,
+    how: WriteHow,
     before: number,
   ): Promise<NativeOutcome> {
-    return this.slot.write(offset, data, { ...ioOptions(operation, before), verify });
+    return this.slot.write(offset, data, { ...ioOptions(operation, before), ...how });
+  }
+
+  get stats(): NativeStats | undefined {
+    return this.slot.stats();
   }
 
   hold(label: string): NativeHold | number {

@@ -4,11 +4,11 @@ import type { DeviceCore, NvmemWriteResult, WriteOptions } from './device_core.j
 import { hostNumber, variableNumber } from './numbers.js';
 import { makeCellReader, type NvmemReader } from './reader.js';
 import {
-  checkBoolean,
   checkBytes,
   checkInteger,
   checkOperationOptions,
   checkString,
+  checkWriteOptions,
   type OperationOptions,
   typeError,
 } from './validate.js';
@@ -165,8 +165,7 @@ export class NvmemCell {
    */
   async write(data: Uint8Array, options: Omit<WriteOptions, 'onProgress'> = {}): Promise<NvmemWriteResult> {
     checkBytes('data', data);
-    checkOperationOptions(options, ['signal', 'timeoutMs', 'verify']);
-    if (options.verify !== undefined) checkBoolean('options.verify', options.verify);
+    checkWriteOptions(options, ['signal', 'timeoutMs', 'verify', 'skipEqual']);
     return this.#core.writeCell(this.#entry, data, options, NvmemCell.prototype.write);
   }
 }

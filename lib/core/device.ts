@@ -14,11 +14,29 @@ import {
   checkBytes,
   checkInteger,
   checkObject,
+  boundsError,
   checkOperationOptions,
   checkString,
+  checkWriteOptions,
   type OperationOptions,
   typeError,
 } from './validate.js';
+
+/** Counters of a device, from its opening on; see NvmemDevice.stats. */
+export interface NvmemDeviceStats {
+  /** Bytes read from the part, those of verification and of skipEqual's comparison among them. */
+  readonly bytesRead: number;
+  /** Bytes sent to the part in page writes that it took. */
+  readonly bytesWritten: number;
+  /** Page writes that it took; each wears its page once. */
+  readonly writeCycles: number;
+  /** Pages that held the data already and were left alone (skipEqual). */
+  readonly pagesSkipped: number;
+  /** Transfers tried again: the part was busy with an earlier write, or arbitration was lost. */
+  readonly retries: number;
+  /** Writes that read back differently. */
+  readonly verifyFailures: number;
+}
 
 export interface NvmemDeviceEvents {
   /** Once, after every pending operation has settled: the provider is gone, and why in a few words. */
@@ -137,9 +155,34 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
   async write(offset: number, data: Uint8Array, options: WriteOptions = {}): Promise<NvmemWriteResult> {
     checkInteger('offset', offset, 0);
     checkBytes('data', data);
-    checkOperationOptions(options, ['signal', 'timeoutMs', 'onProgress', 'verify']);
-    if (options.verify !== undefined) checkBoolean('options.verify', options.verify);
+    checkWriteOptions(options, ['signal', 'timeoutMs', 'onProgress', 'verify', 'skipEqual']);
     return this.#core.write(offset, data, options, NvmemDevice.prototype.write);
+  }
+
+  /**
+   * Fills `length` bytes from `offset`, all of them unless told, with 0xff, as parts come from their makers. An EEPROM needs
+   * no erasing before a write; this is for leaving nothing behind. With `skipEqual` what is blank already is not worn.
+   * Rejects as write().
+   */
+  async erase(
+    offset = 0,
+    length = this.size - offset,
+    options: WriteOptions = {},
+  ): Promise<NvmemWriteResult> {
+    checkInteger('offset', offset, 0);
+    checkInteger('length', length, 0);
+    checkWriteOptions(options, ['signal', 'timeoutMs', 'onProgress', 'verify', 'skipEqual']);
+    if (length > this.size - offset) throw boundsError(this.name, this.size, offset, length);
+    const blank = new Uint8Array(length).fill(0xff);
+    return this.#core.write(offset, blank, options, NvmemDevice.prototype.erase);
+  }
+
+  /**
+   * What has been done to the memory since it was opened, counted where it is done: wear and trouble of an EEPROM. A
+   * snapshot, also after the provider has gone. Undefined: a provider that counts nothing (memory, files, JavaScript).
+   */
+  get stats(): NvmemDeviceStats | undefined {
+    return this.#core.backend.stats;
   }
 
   /**

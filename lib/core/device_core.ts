@@ -2,7 +2,7 @@
  * A registered memory, as the kernel's struct nvmem_device: everything behind the handles that users hold. It
  * outlives its provider, and is numb then: every operation gives ENODEV.
  */
-import type { Backend } from './backend.js';
+import type { Backend, WriteHow } from './backend.js';
 import { extractBits, insertBits } from './bits.js';
 import { checkCellData, isBitCell, type CellEntry } from './cell_entry.js';
 import { CallSite, codeOf, errnoOf, NvmemError, saysOf, type NvmemErrorDetails } from './errors.js';
@@ -26,6 +26,11 @@ export type NvmemType = 'Unknown' | 'EEPROM' | 'OTP' | 'Battery backed' | 'FRAM'
 export interface WriteOptions extends OperationOptions {
   /** Read back and compare (default true): parts with WP high acknowledge a write and drop it. */
   readonly verify?: boolean | undefined;
+  /**
+   * Read first, and write only what differs (default false): an EEPROM's pages wear with every write, and a page that
+   * stays as it is costs no write cycle. Providers that nothing wears (memory, files, JavaScript) write everything.
+   */
+  readonly skipEqual?: boolean | undefined;
 }
 
 export interface NvmemWriteResult {
@@ -33,6 +38,8 @@ export interface NvmemWriteResult {
   readonly bytesWritten: number;
   /** Bytes of it that fell into keepouts and were not stored. */
   readonly bytesSkipped: number;
+  /** Bytes of it that the device held already and that were not written again (`skipEqual`). */
+  readonly bytesUnchanged: number;
   /** Putting write protect back up failed: the bytes are stored, the part is NOT protected. */
   readonly protectError: NvmemError | undefined;
 }
@@ -116,7 +123,7 @@ export class DeviceCore {
       this.#lock.release();
       if (status === 0) {
         reportWhole(options, length);
-        return { bytesWritten: length, bytesSkipped: 0, protectError: undefined };
+        return { bytesWritten: length, bytesSkipped: 0, bytesUnchanged: 0, protectError: undefined };
       }
     }
     const copy = new Uint8Array(data);
@@ -125,7 +132,7 @@ export class DeviceCore {
       if (refused) throw this.#writeError(operation, nothingWritten(refused, this.#split(offset, length)));
       this.#checkBounds(offset, length, options);
       return this.#exclusive(operation, async () =>
-        writeSegments(backend, operation, this.#split(offset, length), copy, options.verify ?? true),
+        writeSegments(backend, operation, this.#split(offset, length), copy, howOf(options)),
       );
     });
   }
@@ -191,7 +198,7 @@ export class DeviceCore {
   ): Promise<NvmemWriteResult> {
     const { offset, bytes, bitOffset, nbits } = cell;
     const { name, wordSize } = this.facts;
-    const verify = options.verify ?? true;
+    const how = howOf(options);
     return this.#track('cell-write', offset, bytes, options, below, async (operation) => {
       const { canRead, canWrite } = this.backend;
       const kept = isBitCell(cell) ? neighbours(cell, wordSize) : [];
@@ -206,7 +213,7 @@ export class DeviceCore {
       this.#checkBounds(offset, bytes, options);
       return this.#exclusive(operation, async () => {
         const segments = this.#split(offset, bytes);
-        if (!isBitCell(cell)) return writeSegments(this.backend, operation, segments, data, verify);
+        if (!isBitCell(cell)) return writeSegments(this.backend, operation, segments, data, how);
         const whole = Buffer.alloc(bytes);
         for (const [from, to] of kept) {
           const { data: old, failure } = await this.#readOut(operation, offset + from, to - from);
@@ -214,7 +221,7 @@ export class DeviceCore {
           old.copy(whole, from);
         }
         insertBits(whole, bitOffset, nbits, data);
-        return writeSegments(this.backend, operation, segments, whole, verify);
+        return writeSegments(this.backend, operation, segments, whole, how);
       });
     });
   }
@@ -336,6 +343,7 @@ export class DeviceCore {
         return {
           bytesWritten: operation.length,
           bytesSkipped: end.skipped,
+          bytesUnchanged: end.unchanged,
           protectError: this.#protectError(end.protectStatus),
         };
       } finally {
@@ -396,6 +404,10 @@ function cellValue(cell: CellEntry, data: Buffer): Buffer {
   const value = data.length === cell.bytes ? data : data.subarray(0, cell.bytes);
   if (isBitCell(cell)) extractBits(value, cell.bitOffset, cell.nbits);
   return value;
+}
+
+function howOf({ verify = true, skipEqual = false }: WriteOptions): WriteHow {
+  return { verify, skipEqual };
 }
 
 function reportWhole({ onProgress }: OperationOptions, length: number): void {

@@ -36,6 +36,13 @@ const table = {
     when: 'No part on the I2C bus acknowledged the device address.',
     hint: 'Check the address (0x50 plus A2 A1 A0), that the part has power, and SDA and SCL with their pull-ups.',
   },
+  EMEDIUMTYPE: {
+    errno: 124,
+    exit: 1,
+    says: 'it is another part',
+    when: 'What answers at the address is not the part that chip= names: an SPD5118 tells its type, an EE1004 takes page selects.',
+    hint: 'Check chip= and the address; nothing was written to the part.',
+  },
   EREMOTEIO: {
     errno: 121,
     exit: 1,

@@ -1,6 +1,6 @@
 /** Drives a provider written in JavaScript. */
 import type { NativeHold, NativeSlot } from '../native/index.js';
-import type { Backend, PieceOutcome, PieceReadOutcome } from './backend.js';
+import type { Backend, PieceOutcome, PieceReadOutcome, WriteHow } from './backend.js';
 import { errnoOf } from './errors.js';
 import { heldCall } from './held_call.js';
 import { Interrupted, type Operation } from './operation.js';
@@ -17,6 +17,7 @@ export class ScriptBackend implements Backend {
   readonly canWrite: boolean;
   readonly takesEmpty = true;
   readonly slot = undefined;
+  readonly stats = undefined;
   readonly #provider: NvmemProvider;
   readonly #slot: NativeSlot;
   readonly #name: string;
@@ -83,7 +84,7 @@ export class ScriptBackend implements Backend {
     operation: Operation,
     offset: number,
     data: Uint8Array,
-    verify: boolean,
+    { verify }: WriteHow,
     before: number,
   ): Promise<PieceOutcome> {
     if (!this.canWrite) return outcome(EOPNOTSUPP);

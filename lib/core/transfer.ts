@@ -1,5 +1,5 @@
 /** The pieces of one operation: cut at keepouts, carried out in order, and what is known when one of them fails. */
-import type { Backend, PieceOutcome } from './backend.js';
+import type { Backend, PieceOutcome, WriteHow } from './backend.js';
 import type { ByteRange } from './errors.js';
 import type { Segment } from './keepouts.js';
 import type { Failure, Operation } from './operation.js';
@@ -46,6 +46,8 @@ export interface WriteEnd {
   readonly stored: number;
   /** Bytes that fell into keepouts. */
   readonly skipped: number;
+  /** Committed bytes that the device held already and that were not written. */
+  readonly unchanged: number;
   readonly committed: readonly ByteRange[];
   readonly uncertain: readonly ByteRange[];
   readonly untouched: readonly ByteRange[];
@@ -61,7 +63,7 @@ export async function writeSegments(
   operation: Operation,
   segments: readonly Segment[],
   data: Uint8Array,
-  verify: boolean,
+  how: WriteHow,
 ): Promise<WriteEnd> {
   const committed = new Ranges();
   const uncertain = new Ranges();
@@ -69,6 +71,7 @@ export async function writeSegments(
   let failed: PieceOutcome | undefined;
   let protectStatus = 0;
   let skipped = 0;
+  let unchanged = 0;
   let done = 0;
   for (const { offset, length, fill } of segments) {
     const part = data.subarray(done, done + length);
@@ -78,7 +81,8 @@ export async function writeSegments(
     } else if (failed) {
       untouched.add(offset, length);
     } else if (length > 0 || backend.takesEmpty) {
-      const outcome = await writePiece(backend, operation, offset, part, verify, done - length);
+      const outcome = await writePiece(backend, operation, offset, part, how, done - length);
+      unchanged += outcome.unchanged ?? 0;
       if (protectStatus === 0) protectStatus = outcome.protectStatus;
       if (outcome.status === 0) {
         committed.add(offset, length);
@@ -96,6 +100,7 @@ export async function writeSegments(
     failure: failed,
     stored: committed.total,
     skipped,
+    unchanged,
     committed: committed.list,
     uncertain: uncertain.list,
     untouched: untouched.list,
@@ -121,12 +126,12 @@ async function writePiece(
   operation: Operation,
   offset: number,
   part: Uint8Array,
-  verify: boolean,
+  how: WriteHow,
   before: number,
 ): Promise<PieceOutcome> {
   // Memory inside the addon cannot drop a write, so there is nothing to verify where this succeeds.
   const status = backend.writeNow(offset, part);
-  if (status === EWOULDBLOCK) return backend.write(operation, offset, part, verify, before);
+  if (status === EWOULDBLOCK) return backend.write(operation, offset, part, how, before);
   const transferred = status === 0 ? part.length : 0;
   return {
     status,
@@ -147,6 +152,7 @@ export function nothingWritten(failure: Failure, segments: readonly Segment[], p
     failure,
     stored: 0,
     skipped: 0,
+    unchanged: 0,
     committed: [],
     uncertain: [],
     untouched: untouched.list,

@@ -9,7 +9,7 @@ import { orCount, readOrCount } from './count_answer.js';
 import type { DeviceCore, NvmemWriteResult, WriteOptions } from './device_core.js';
 import { NvmemError } from './errors.js';
 import {
-  checkBoolean,
+  checkWriteOptions,
   checkBytes,
   checkInteger,
   checkKeys,
@@ -205,13 +205,12 @@ export class NvmemFile {
   async write(position: number, data: Uint8Array, options: WriteOptions = {}): Promise<NvmemWriteResult> {
     checkInteger('position', position, 0);
     const copy = new Uint8Array(checkBytes('data', data));
-    checkOperationOptions(options, ['signal', 'timeoutMs', 'onProgress', 'verify']);
-    if (options.verify !== undefined) checkBoolean('options.verify', options.verify);
+    checkWriteOptions(options, ['signal', 'timeoutMs', 'onProgress', 'verify', 'skipEqual']);
     const { size, whole } = this.#node;
     if (position + copy.length > size) throw this.#error('EFBIG', `${this.name} ends at ${String(size)}`);
     if (whole && copy.length > 0) return this.#next('r', () => whole.write(position, copy, options));
     const bytesWritten = copy.length === 0 ? 0 : await this.pwrite(copy, position);
-    return { bytesWritten, bytesSkipped: 0, protectError: undefined };
+    return { bytesWritten, bytesSkipped: 0, bytesUnchanged: 0, protectError: undefined };
   }
 
   /** Idempotent. Nothing waits for it. */

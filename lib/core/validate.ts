@@ -105,3 +105,13 @@ export function checkOperationOptions(options: OperationOptions, known: readonly
   if (options.timeoutMs !== undefined) checkTimeout('options.timeoutMs', options.timeoutMs);
   if (options.onProgress !== undefined) checkFunction('options.onProgress', options.onProgress);
 }
+
+/** What a write may be told; `known` are its options. */
+export function checkWriteOptions(
+  options: OperationOptions & { readonly verify?: unknown; readonly skipEqual?: unknown },
+  known: readonly string[],
+): void {
+  checkOperationOptions(options, known);
+  if (options.verify !== undefined) checkBoolean('options.verify', options.verify);
+  if (options.skipEqual !== undefined) checkBoolean('options.skipEqual', options.skipEqual);
+}

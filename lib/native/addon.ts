@@ -28,6 +28,7 @@ export interface Addon {
     offsetAdd: number,
     readRollover: boolean,
     wpLine: number,
+    paged: number,
   ): number;
   kernelFile(bus: number, path: string, size: number, writable: boolean): number;
   memory(image: Uint8Array): number;
@@ -43,6 +44,7 @@ export interface Addon {
     timeoutMs: number,
     verify: boolean,
     progress: boolean,
+    skipEqual: boolean,
   ): number;
   cancel(request: number, reason: number): void;
   hold(slot: number, label: string): number;
@@ -64,6 +66,8 @@ export interface Addon {
    */
   bind(slot: number, pieces: readonly number[], into: Uint8Array): BoundFunction | number;
   alive(slot: number): boolean;
+  /** In the order of native/slot/counters.h; undefined where the provider counts nothing or the slot has gone. */
+  stats(slot: number): readonly number[] | undefined;
   /** The handle has gone: a slot of this environment is unregistered, one of another let go of. */
   forgetSlot(slot: number): void;
   /** What this environment still owns; all zero when everything is closed. */
@@ -88,6 +92,7 @@ export enum Operation {
   Read = 0,
   Write = 1,
   Probe = 2,
+  ProbeWidth = 3,
 }
 
 /** native/binding/mailbox.h, enum Message::Kind. */
@@ -110,6 +115,7 @@ export type Dispatch = (
   status: number,
   transferred: number,
   uncertain: number,
+  unchanged: number,
   protectStatus: number,
   mismatchOffset: number,
   mismatchCount: number,

@@ -19,6 +19,7 @@ import type {
   NativeOutcome,
   NativeReadOutcome,
   NativeSlot,
+  NativeStats,
   NativeTurn,
   HidrawOptions,
   I2cOptions,
@@ -26,10 +27,13 @@ import type {
   SysfsOptions,
   UsbipOptions,
   UsbOptions,
+  WriteIoOptions,
 } from './index.js';
 
 const ECANCELED = 125;
 const EMPTY = Buffer.alloc(0);
+/** native/provider/at24.h, enum Paged. */
+const PAGED: readonly At24Config['paging'][] = ['none', 'ee1004', 'spd5118'];
 
 type Settle = (outcome: NativeReadOutcome) => void;
 
@@ -61,6 +65,7 @@ class Desk {
       status,
       transferred,
       uncertain,
+      unchanged,
       protectStatus,
       mismatchOffset,
       mismatchCount,
@@ -75,6 +80,7 @@ class Desk {
             status,
             transferred,
             uncertain,
+            unchanged,
             protectStatus,
             mismatchOffset,
             mismatchCount,
@@ -147,6 +153,7 @@ function failed(status: number): NativeReadOutcome {
     status,
     transferred: 0,
     uncertain: 0,
+    unchanged: 0,
     protectStatus: 0,
     mismatchOffset: 0,
     mismatchCount: 0,
@@ -157,6 +164,7 @@ function failed(status: number): NativeReadOutcome {
 
 class Slot implements NativeSlot {
   #unregistered: Promise<void> | undefined;
+  #stats: NativeStats | undefined;
 
   constructor(
     readonly desk: Desk,
@@ -169,6 +177,22 @@ class Slot implements NativeSlot {
     return this.desk.addon.alive(this.id);
   }
 
+  stats(): NativeStats | undefined {
+    const counted = this.desk.addon.stats(this.id);
+    if (counted) {
+      const [
+        bytesRead = 0,
+        bytesWritten = 0,
+        writeCycles = 0,
+        pagesSkipped = 0,
+        retries = 0,
+        verifyFailures = 0,
+      ] = counted;
+      this.#stats = { bytesRead, bytesWritten, writeCycles, pagesSkipped, retries, verifyFailures };
+    }
+    return this.#stats;
+  }
+
   readNow(offset: number, into: Uint8Array): number {
     return this.desk.addon.readNow(this.id, offset, into);
   }
@@ -178,29 +202,28 @@ class Slot implements NativeSlot {
   }
 
   read(offset: number, length: number, io: IoOptions = {}): Promise<NativeReadOutcome> {
-    return this.#submit(Operation.Read, offset, length, io, false);
+    return this.#submit(Operation.Read, offset, length, io);
   }
 
-  write(
-    offset: number,
-    data: Uint8Array,
-    io: IoOptions & { verify?: boolean | undefined } = {},
-  ): Promise<NativeOutcome> {
-    return this.#submit(Operation.Write, offset, data, io, io.verify ?? false);
+  write(offset: number, data: Uint8Array, io: WriteIoOptions = {}): Promise<NativeOutcome> {
+    return this.#submit(Operation.Write, offset, data, io);
   }
 
   probe(io: IoOptions = {}): Promise<NativeOutcome> {
-    return this.#submit(Operation.Probe, 0, 1, io, false);
+    return this.#submit(Operation.Probe, 0, 1, io);
+  }
+
+  probeWidth(io: IoOptions = {}): Promise<NativeOutcome> {
+    return this.#submit(Operation.ProbeWidth, 0, 0, io);
   }
 
   #submit(
     operation: Operation,
     offset: number,
     what: number | Uint8Array,
-    io: IoOptions,
-    verify: boolean,
+    io: WriteIoOptions,
   ): Promise<NativeReadOutcome> {
-    const { signal, timeoutMs, onProgress } = io;
+    const { signal, timeoutMs, onProgress, verify = false, skipEqual = false } = io;
     if (signal?.aborted) return Promise.resolve(failed(-ECANCELED));
     const { addon, requests } = this.desk;
     const id = addon.submit(
@@ -211,6 +234,7 @@ class Slot implements NativeSlot {
       timeoutMs ?? -1,
       verify,
       onProgress !== undefined,
+      skipEqual,
     );
     if (id < 0) return Promise.resolve(failed(id));
     return new Promise((resolve) => {
@@ -276,7 +300,10 @@ class Slot implements NativeSlot {
     this.#unregistered ??= new Promise((resolve) => {
       const { addon, forgotten, unregistering } = this.desk;
       forgotten.unregister(this);
-      unregistering.set(this.id, resolve);
+      unregistering.set(this.id, () => {
+        this.stats();
+        resolve();
+      });
       addon.unregister(this.id, reason);
     });
     return this.#unregistered;
@@ -296,7 +323,10 @@ class Attached extends Slot implements AttachedSlot {
       this.wasDetached = resolve;
     });
     this.freed = new Promise((resolve) => {
-      this.wasFreed = resolve;
+      this.wasFreed = () => {
+        this.stats();
+        resolve();
+      };
     });
     desk.attached.set(id, this);
   }
@@ -335,6 +365,7 @@ class Bus implements NativeBus {
       offsetAdd,
       readRollover,
       wpLine,
+      paging,
     } = config;
     const id = this.desk.addon.at24(
       this.id,
@@ -347,6 +378,7 @@ class Bus implements NativeBus {
       offsetAdd,
       readRollover,
       wpLine,
+      PAGED.indexOf(paging),
     );
     return new Slot(this.desk, id);
   }

@@ -14,6 +14,8 @@ export interface NativeOutcome {
   readonly transferred: number;
   /** Write that failed: bytes after the committed ones that may hold old data, new data or a mixture. */
   readonly uncertain: number;
+  /** Write with skipEqual: of the committed bytes those that held the data already and were not written. Absent: 0. */
+  readonly unchanged?: number;
   /**
    * Write: result of putting write protect back up (0 or a negative errno), apart from `status`. Probe: `status` again where
    * it is the line that failed.
@@ -40,6 +42,22 @@ export interface IoOptions {
   readonly onProgress?: ((done: number) => void) | undefined;
 }
 
+export interface WriteIoOptions extends IoOptions {
+  readonly verify?: boolean | undefined;
+  /** Read first, and write only what differs. */
+  readonly skipEqual?: boolean | undefined;
+}
+
+/** native/slot/counters.h */
+export interface NativeStats {
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  readonly writeCycles: number;
+  readonly pagesSkipped: number;
+  readonly retries: number;
+  readonly verifyFailures: number;
+}
+
 /** A section that JavaScript holds open (srcu_down_read): the provider is not freed before release(). */
 export interface NativeHold {
   /** Idempotent. */
@@ -52,13 +70,16 @@ export interface NativeSlot {
   readNow(offset: number, into: Uint8Array): number;
   writeNow(offset: number, data: Uint8Array): number;
   read(offset: number, length: number, io?: IoOptions): Promise<NativeReadOutcome>;
-  write(
-    offset: number,
-    data: Uint8Array,
-    io?: IoOptions & { verify?: boolean | undefined },
-  ): Promise<NativeOutcome>;
+  write(offset: number, data: Uint8Array, io?: WriteIoOptions): Promise<NativeOutcome>;
   /** Claims the write-protect line (protecting) and reads one byte at offset 0, as at24's probe does. */
   probe(io?: IoOptions): Promise<NativeOutcome>;
+  /**
+   * How many word address bytes the part takes, found out without changing what it holds: `transferred` is 1, 2 or, where
+   * its contents do not tell, 0. -EOPNOTSUPP (-95): outside of 0x50 to 0x57, or a bridge without repeated START.
+   */
+  probeWidth(io?: IoOptions): Promise<NativeOutcome>;
+  /** What the provider has counted so far, and after unregister() at the end; undefined: it counts nothing. */
+  stats(): NativeStats | undefined;
   /** A hold on the provider, or -ENODEV (-19) once it is gone. `label` names the holder in stall warnings. */
   hold(label: string): NativeHold | number;
   /** A token for attach() in any environment of the process, the same every time, or a negative errno. */
@@ -122,6 +143,8 @@ export interface At24Config {
   readonly readRollover: boolean;
   /** GPIO wired to the WP pin: one of the bridge, or what gpioLine() gave; or -1. */
   readonly wpLine: number;
+  /** 'ee1004': page selected at 0x36 and 0x37 for the whole bus; 'spd5118': page selected in its register MR11. */
+  readonly paging: 'none' | 'ee1004' | 'spd5118';
 }
 
 export interface OpenBusOptions {

@@ -89,7 +89,8 @@ export class OpenDevice extends NvmemDevice {
  *
  * Rejects with NvmemError: EINVAL (bad URI, unknown chip), ENOTSUP (scheme not in this version; no CP2112),
  * ECONNREFUSED, EHOSTUNREACH, EPROTO (no USB/IP server), ENOENT (no such bus id or file), ENXIO (nobody at that
- * address), EBUSY (bridge in use, or open with another clock), ENODEV, ETIMEDOUT, ABORT_ERR, EEXIST (name taken), EACCES;
+ * address), EMEDIUMTYPE (another part there), EBUSY (bridge in use, open with another clock, or its I2C bus held low), EAGAIN
+ * (arbitration lost), ENODEV, ETIMEDOUT, ABORT_ERR, EEXIST (name taken), EACCES;
  * TypeError and RangeError for bad options.
  *
  * @example
@@ -241,6 +242,7 @@ async function openPart(
     // Not every part of several blocks counts on into the next one, and a new address every block costs nothing.
     readRollover: false,
     wpLine: wpLineOf(lease.bus, part.wp),
+    paging: part.chip.paging,
   });
   const discard = async (): Promise<void> => {
     await slot.unregister();
@@ -288,14 +290,16 @@ async function probe(
   }
   const at = `0x${part.address.toString(16)} on ${lease.source.what}`;
   const detail = reason === '' || code === 'ENXIO' ? '' : ` (${reason})`;
-  const sentence =
-    code === 'ENXIO'
-      ? `no part answers at ${at}`
-      : code === 'ENODEV'
-        ? `${lease.source.what} went away while it was being opened`
-        : code === 'ETIMEDOUT'
-          ? `the part at ${at} did not answer in time${clockOf(lease)}`
-          : `the part at ${at} cannot be read: ${saysOf(code)}`;
+  const bus = lease.source.what;
+  const sentences: Partial<Record<string, string>> = {
+    ENXIO: `no part answers at ${at}`,
+    ENODEV: `${bus} went away while it was being opened`,
+    ETIMEDOUT: `the part at ${at} did not answer in time${clockOf(lease)}`,
+    EMEDIUMTYPE: `the part at ${at} is no ${part.chip.name}`,
+    EAGAIN: `another master keeps the I2C bus of ${bus}`,
+    EBUSY: `the I2C bus of ${bus} is stuck: the part at ${at} cannot be reached`,
+  };
+  const sentence = sentences[code] ?? `the part at ${at} cannot be read: ${saysOf(code)}`;
   throw new NvmemError(code, `${sentence}${detail}`, {
     errno: status,
     syscall: 'open',

@@ -4,8 +4,10 @@ import { Eeprom, type EepromEvent } from './eeprom.js';
 import type { DeviceStats } from './events.js';
 import type { FaultBox, UnplugFault } from './faults.js';
 import { Gpio } from './gpio.js';
+import { Ee1004, PAGE_SELECT, PageSelect, Spd5118 } from './spd.js';
 import { Otp } from './otp.js';
 import type { DeviceSetup, EepromSetup } from './setup.js';
+import type { I2cTarget } from './i2c.js';
 import type { StartTrouble } from './transfer.js';
 
 const TOGGLE_US = 50_000;
@@ -37,6 +39,8 @@ export class Board {
   readonly #gpio = new Gpio();
   /** 7-bit address to chip. */
   readonly #bus = new Map<number, Eeprom>();
+  /** Where commands for several parts at once go. */
+  readonly #common = new Map<number, I2cTarget>();
   readonly #wpWiring = new Map<Eeprom, number | true>();
   #levels: number;
 
@@ -56,9 +60,12 @@ export class Board {
     this.#timed = timed;
     this.otp = new Otp(serial, setup.bcdDevice ?? 0x0000);
     this.eeproms = (setup.eeproms ?? []).map((eeprom) => this.#solder(eeprom));
+    const paged = this.eeproms.filter((eeprom) => eeprom instanceof Ee1004);
+    if (paged.length > 0)
+      PAGE_SELECT.forEach((address, page) => this.#common.set(address, new PageSelect(page, paged)));
     this.#levels = this.#gpio.levels();
     this.chip = new Cp2112(version, this.otp, this.#gpio, {
-      target: (address) => this.#bus.get(address),
+      target: (address) => this.#bus.get(address) ?? this.#common.get(address),
       startTrouble: () => this.#startTrouble(),
       nakAddress: (address) =>
         faults.take('nak', (spec) => this.#sameChip(spec.address, address)) !== undefined,
@@ -129,10 +136,11 @@ export class Board {
     if (typeof wp === 'number' && (!Number.isInteger(wp) || wp < 0 || wp > 7)) {
       throw new RangeError(`WP can be wired to GPIO 0 to 7, not ${String(wp)}`);
     }
-    const eeprom = new Eeprom(
+    const Part = model.spd === 'ee1004' ? Ee1004 : model.spd === 'spd5118' ? Spd5118 : Eeprom;
+    const eeprom: Eeprom = new Part(
       { ...setup, model },
       {
-        wpHigh: (): boolean => this.#wpHigh(eeprom),
+        wpHigh: () => this.#wpHigh(eeprom),
         writeCycle: (ms) => this.#writeCycle(ms),
         emit: (event) => {
           this.#ports.eeprom(event);

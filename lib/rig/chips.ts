@@ -36,6 +36,8 @@ export interface ChipModel {
   /** Word addresses from here up cannot be written (24AA025Exx). */
   readonly protectedFrom?: number;
   readonly window?: ChipWindow;
+  /** DIMM parts that show a page of their memory at a time. */
+  readonly spd?: 'ee1004' | 'spd5118';
 }
 
 interface Traits {
@@ -49,6 +51,7 @@ interface Traits {
   writeCycleMs?: number;
   protectedFrom?: number;
   window?: ChipWindow;
+  spd?: 'ee1004' | 'spd5118';
 }
 
 function chip(name: string, size: number, page: number, traits: Traits = {}): ChipModel {
@@ -98,6 +101,8 @@ const MODELS: readonly ChipModel[] = [
   chip('24mac602', 256, 16, { window: { offset: 0x98, size: 8, content: 'eui' } }),
   chip('24aa025e48', 256, 16, { protectedFrom: 0x80 }),
   chip('24aa025e64', 256, 16, { protectedFrom: 0x80 }),
+  chip('ee1004', 512, 16, { addresses: 1, spd: 'ee1004' }),
+  chip('spd5118', 1024, 16, { addressBytes: 1, addresses: 1, spd: 'spd5118' }),
   chip('24c32d-wl', 4096, 32, { window: { offset: 0, size: 32, content: 'page' } }),
   chip('24c64d-wl', 8192, 32, { window: { offset: 0, size: 32, content: 'page' } }),
   chip('24256e-wl', 32768, 64, { window: { offset: 0, size: 64, content: 'page' } }),
@@ -140,6 +145,7 @@ export function addressProblem(model: ChipModel, base: number): string | undefin
     return `a ${model.name} takes ${String(model.addresses)} addresses, and ${hex(base)} is not the first of such a group`;
   }
   if (base + mask > 0x77) return `a ${model.name} at ${hex(base)} would reach beyond 0x77`;
+  if (model.spd && (base < 0x50 || base > 0x57)) return `a ${model.name} is at 0x50 to 0x57`;
   if (model.window && (base < 0x50 || base > 0x57)) {
     return `a ${model.name} has its array at 0x50 to 0x57 and its window at 0x58 to 0x5f`;
   }

@@ -225,7 +225,8 @@ export class Eeprom implements I2cTarget {
     }
     const pointer = this.#pointer % this.#array.length;
     const byte = this.#array[pointer] ?? 0xff;
-    const block = this.model.blockRollover ? 2 ** (8 * this.model.addressBytes) : this.#array.length;
+    const block =
+      this.model.blockRollover || this.model.spd ? 2 ** (8 * this.model.addressBytes) : this.#array.length;
     this.#pointer = pointer - (pointer % block) + ((pointer + 1) % block);
     return byte;
   }
@@ -289,9 +290,15 @@ export class Eeprom implements I2cTarget {
     this.#tell('start', this.#firstLoaded, loaded.size);
   }
 
+  /** What the device address and the word address leave open. */
+  protected pageOffset(): number {
+    return 0;
+  }
+
   #locate(): number {
     if (this.#inWindow) return this.#word % Math.max(this.#pageSpan(), 2 ** (8 * this.model.addressBytes));
-    return (this.#block * 2 ** (8 * this.model.addressBytes) + this.#word) % this.#array.length;
+    const offset = this.pageOffset() + this.#block * 2 ** (8 * this.model.addressBytes) + this.#word;
+    return offset % this.#array.length;
   }
 
   /** How far the address counter runs in the window before it starts again. */

@@ -1,5 +1,5 @@
 /** The part of a device URI that says what is on the I2C bus: the same for every kind of bus. */
-import { findChip, similarChips, type At24Chip } from '../at24/chips.js';
+import { chipAt, findChip, similarChips, type At24Chip } from '../at24/chips.js';
 import { NvmemError } from '../core/errors.js';
 import { refuse } from './refuse.js';
 
@@ -54,13 +54,28 @@ export function parsePart(
       'Give it in hexadecimal from 0x08 to 0x77; EEPROMs are at 0x50 to 0x57.',
     );
   }
-  const chip = chipOf(uri, found.get('chip'));
+  const chip = chipAt(chipOf(uri, found.get('chip')), address);
+  if (chip.address === 0x58 && (address & 0x78) === 0x50) {
+    const window = `0x${(address | 0x08).toString(16)}`;
+    refuse(
+      uri,
+      `${chip.name} is the part's second memory, at device code 1011`,
+      `It answers at ${window}; at 0x${address.toString(16)} is the array, which chip= calls by the name on the part.`,
+    );
+  }
+  if (chip.paging !== 'none' && (address & 0x78) !== 0x50) {
+    refuse(uri, `${addressText} is no SPD address`, `A ${chip.name} answers at 0x50 to 0x57.`);
+  }
+  for (const key of ['size', 'page', 'addressWidth']) {
+    if (chip.paging !== 'none' && found.has(key))
+      refuse(uri, `it has ${key}=`, `JEDEC says what a ${chip.name} is like: leave ${key}= out.`);
+  }
   const width = number('addressWidth', 8, 16, '8 or 16');
   if (width !== undefined && width !== 8 && width !== 16) {
     refuse(uri, `addressWidth=${String(width)} is not 8 or 16`, 'Give addressWidth= 8 or 16.');
   }
   const addressBytes = width === undefined ? chip.addressBytes : width === 16 ? 2 : 1;
-  const block = addressBytes === 2 ? 65_536 : 256;
+  const block = chip.paging !== 'none' ? chip.size : addressBytes === 2 ? 65_536 : 256;
   const size = number('size', 1, 8 * block, `a number of bytes from 1 to ${String(8 * block)}`) ?? chip.size;
   const pageSize = number('page', 1, 256, 'a power of two from 1 to 256') ?? chip.pageSize;
   if ((pageSize & (pageSize - 1)) !== 0) {

@@ -160,7 +160,8 @@ Value GpioLine(const CallbackInfo& info) {
 }
 
 Value NewAt24(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 10 && numbers(info, 0, 8) && info[8].IsBoolean() && info[9].IsNumber())) {
+  if (refuse(info,
+             info.Length() == 11 && numbers(info, 0, 8) && info[8].IsBoolean() && numbers(info, 9, 11))) {
     return info.Env().Undefined();
   }
   Environment& environment = Environment::of(info);
@@ -176,6 +177,7 @@ Value NewAt24(const CallbackInfo& info) {
   config.offset_add = small(info[7]);
   config.read_rollover = info[8].As<Napi::Boolean>().Value();
   config.wp_line = static_cast<int>(integer(info[9]));
+  config.paged = static_cast<Paged>(std::min(small(info[10]), 2U));
   const std::uint64_t id = environment.add_slot(std::make_unique<At24>(std::move(bus), config));
   return number(info, static_cast<std::int64_t>(id));
 }
@@ -224,8 +226,9 @@ Value WriteNow(const CallbackInfo& info) {
 }
 
 Value Submit(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 7 && numbers(info, 0, 3) && (info[3].IsNumber() || bytes(info[3])) &&
-                       info[4].IsNumber() && info[5].IsBoolean() && info[6].IsBoolean())) {
+  if (refuse(info, info.Length() == 8 && numbers(info, 0, 3) && (info[3].IsNumber() || bytes(info[3])) &&
+                       info[4].IsNumber() && info[5].IsBoolean() && info[6].IsBoolean() &&
+                       info[7].IsBoolean())) {
     return info.Env().Undefined();
   }
   auto request = std::make_unique<Request>();
@@ -243,6 +246,7 @@ Value Submit(const CallbackInfo& info) {
   if (timeout_ms >= 0) request->deadline = monotonic_clock().now() + timeout_ms * kMillisecond;
   request->verify = info[5].As<Napi::Boolean>().Value();
   request->progress = info[6].As<Napi::Boolean>().Value();
+  request->skip_equal = info[7].As<Napi::Boolean>().Value();
   return number(info, Environment::of(info).submit(natural(info[0]), std::move(request)));
 }
 
@@ -334,6 +338,21 @@ Value Alive(const CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), slot != nullptr && slot->alive());
 }
 
+/// In the order of Counters; undefined where the provider counts nothing, or the slot is not there any more.
+Value Stats(const CallbackInfo& info) {
+  if (refuse(info, numbers(info, 0, 1))) return info.Env().Undefined();
+  const std::shared_ptr<Slot> slot = Environment::of(info).slot(natural(info[0]));
+  const std::shared_ptr<const Counters> counters = slot == nullptr ? nullptr : slot->counters();
+  if (counters == nullptr) return info.Env().Undefined();
+  Napi::Array stats = Napi::Array::New(info.Env());
+  for (const auto* counter : {&counters->bytes_read, &counters->bytes_written, &counters->write_cycles,
+                              &counters->pages_skipped, &counters->retries, &counters->verify_failures}) {
+    stats.Set(stats.Length(),
+              number(info, static_cast<std::int64_t>(counter->load(std::memory_order_relaxed))));
+  }
+  return stats;
+}
+
 Value ForgetSlot(const CallbackInfo& info) {
   if (!refuse(info, numbers(info, 0, 1))) Environment::of(info).forget_slot(natural(info[0]));
   return info.Env().Undefined();
@@ -374,6 +393,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("giveTurn", GiveTurn);
   add("bind", Bind);
   add("alive", Alive);
+  add("stats", Stats);
   add("forgetSlot", ForgetSlot);
   add("counts", Counts);
   return exports;

@@ -291,7 +291,6 @@ void Environment::deliver_one(Message& message) {
       if (closing_.erase(message.id) != 0) end_work();
       break;
     case Kind::kUnregistered:
-      slots_.erase(message.id);
       unregistering_.erase(message.id);
       update_loop();
       break;
@@ -306,7 +305,6 @@ void Environment::deliver_one(Message& message) {
     case Kind::kFreed:
       // What came before it has been delivered, so nobody will ask for the slot again and find something.
       attached_.erase(message.id);
-      slots_.erase(message.id);
       break;
     case Kind::kProgress:
     case Kind::kBusGone:
@@ -317,10 +315,13 @@ void Environment::deliver_one(Message& message) {
             Napi::Number::New(env_, static_cast<double>(message.id)), Napi::Number::New(env_, outcome.status),
             Napi::Number::New(env_, static_cast<double>(outcome.transferred)),
             Napi::Number::New(env_, static_cast<double>(outcome.uncertain)),
+            Napi::Number::New(env_, static_cast<double>(outcome.unchanged)),
             Napi::Number::New(env_, outcome.protect_status),
             Napi::Number::New(env_, static_cast<double>(outcome.mismatch_offset)),
             Napi::Number::New(env_, static_cast<double>(outcome.mismatch_count)),
             Napi::String::New(env_, outcome.reason), data});
+  // Only now: the handler takes the last look at what the provider has counted.
+  if (message.kind == Kind::kUnregistered || message.kind == Kind::kFreed) slots_.erase(message.id);
 }
 
 void Environment::dispatch(const std::vector<napi_value>& arguments) {

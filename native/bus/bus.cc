@@ -67,11 +67,12 @@ void enlist(const std::shared_ptr<Bus>& bus) {
 /// What jobs see of this bus.
 class Bus::Port final : public BusPort {
  public:
-  Port(I2cMaster& master, ChipLines& lines, const Clock& clock)
-      : watched(master, lines), wp(watched, clock), clock_(clock) {}
+  Port(I2cMaster& master, ChipLines& lines, const Clock& clock, const RunQueue& queue)
+      : watched(master, lines), wp(watched, clock), clock_(clock), queue_(queue) {}
 
   I2cMaster& master() override { return watched; }
   [[nodiscard]] Nanoseconds now() const override { return clock_.now(); }
+  [[nodiscard]] bool alone() const override { return queue_.alone(); }
   Status wp_claim(unsigned line, const Wait& wait) override { return wp.claim(line, wait); }
   Status wp_acquire(unsigned line, const Wait& wait) override { return wp.acquire(line, wait); }
   Status wp_release(unsigned line) override { return wp.release(line); }
@@ -81,6 +82,7 @@ class Bus::Port final : public BusPort {
 
  private:
   const Clock& clock_;
+  const RunQueue& queue_;
 };
 
 std::shared_ptr<Bus> Bus::open(std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker, Events events,
@@ -202,8 +204,8 @@ void Bus::run() noexcept {
     end_running();
     reason = status.ok() ? std::string() : master_->reason();
   }
-  Port port(*master_, chip_lines_, clock_);
   RunQueue queue;
+  Port port(*master_, chip_lines_, clock_, queue);
   if (status.ok()) {
     {
       const std::lock_guard lock(mutex_);

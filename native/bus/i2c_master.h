@@ -17,6 +17,11 @@ struct I2cLimits {
   std::size_t max_write = 0;        ///< bytes of one write(), an EEPROM's word address included
   std::size_t max_read_prefix = 0;  ///< address bytes in front of a write_read()
   std::uint32_t clock_hz = 0;       ///< SCL, as the master confirmed it
+  /// write_read() turns round with a repeated START. Where it is STOP and START, other masters may come in
+  /// between, and a target has been told that the write is over.
+  bool repeated_start = true;
+  /// ack_poll() tries again by itself.
+  bool ack_polls = false;
 };
 
 /// How a transfer ended. `good` counts bytes from the start that are known good even where `status` failed.
@@ -43,14 +48,24 @@ class I2cMaster {
  public:
   virtual ~I2cMaster() = default;
 
-  /// Connects and configures. Called once, first. Besides the above: -ECONNREFUSED, -EPROTO (the peer does not
-  /// speak the protocol), -ENOENT (no such device there), -ENOTSUP (another device than this master drives).
+  /// Connects and configures. Called once, first. Besides the above: -ECONNREFUSED, -EPROTO (the peer does
+  /// not speak the protocol), -ENOENT (no such device there), -ENOTSUP (another device than this master
+  /// drives).
   virtual Status start(const Wait& wait) = 0;
 
+  /// They may shrink, and only that, when a transfer has failed with -EINVAL or -EOPNOTSUPP (an adapter of
+  /// the kernel that can do less than it says).
   [[nodiscard]] virtual I2cLimits limits() const = 0;
 
   /// START, address + W, data, STOP. 1 to max_write bytes.
   virtual Status write(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) = 0;
+
+  /// write(), but an address that is not acknowledged is tried again by the master itself, for about one
+  /// write cycle of an EEPROM (25 ms): the answer comes when the target has it, instead of being asked for
+  /// again and again. -ENXIO after that. Nobody else gets the bus meanwhile.
+  virtual Status ack_poll(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) {
+    return write(address, data, wait);
+  }
 
   /// START, address + W, prefix, repeated START, address + R, data, STOP.
   virtual Transferred write_read(std::uint8_t address, std::span<const std::uint8_t> prefix,
@@ -69,7 +84,8 @@ class I2cMaster {
   /// Leaves the hardware tidy and lets go of it. Bounded (250 ms); after it every call gives -ENODEV.
   virtual void stop() noexcept = 0;
 
-  /// Why the last failure happened, in a few words for a person ("server closed the connection"); may be empty.
+  /// Why the last failure happened, in a few words for a person ("server closed the connection"); may be
+  /// empty.
   [[nodiscard]] virtual std::string reason() const = 0;
   /// What is behind this master: key=value pairs for `info` ("part=0x0c", "version=2", "serial=0043FFF3").
   [[nodiscard]] virtual std::string identity() const = 0;

@@ -18,6 +18,9 @@ class BusPort {
   virtual ~BusPort() = default;
   virtual I2cMaster& master() = 0;
   [[nodiscard]] virtual Nanoseconds now() const = 0;
+  /// No other job is waiting for a turn: a step that keeps the wire for some milliseconds keeps it from
+  /// nobody.
+  [[nodiscard]] virtual bool alone() const { return false; }
   /// Makes the line an output that protects (high), once; later calls for the same line do nothing.
   virtual Status wp_claim(unsigned line, const Wait& wait) = 0;
   /// Lowers the claimed line at the first lease. On failure there is no lease, and the line goes back up.

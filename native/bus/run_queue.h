@@ -35,6 +35,8 @@ class RunQueue {
 
   /// When next() or a deadline has something to do, if nothing is added meanwhile. kNever: nothing.
   [[nodiscard]] Nanoseconds next_event() const;
+  /// At most one job may run, now or later.
+  [[nodiscard]] bool alone() const { return running_.size() <= 1; }
   [[nodiscard]] bool empty() const { return running_.empty() && lanes_.empty(); }
 
  private:

@@ -24,6 +24,9 @@ class WatchedMaster final : public I2cMaster {
   Status write(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) override {
     return gone_ ? Status(-ENODEV) : watch(master_.write(address, data, wait), wait);
   }
+  Status ack_poll(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) override {
+    return gone_ ? Status(-ENODEV) : watch(master_.ack_poll(address, data, wait), wait);
+  }
   Transferred write_read(std::uint8_t address, std::span<const std::uint8_t> prefix,
                          std::span<std::uint8_t> data, const Wait& wait) override {
     if (gone_) return {Status(-ENODEV), 0};

@@ -14,6 +14,11 @@ constexpr std::uint32_t kMinClock = 1'000;
 constexpr std::uint32_t kMaxClock = 1'000'000;
 /// One more try tells a target that is busy from one that is not there, and ACK polling still goes fast.
 constexpr std::uint16_t kRetries = 1;
+/// What ack_poll() waits for, and what an attempt takes: START, address with its acknowledge, STOP.
+constexpr Nanoseconds kAckPolling = 25 * kMillisecond;
+constexpr unsigned kAttemptBits = 11;
+constexpr std::uint16_t kMaxRetries = 1000;  // larger ones are ignored by the chip
+constexpr Nanoseconds kRelaxLimit = 100 * kMillisecond;
 constexpr Nanoseconds kWireSlack = 250 * kMillisecond;
 constexpr unsigned kReadAttempts = 4;
 constexpr unsigned kSuspiciousAttempts = 8;
@@ -40,6 +45,11 @@ std::size_t longest_write(std::uint32_t clock_hz) {
   std::size_t bytes = kMaxWrite;
   while (bytes > 1 && timeout_ms(bytes + 1, clock_hz) > kMaxTimeoutMs) --bytes;
   return bytes;
+}
+
+std::uint16_t ack_poll_retries(std::uint32_t clock_hz) {
+  const Nanoseconds attempts = kAckPolling * clock_hz / kAttemptBits / kSecond;
+  return static_cast<std::uint16_t>(std::clamp<Nanoseconds>(attempts, kRetries, kMaxRetries));
 }
 
 std::string hex(unsigned value) {
@@ -79,7 +89,13 @@ Status Engine::start(const Wait& wait) {
     stop();
     return status;
   }
-  limits_ = {longest_read(config_.clock_hz), longest_write(config_.clock_hz), kMaxPrefix, config_.clock_hz};
+  limits_ = {.max_read = longest_read(config_.clock_hz),
+             .max_write = longest_write(config_.clock_hz),
+             .max_read_prefix = kMaxPrefix,
+             .clock_hz = config_.clock_hz,
+             // Erratum CP2112_E10: the first silicon does STOP and START.
+             .repeated_start = version_.version > 1,
+             .ack_polls = true};
   started_ = true;
   return {};
 }
@@ -139,8 +155,8 @@ Status Engine::configure(const Wait& wait) {
 }
 
 Nanoseconds Engine::wire_limit() const {
-  return (config_.retries + 1) * std::max(config_.read_timeout_ms, config_.write_timeout_ms) * kMillisecond +
-         kWireSlack;
+  // The chip's time-out is for all its attempts together; twice that, should it be for one.
+  return 2 * std::max(config_.read_timeout_ms, config_.write_timeout_ms) * kMillisecond + kWireSlack;
 }
 
 Status Engine::admit(std::uint8_t address, std::size_t bytes, std::size_t limit) {
@@ -157,16 +173,40 @@ Status Engine::abandon(Status status) {
 }
 
 Status Engine::write(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) {
+  return send_write(address, data, retries_for(address), wait);
+}
+
+Status Engine::ack_poll(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) {
+  polled_address_ = address;
+  return send_write(address, data, ack_poll_retries(config_.clock_hz), wait);
+}
+
+std::uint16_t Engine::retries_for(std::uint8_t address) const {
+  return address == polled_address_ ? config_.retries : kRetries;
+}
+
+Status Engine::set_retries(std::uint16_t retries, const Wait& wait) {
+  if (config_.retries == retries) return {};
+  SmbusConfig wanted = config_;
+  wanted.retries = retries;
+  const Status status = bridge_.set_feature(encode(wanted), wait);
+  if (status.ok()) config_ = wanted;
+  return status;
+}
+
+Status Engine::send_write(std::uint8_t address, std::span<const std::uint8_t> data, std::uint16_t retries,
+                          const Wait& wait) {
   if (const Status status = admit(address, data.size(), limits_.max_write); !status.ok()) return status;
   if (const Status status = bridge_.prepare(wait); !status.ok()) return status;
   if (const Status status = bridge_.settle(wait); !status.ok()) return status;
+  if (const Status status = set_retries(retries, wait); !status.ok()) return status;
   if (const Status status = bridge_.send(encode_write(address, data), wait); !status.ok()) {
     return abandon(status);
   }
-  return finish_write(data.size(), wait);
+  return finish_write(data.size(), retries > kRetries ? kFirstStep : kLongestStep, wait);
 }
 
-Status Engine::finish_write(std::size_t bytes, const Wait& wait) {
+Status Engine::finish_write(std::size_t bytes, Nanoseconds longest_step, const Wait& wait) {
   const Nanoseconds start = clock_.now();
   const Nanoseconds limit = start + wire_limit();
   const Nanoseconds wire = wire_time(bytes + 1, config_.clock_hz);
@@ -210,7 +250,7 @@ Status Engine::finish_write(std::size_t bytes, const Wait& wait) {
       next = start + wire;
     } else {
       next = now + step;
-      step = std::min(step * 3 / 2, kLongestStep);
+      step = std::min(step * 3 / 2, longest_step);
     }
   }
 }
@@ -241,6 +281,10 @@ Transferred Engine::write_read(std::uint8_t address, std::span<const std::uint8_
   const unsigned patience = bridge_.shared() ? kSharedPatience : 1;
   for (unsigned attempt = 0; attempt < kSuspiciousAttempts * patience; ++attempt) {
     if (const Status status = bridge_.prepare(wait); !status.ok()) return {status, 0};
+    if (config_.retries != retries_for(address)) {
+      if (const Status status = bridge_.settle(wait); !status.ok()) return {status, 0};
+      if (const Status status = set_retries(retries_for(address), wait); !status.ok()) return {status, 0};
+    }
     // Once can be an answer that came late; a bridge that does it again does it always.
     const bool whole = whole_reports_ || too_long >= 2;
     Reader reader(bridge_, pace_, overlap_, {address, prefix, data, wire_limit(), attempt, whole}, wait);
@@ -283,6 +327,17 @@ Status Engine::gpio_set(unsigned line, bool level, const Wait& wait) {
 
 Status Engine::idle(Nanoseconds deadline) {
   if (!started_) return Status(-ENODEV);
+  if (polled_address_ != 0) {
+    // Whoever comes next is told of a missing acknowledge at once again. Where it fails, the next transfer
+    // tries.
+    polled_address_ = 0;
+    const Wait wait{clock_.now() + kRelaxLimit, nullptr};
+    Status status = bridge_.prepare(wait);
+    if (status.ok()) status = bridge_.settle(wait);
+    if (status.ok()) status = set_retries(kRetries, wait);
+    // The transport may have seen, and used up, a wake meant for the caller: it has to look again.
+    return status.error() == -ENODEV ? status : Status();
+  }
   return bridge_.idle(deadline);
 }
 

@@ -37,6 +37,9 @@ class Engine final : public I2cMaster {
   Status start(const Wait& wait) override;
   [[nodiscard]] I2cLimits limits() const override { return limits_; }
   Status write(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) override;
+  /// By the bridge's own retry counter. Setting it costs a control transfer, so it stays up until another
+  /// address is talked to or nothing is to do; until then a missing acknowledge of that address takes long.
+  Status ack_poll(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) override;
   Transferred write_read(std::uint8_t address, std::span<const std::uint8_t> prefix,
                          std::span<std::uint8_t> data, const Wait& wait) override;
   Status gpio_output(unsigned line, bool level, const Wait& wait) override;
@@ -52,7 +55,13 @@ class Engine final : public I2cMaster {
   Status configure(const Wait& wait);
   /// How long the chip may take for a transfer, its own time-out and retries included.
   [[nodiscard]] Nanoseconds wire_limit() const;
-  Status finish_write(std::size_t bytes, const Wait& wait);
+  Status send_write(std::uint8_t address, std::span<const std::uint8_t> data, std::uint16_t retries,
+                    const Wait& wait);
+  /// Between two transfers.
+  Status set_retries(std::uint16_t retries, const Wait& wait);
+  /// The retries to use for a transfer with `address` that is no ack_poll().
+  [[nodiscard]] std::uint16_t retries_for(std::uint8_t address) const;
+  Status finish_write(std::size_t bytes, Nanoseconds longest_step, const Wait& wait);
   Status abandon(Status status);
   /// Before anything on the chip: -ENODEV, -EINVAL.
   [[nodiscard]] Status admit(std::uint8_t address, std::size_t bytes, std::size_t limit);
@@ -74,6 +83,7 @@ class Engine final : public I2cMaster {
   /// This bridge does not look at the length of a force send. Linux never notices: it asks for whole reports.
   bool whole_reports_ = false;
   bool started_ = false;
+  std::uint8_t polled_address_ = 0;  ///< of the last ack_poll()
 };
 
 }  // namespace nvmem::cp2112

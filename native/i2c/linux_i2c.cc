@@ -115,6 +115,7 @@ I2cLimits LinuxI2c::limits() const {
   // Whatever an adapter can write, a poll for the part's acknowledge it can: see Wire::write().
   limits.max_write = std::max<std::size_t>(writes_.limit(), reads_.limit() > 0 ? 1 : 0);
   limits.max_read_prefix = mode_ == Mode::kSmbus ? kSmbusPrefix : kPrefix;
+  limits.repeated_start = mode_ == Mode::kCombined;
   return limits;
 }
 

@@ -5,6 +5,8 @@
 
 #include "native/provider/at24_jobs.h"
 #include "native/provider/at24_part.h"
+#include "native/provider/at24_probe_width.h"
+#include "native/provider/at24_write.h"
 
 namespace nvmem {
 namespace {
@@ -22,6 +24,8 @@ std::unique_ptr<Job> job_for(const std::shared_ptr<at24::Part>& part, std::uniqu
       return std::make_unique<at24::ReadJob>(part, std::move(request));
     case Operation::kWrite:
       return std::make_unique<at24::WriteJob>(part, std::move(request));
+    case Operation::kProbeWidth:
+      return std::make_unique<at24::ProbeWidthJob>(part, std::move(request));
     case Operation::kProbe:
       break;
   }
@@ -34,6 +38,11 @@ Status At24Config::check() const {
   constexpr std::uint64_t kLastAddress = 0x7f;
   if (address > kLastAddress || size == 0 || page_size == 0 || write_cycle < 0) return Status(-EINVAL);
   if (address_bytes != 1 && address_bytes != 2) return Status(-EINVAL);
+  if (paged != Paged::kNone) {
+    const std::uint64_t whole = paged == Paged::kEe1004 ? 512 : 1024;
+    const bool plain = address_bytes == 1 && offset_add == 0 && block_shift == 0;
+    return Status(plain && size == whole && (address & 0x78) == 0x50 ? 0 : -EINVAL);
+  }
   const std::uint64_t block = address_bytes == 1 ? 0x100 : 0x10000;
   // at24.c knows parts with eight blocks at the most; this also keeps the sums below far from overflow.
   const std::uint64_t most = 8 * block;
@@ -61,7 +70,10 @@ void At24::submit(std::unique_ptr<Request> request) noexcept {
   if (!part->config_status.ok()) {
     return complete_now(std::move(request), -EINVAL, "no part has such a geometry");
   }
-  if (request->operation != Operation::kProbe) {
+  if (request->operation == Operation::kWrite && part->config.paged == Paged::kSpd5118) {
+    return complete_now(std::move(request), -EOPNOTSUPP, "an SPD5118 is not written to");
+  }
+  if (request->operation == Operation::kRead || request->operation == Operation::kWrite) {
     if (request->data.empty()) {
       return request->operation == Operation::kRead
                  ? complete_now(std::move(request), 0, {})
@@ -73,6 +85,8 @@ void At24::submit(std::unique_ptr<Request> request) noexcept {
   }
   part->bus->submit(job_for(part, std::move(request)));
 }
+
+std::shared_ptr<const Counters> At24::counters() const noexcept { return part_->counters; }
 
 void At24::stop() noexcept {
   const std::shared_ptr<at24::Part> part = part_;

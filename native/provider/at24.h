@@ -14,6 +14,13 @@ namespace at24 {
 struct Part;
 }
 
+/// How the memory is seen through the device address.
+enum class Paged : std::uint8_t {
+  kNone,
+  kEe1004,   ///< DDR4 SPD: 512 bytes, page selected for the whole bus at 0x36 and 0x37
+  kSpd5118,  ///< DDR5 SPD hub: 1024 bytes, page selected in MR11; read only, as in Linux
+};
+
 /// What is at the device address. at24.c calls these byte_len, flags, page_size, num_addresses, offset_adj.
 struct At24Config {
   /// Seven-bit device address of the first block.
@@ -35,6 +42,7 @@ struct At24Config {
   bool read_rollover = false;
   /// GPIO of the bus master wired to the WP pin (high protects), or -1.
   int wp_line = -1;
+  Paged paged = Paged::kNone;
 
   /// -EINVAL: a part like this cannot exist (size or page 0, addresses beyond seven bits, …).
   [[nodiscard]] Status check() const;
@@ -43,10 +51,12 @@ struct At24Config {
 /// Errors of an outcome:
 ///   -EINVAL      outside the part; a write of 0 bytes (at24.c; a read of 0 bytes is fine); a bad At24Config
 ///   -ENXIO       nothing answers at the device address (any longer)
+///   -EMEDIUMTYPE it is another part than `paged` says
 ///   -ETIMEDOUT   the deadline; or the part does not come back from its write cycle
 ///   -EPERM       write: the part refuses data bytes (ST parts with WC high); nothing of that page is stored
 ///   -EBADMSG     write with verify: reads back differently (Microchip parts with WP high drop it in silence)
-///   -EOPNOTSUPP  the bus master cannot carry what the part needs
+///   -EOPNOTSUPP  the bus master cannot carry what the part needs; a write to an SPD5118; kProbeWidth where
+///                there is no repeated START, or outside of 0x50 to 0x57
 ///   -ENODEV      the bridge is gone, or stop() was called
 ///   and those of I2cMaster; the request's cancel reason
 ///
@@ -59,6 +69,7 @@ class At24 final : public Provider {
 
   void submit(std::unique_ptr<Request> request) noexcept override;
   void stop() noexcept override;
+  [[nodiscard]] std::shared_ptr<const Counters> counters() const noexcept override;
 
  private:
   /// Shared with the jobs, which therefore never touch this object.

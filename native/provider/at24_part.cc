@@ -6,13 +6,24 @@
 
 namespace nvmem::at24 {
 
+namespace {
+
+/// To show page 0 again. It cannot be cancelled, so this is what bounds it.
+constexpr Nanoseconds kLeaveLimit = 100 * kMillisecond;
+
+bool is_too_much(Status status) { return status.error() == -EINVAL || status.error() == -EOPNOTSUPP; }
+
+}  // namespace
+
 std::uint8_t Part::device(std::uint64_t offset) const {
+  if (paging) return config.address;
   const std::uint64_t block = (config.offset_add + offset) / block_size();
   return static_cast<std::uint8_t>(config.address + (block << config.block_shift));
 }
 
 WordAddress Part::word(std::uint64_t offset) const {
-  const std::uint64_t word = (config.offset_add + offset) % block_size();
+  const std::uint64_t first = paging ? paging->first_word() : config.offset_add;
+  const std::uint64_t word = paging ? first + offset % block_size() : (first + offset) % block_size();
   const auto high = static_cast<std::uint8_t>(word >> 8);
   const auto low = static_cast<std::uint8_t>(word & 0xff);
   return config.address_bytes == 1 ? WordAddress{{low}, 1} : WordAddress{{high, low}, 2};
@@ -28,16 +39,27 @@ std::uint64_t Part::page_rest(std::uint64_t offset) const {
 
 Transferred Part::read_chunk(BusPort& port, std::uint64_t offset, std::span<std::uint8_t> data,
                              const Wait& wait) {
-  const I2cLimits limits = port.master().limits();
   const WordAddress prefix = word(offset);
-  if (limits.max_read == 0 || limits.max_read_prefix < prefix.count) return {Status(-EOPNOTSUPP), 0};
-  std::uint64_t length = std::min<std::uint64_t>(data.size(), limits.max_read);
-  // A 24LC1025 rolls over inside its half, whatever the configuration hopes.
-  if (!config.read_rollover || config.block_shift != 0) length = std::min(length, block_rest(offset));
-  Transferred result = port.master().write_read(device(offset), prefix.span(), data.first(length), wait);
+  std::uint64_t length = data.size();
+  // A 24LC1025 rolls over inside its half, whatever the configuration hopes; and so does a page.
+  if (!config.read_rollover || config.block_shift != 0 || paging)
+    length = std::min(length, block_rest(offset));
+  if (const Status status = enter_page(port, offset, wait); !status.ok()) return {status, 0};
+  Transferred result{Status(-EOPNOTSUPP), 0};
+  for (std::uint64_t refused = length + 1;;) {
+    const I2cLimits limits = port.master().limits();
+    length = std::min<std::uint64_t>(length, limits.max_read);
+    // Less than what was refused just now, so this ends.
+    if (length == 0 || length >= refused || limits.max_read_prefix < prefix.count) break;
+    result = port.master().write_read(device(offset), prefix.span(), data.first(length), wait);
+    if (!is_too_much(result.status)) break;
+    refused = length;
+  }
+  leave_page(port, offset);
   (void)heard(result.status);
   result.good = std::min<std::size_t>(result.good, length);
   if (result.status.ok() && result.good == 0) result.status = Status(-EIO);
+  Counters::add(counters->bytes_read, result.good);
   return result;
 }
 
@@ -52,11 +74,41 @@ Status Part::write_chunk(BusPort& port, std::uint64_t offset, std::span<const st
   const WordAddress prefix = word(offset);
   std::vector<std::uint8_t> frame(prefix.span().begin(), prefix.span().end());
   frame.insert(frame.end(), data.begin(), data.end());
-  return heard(port.master().write(device(offset), frame, wait));
+  if (const Status status = enter_page(port, offset, wait); !status.ok()) return status;
+  const Status status = heard(port.master().write(device(offset), frame, wait));
+  leave_page(port, offset);
+  if (status.ok()) {
+    Counters::add(counters->bytes_written, data.size());
+    Counters::add(counters->write_cycles);
+  }
+  return status;
 }
 
 Status Part::poll(BusPort& port, std::uint64_t offset, const Wait& wait) {
   return heard(port.master().write(device(offset), word(offset).span(), wait));
+}
+
+Status Part::ack_poll(BusPort& port, std::uint64_t offset, const Wait& wait) {
+  return heard(port.master().ack_poll(device(offset), word(offset).span(), wait));
+}
+
+Status Part::identify(BusPort& port, const Wait& wait) {
+  if (!paging || identified_) return {};
+  const Status status = heard(paging->identify(port, config.address, wait));
+  identified_ = status.ok();
+  return status;
+}
+
+Status Part::enter_page(BusPort& port, std::uint64_t offset, const Wait& wait) {
+  if (!paging) return {};
+  if (const Status status = identify(port, wait); !status.ok()) return status;
+  return heard(paging->select(port, config.address, static_cast<unsigned>(offset / block_size()), wait));
+}
+
+void Part::leave_page(BusPort& port, std::uint64_t offset) {
+  if (!paging || offset < block_size()) return;
+  // Where it fails the transfer itself has failed as well, or the next one selects its page anyway.
+  (void)paging->select(port, config.address, 0, Wait{port.now() + kLeaveLimit, nullptr});
 }
 
 Status Part::heard(Status status) {
@@ -72,6 +124,9 @@ std::string Part::reason(BusPort& port, int error, std::uint64_t offset) const {
     case -ENXIO:
       std::snprintf(text, sizeof text, "nothing answers at device address 0x%02x", device(offset));
       return text;
+    case -EMEDIUMTYPE:
+      if (paging) return paging->reason();
+      break;
     case -ECANCELED:
       return "cancelled";
     case -ENODEV:
@@ -86,6 +141,12 @@ std::string Part::reason(BusPort& port, int error, std::uint64_t offset) const {
 }
 
 std::optional<Nanoseconds> Retry::again(const Part& part, int error, Nanoseconds tried_at, Nanoseconds now) {
+  const std::optional<Nanoseconds> at = next(part, error, tried_at, now);
+  if (at) Counters::add(part.counters->retries);
+  return at;
+}
+
+std::optional<Nanoseconds> Retry::next(const Part& part, int error, Nanoseconds tried_at, Nanoseconds now) {
   if (error == -EAGAIN && arbitration_lost_ < kArbitrationTries) {
     ++arbitration_lost_;
     return now + kPollInterval;

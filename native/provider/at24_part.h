@@ -11,6 +11,7 @@
 
 #include "native/bus/bus.h"
 #include "native/provider/at24.h"
+#include "native/provider/at24_paging.h"
 #include "native/util/status.h"
 
 namespace nvmem::at24 {
@@ -32,11 +33,16 @@ struct WordAddress {
 
 struct Part {
   Part(std::shared_ptr<Bus> its_bus, const At24Config& its_config)
-      : bus(std::move(its_bus)), config(its_config), config_status(its_config.check()) {}
+      : bus(std::move(its_bus)),
+        config(its_config),
+        config_status(its_config.check()),
+        paging(Paging::make(its_config.paged)) {}
 
   const std::shared_ptr<Bus> bus;
   const At24Config config;
   const Status config_status;
+  const std::unique_ptr<Paging> paging;  ///< bus thread only; null: no pages to select
+  const std::shared_ptr<Counters> counters = std::make_shared<Counters>();
   std::atomic<bool> stopped{false};
   /// Has acknowledged at least once: when it does not, it is busy rather than absent.
   std::atomic<bool> answered{false};
@@ -50,7 +56,8 @@ struct Part {
     return offset <= config.size && length <= config.size - offset;
   }
 
-  /// One read transfer at `offset`: as much of `data` as the master and the part allow.
+  /// One read transfer at `offset`: as much of `data` as the master and the part allow. Where the master
+  /// finds that it can carry less than it said, less.
   Transferred read_chunk(BusPort& port, std::uint64_t offset, std::span<std::uint8_t> data, const Wait& wait);
   /// One write transfer of `data`, which lies in one page and fits the master.
   Status write_chunk(BusPort& port, std::uint64_t offset, std::span<const std::uint8_t> data,
@@ -61,12 +68,25 @@ struct Part {
   /// just sets the part's address latch (a write cycle starts after a data byte only), while a one-byte read
   /// would be two transfers on bridges without a repeated START and twice the USB reports on the others.
   Status poll(BusPort& port, std::uint64_t offset, const Wait& wait);
+  /// The same, tried again by the master itself where it can do that.
+  Status ack_poll(BusPort& port, std::uint64_t offset, const Wait& wait);
+  /// The page that everybody expects is shown again: after a transfer, and after a write cycle, in which the
+  /// part itself did not listen. Nothing to do for most parts.
+  void leave_page(BusPort& port, std::uint64_t offset);
+  /// Before the first transfer of a paged part: is it one? Kept once it is known.
+  Status identify(BusPort& port, const Wait& wait);
 
   /// Why `error` happened, for a person.
   [[nodiscard]] std::string reason(BusPort& port, int error, std::uint64_t offset) const;
 
  private:
-  [[nodiscard]] std::uint64_t block_size() const { return config.address_bytes == 1 ? 0x100 : 0x10000; }
+  [[nodiscard]] std::uint64_t block_size() const {
+    if (paging) return paging->page_size();
+    return config.address_bytes == 1 ? 0x100 : 0x10000;
+  }
+  Status enter_page(BusPort& port, std::uint64_t offset, const Wait& wait);
+
+  bool identified_ = false;  ///< bus thread only
   Status heard(Status status);
 };
 
@@ -83,6 +103,8 @@ class Retry {
   void reset() { *this = Retry(); }
 
  private:
+  std::optional<Nanoseconds> next(const Part& part, int error, Nanoseconds tried_at, Nanoseconds now);
+
   Nanoseconds give_up_at_ = kNever;
   unsigned arbitration_lost_ = 0;
 };

@@ -88,6 +88,8 @@ class FileJob final : public Job {
         return read(port);
       case Operation::kWrite:
         return done_ < request_->data.size() ? write(port) : read_back(port);
+      case Operation::kProbeWidth:
+        return end(-EOPNOTSUPP, "a file has no word address");
       case Operation::kProbe:
         break;
     }

@@ -24,6 +24,9 @@ void Memory::submit(std::unique_ptr<Request> request) noexcept {
     case Operation::kProbe:
       outcome.status = read_now(0, {}).error();
       break;
+    case Operation::kProbeWidth:
+      outcome.status = -EOPNOTSUPP;
+      break;
   }
   if (outcome.status == 0 && request->operation != Operation::kProbe)
     outcome.transferred = request->data.size();

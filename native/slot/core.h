@@ -17,6 +17,7 @@ namespace nvmem {
 struct Slot::Core {
   srcu::Domain domain;
   srcu::Pointer<Provider> impl;
+  std::shared_ptr<const Counters> counters;  ///< as the slot was made with it
 
   std::mutex mutex;
   // Under the mutex:

@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 
+#include "native/slot/counters.h"
 #include "native/slot/request.h"
 #include "native/slot/words.h"
 #include "native/util/status.h"
@@ -33,6 +34,9 @@ class Provider {
   /// stays where it is for the provider's life. The first byte is at `offset` % kWordBytes of the first word.
   /// -EWOULDBLOCK (the default): this is no such memory; -EINVAL: outside of it.
   [[nodiscard]] virtual Result<const Word*> words(std::uint64_t offset, std::uint64_t length) const noexcept;
+
+  /// What it counts; null: nothing. They outlive the provider.
+  [[nodiscard]] virtual std::shared_ptr<const Counters> counters() const noexcept { return nullptr; }
 };
 
 inline Status Provider::read_now(std::uint64_t, std::span<std::uint8_t>) noexcept {

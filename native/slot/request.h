@@ -18,6 +18,9 @@ enum class Operation : std::uint8_t {
   kRead,
   kWrite,
   kProbe,  ///< is the part there: claims its write-protect line (protecting), then reads one byte at offset 0
+  /// How many word address bytes does the part take, found out without changing a byte: Outcome::transferred is
+  /// 1, 2, or 0 where its contents do not tell.
+  kProbeWidth,
 };
 
 /// What became of a request. Offsets are device offsets, lengths are bytes.
@@ -29,6 +32,8 @@ struct Outcome {
   /// Write that failed: the range after the committed bytes that may hold old data, new data or a mixture.
   /// What follows it is untouched.
   std::uint64_t uncertain = 0;
+  /// Write with skip_equal: of the committed bytes those that held the data already and were not written.
+  std::uint64_t unchanged = 0;
   /// Write: result of putting write protect back up, kept apart from `status`; 0 where there was no line. Probe:
   /// `status` again where it is the line that failed.
   int protect_status = 0;
@@ -61,6 +66,7 @@ class Request {
   std::uint64_t offset = 0;
   std::vector<std::uint8_t> data;  ///< what to write; or what was read (sized by the submitter)
   bool verify = false;             ///< write: read back and compare, -EBADMSG on a difference
+  bool skip_equal = false;         ///< write: read first, and write only what differs
   bool progress = false;           ///< call CompletionSink::progress
   Nanoseconds deadline = kNever;
   std::shared_ptr<CancelToken> cancel;

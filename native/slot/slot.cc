@@ -13,8 +13,11 @@ std::shared_ptr<Slot> Slot::create(std::unique_ptr<Provider> provider) {
 }
 
 Slot::Slot(Private, std::unique_ptr<Provider> provider) : core_(std::make_shared<Core>()) {
+  if (provider) core_->counters = provider->counters();
   core_->impl.exchange(provider.release());
 }
+
+std::shared_ptr<const Counters> Slot::counters() const noexcept { return core_->counters; }
 
 Slot::~Slot() { detach(core_, {}); }
 

@@ -56,6 +56,9 @@ class Slot : public std::enable_shared_from_this<Slot> {
 
   [[nodiscard]] bool alive() const noexcept;
 
+  /// Any thread. Of the provider, also after it has gone; null where it counts nothing.
+  [[nodiscard]] std::shared_ptr<const Counters> counters() const noexcept;
+
   /// Any thread. The watcher's number; -ENODEV where the provider has gone, and it hears of nothing.
   Result<std::uint64_t> watch(Watcher watcher) noexcept;
   /// After it the watcher is not called any more.

@@ -237,6 +237,98 @@ TEST("cp2112 engine: a missing acknowledge is known within a few frames") {
   CHECK_EQ(bench.engine->write(0x51, data, bench.within(kSecond)).error(), -ENXIO);
 }
 
+TEST("cp2112 engine: ACK polling is the bridge's own, and costs one exchange; afterwards all is as before") {
+  const std::uint8_t word[] = {0, 0};
+  for (const auto& quirks : all_quirks()) {
+    Bench bench(quirks);
+    CHECK_EQ(bench.start().error(), 0);
+    const auto retries = [&] { return bench.chip->config[12] << 8U | bench.chip->config[13]; };
+    const int usual = retries();
+    bench.chip->busy_until = bench.clock.now() + 5 * kMillisecond;
+    const Nanoseconds due = bench.chip->busy_until;
+    CHECK_EQ(bench.engine->ack_poll(0x50, word, bench.within(kSecond)).error(), 0);
+    CHECK(bench.clock.now() <= due + 8 * kMillisecond);
+    CHECK(retries() > usual);
+    // The same target is in use: no control transfers between its pages.
+    const std::uint8_t data[] = {0, 0, 1};
+    const int raised = retries();
+    CHECK_EQ(bench.engine->write(0x50, data, bench.within(kSecond)).error(), 0);
+    CHECK_EQ(bench.engine->ack_poll(0x50, word, bench.within(kSecond)).error(), 0);
+    CHECK_EQ(bench.check_read(0, 100), 0);
+    CHECK_EQ(retries(), raised);
+    // Another one that is not there is known to be absent as fast as ever.
+    const Nanoseconds before = bench.clock.now();
+    CHECK_EQ(bench.engine->write(0x51, word, bench.within(kSecond)).error(), -ENXIO);
+    if (quirks.name == "plain") CHECK(bench.clock.now() - before <= 12 * kMillisecond);
+    CHECK_EQ(retries(), usual);
+    CHECK_EQ(bench.engine->ack_poll(0x50, word, bench.within(kSecond)).error(), 0);
+    // Setting it back can use up a wake that was meant for the bus, so the bus has to look again: not a wait.
+    const Nanoseconds idle_from = bench.clock.now();
+    CHECK_EQ(bench.engine->idle(idle_from + 10 * kSecond).error(), 0);
+    CHECK(bench.clock.now() - idle_from < kSecond);
+    CHECK_EQ(retries(), usual);
+    CHECK_EQ(bench.engine->idle(bench.clock.now() + kSecond).error(), -ETIMEDOUT);
+  }
+}
+
+TEST(
+    "cp2112 engine: ACK polling by the bridge costs less than asking for it, and little more than wire and "
+    "tWR") {
+  constexpr Nanoseconds kCycle = 5 * kMillisecond;
+  constexpr int kPages = 50;
+  const std::vector<std::uint8_t> page(34);  // 32 bytes and their address
+  for (const std::uint32_t clock_hz : {100'000U, 400'000U}) {
+    const Nanoseconds wire = cp2112::wire_time(page.size() + 1, clock_hz);
+    Nanoseconds spent[2] = {};
+    for (const bool patient : {false, true}) {
+      Bench bench({}, clock_hz);
+      CHECK_EQ(bench.start().error(), 0);
+      const Nanoseconds begin = bench.clock.now();
+      for (int i = 0; i < kPages; ++i) {
+        // The report leaves in the next frame.
+        const Nanoseconds sent = (bench.clock.now() / kMillisecond + 1) * kMillisecond;
+        CHECK_EQ(bench.engine->write(0x50, page, bench.within(kSecond)).error(), 0);
+        bench.chip->busy_until = sent + wire + kCycle;
+        const auto word = std::span(page).first(2);
+        if (patient) {
+          CHECK_EQ(bench.engine->ack_poll(0x50, word, bench.within(kSecond)).error(), 0);
+          continue;
+        }
+        do {
+          (void)bench.engine->idle(bench.clock.now() +
+                                   kMillisecond);  // as the provider waits between two looks
+        } while (bench.engine->write(0x50, word, bench.within(kSecond)).error() == -ENXIO);
+      }
+      spent[patient ? 1 : 0] = (bench.clock.now() - begin) / kPages;
+    }
+    std::printf(
+        "  %u Hz: %.2f ms a page by the bridge's retries, %.2f ms by the host's polls, %.2f ms wire and "
+        "tWR\n",
+        clock_hz, static_cast<double>(spent[1]) / 1e6, static_cast<double>(spent[0]) / 1e6,
+        static_cast<double>(wire + kCycle) / 1e6);
+    CHECK(spent[1] < spent[0]);
+    CHECK(spent[1] <= wire + kCycle + 5 * kMillisecond);
+  }
+}
+
+TEST("cp2112 engine: ACK polling gives up after about a write cycle, at every clock") {
+  const std::uint8_t word[] = {0, 0};
+  for (const std::uint32_t clock_hz : {10'000U, 100'000U, 400'000U, 1'000'000U}) {
+    Bench bench({}, clock_hz);
+    CHECK_EQ(bench.start().error(), 0);
+    bench.chip->busy_until = nvmem::kNever;
+    const Nanoseconds before = bench.clock.now();
+    CHECK_EQ(bench.engine->ack_poll(0x50, word, bench.within(kSecond)).error(), -ENXIO);
+    CHECK(bench.clock.now() - before >= 10 * kMillisecond);
+    CHECK(bench.clock.now() - before <= 45 * kMillisecond);
+    CHECK_EQ(bench.engine->limits().repeated_start, true);
+  }
+  Bench old;
+  old.chip->version = 1;
+  CHECK_EQ(old.start().error(), 0);
+  CHECK_EQ(old.engine->limits().repeated_start, false);
+}
+
 TEST("cp2112 engine: beyond its limits") {
   Bench bench;
   std::vector<std::uint8_t> data(600);

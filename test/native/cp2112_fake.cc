@@ -179,6 +179,17 @@ void FakeChip::start(std::size_t overhead, std::size_t size, bool reading, std::
   };
   transfer_.first = clock_.now() + quirks.start_delay + time(overhead);
   transfer_.end = transfer_.first + time(size);
+  if (address == 0x50 && clock_.now() < busy_until) {
+    const Nanoseconds attempt = 11 * nvmem::kSecond / clock_hz();
+    const Nanoseconds tries = 1 + (config[12] << 8U | config[13]);
+    const Nanoseconds waits = std::min((busy_until - clock_.now() + attempt - 1) / attempt, tries) * attempt;
+    transfer_.first += waits;
+    transfer_.end += waits;
+    if (clock_.now() + waits < busy_until) {
+      transfer_.detail = 0;
+      transfer_.end = clock_.now() + waits;
+    }
+  }
   if (address != 0x50 || nack_address > 0) {
     if (nack_address > 0) --nack_address;
     transfer_.detail = 0;

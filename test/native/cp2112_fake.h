@@ -102,8 +102,10 @@ class FakeChip final : public nvmem::cp2112::HidTransport {
   bool stuck = false;       ///< transfers do not end
   bool stuck_hard = false;  ///< not even by a cancel
   bool silent = false;      ///< takes everything and answers nothing
-  int nack_address = 0;     ///< so many transfers are not acknowledged
-  int fail_detail = -1;     ///< the next transfer ends with this status 1
+  /// The target does not acknowledge before that; the bridge tries as often as its configuration says.
+  Nanoseconds busy_until = 0;
+  int nack_address = 0;  ///< so many transfers are not acknowledged
+  int fail_detail = -1;  ///< the next transfer ends with this status 1
   /// Called with the ID of each IN report as the chip makes it.
   std::function<Fate(std::uint8_t id)> fate;
   /// Called as each report is about to move (OUT or IN); may set `gone`.

@@ -14,6 +14,7 @@ using nvmem::Transferred;
 using nvmem::Wait;
 
 int Eeprom::block_of(std::uint8_t device) const {
+  if (paged != Paged::kNone) return device == address ? 0 : -1;
   const std::uint64_t blocks = (memory.size() + block() - 1) / block();
   for (std::uint64_t n = 0; n < blocks; ++n) {
     if (device == address + (n << block_shift)) return static_cast<int>(n);
@@ -68,6 +69,9 @@ Status Master::write(std::uint8_t address, std::span<const std::uint8_t> data, c
   const Fault fault = begin(op, wait, data.size() + 1);
   if (data.empty() || data.size() > world_.limits.max_write) return Status(end(std::move(op), -EINVAL));
   if (fault.status != 0 && fault.reaches == 0) return Status(end(std::move(op), fault.status));
+  if (const std::optional<int> selected = select_page(address, data)) {
+    return Status(end(std::move(op), *selected));
+  }
   const Nanoseconds now = world_.clock.now();
   if (!known || now < part->busy_until) {
     return Status(end(std::move(op), fault.status != 0 ? fault.status : -ENXIO));
@@ -83,7 +87,8 @@ Status Master::write(std::uint8_t address, std::span<const std::uint8_t> data, c
   }
   // A write cycle begins at the STOP, and without one there is none.
   if (fault.status == 0 || fault.stop_follows || count == op.length) {
-    const std::uint64_t base = static_cast<std::uint64_t>(part->block_of(address)) * part->block() + word;
+    const std::uint64_t base =
+        static_cast<std::uint64_t>(part->block_of(address)) * part->block() + part->page_shown * 256 + word;
     const std::uint64_t page = base - base % part->page;
     for (std::size_t i = 0; i < count; ++i) {
       part->memory[page + (base + i) % part->page] = data[part->address_bytes + i];
@@ -92,6 +97,34 @@ Status Master::write(std::uint8_t address, std::span<const std::uint8_t> data, c
     ++part->cycles;
   }
   return Status(end(std::move(op), fault.status));
+}
+
+Status Master::ack_poll(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) {
+  for (const Eeprom& part : world_.parts) {
+    const Nanoseconds left = part.busy_until - world_.clock.now();
+    if (part.block_of(address) >= 0 && left <= 25 * nvmem::kMillisecond) {
+      world_.clock.advance_to(std::min(part.busy_until, wait.deadline));
+    }
+  }
+  return write(address, data, wait);
+}
+
+std::optional<int> Master::select_page(std::uint8_t address, std::span<const std::uint8_t> data) {
+  if (address == 0x36 || address == 0x37) {
+    bool heard = false;
+    for (Eeprom& part : world_.parts) {
+      if (part.paged != Eeprom::Paged::kEe1004 || world_.clock.now() < part.busy_until) continue;
+      part.page_shown = address - 0x36;
+      heard = true;
+    }
+    return heard ? -EREMOTEIO : -ENXIO;  // the data byte may be refused
+  }
+  for (Eeprom& part : world_.parts) {
+    if (part.paged != Eeprom::Paged::kSpd5118 || part.address != address) continue;
+    if (data.size() == 2 && data[0] == 0x0b) part.page_shown = data[1] & 7U;
+    return 0;
+  }
+  return std::nullopt;
 }
 
 Transferred Master::write_read(std::uint8_t address, std::span<const std::uint8_t> prefix,
@@ -105,11 +138,39 @@ Transferred Master::write_read(std::uint8_t address, std::span<const std::uint8_
   for (Eeprom& part : world_.parts) {
     const int block = part.block_of(address);
     if (block < 0) continue;
-    if (world_.clock.now() < part.busy_until || prefix.size() != part.address_bytes) break;
+    if (world_.clock.now() < part.busy_until) break;
     std::uint64_t word = 0;
-    for (const std::uint8_t byte : prefix) word = word << 8 | byte;
-    const std::uint64_t first = static_cast<std::uint64_t>(block) * part.block();
+    for (std::size_t i = 0; i < std::min<std::size_t>(prefix.size(), part.address_bytes); ++i) {
+      word = word << 8 | prefix[i];
+    }
+    std::uint64_t first = static_cast<std::uint64_t>(block) * part.block();
+    if (prefix.size() < part.address_bytes) {
+      using Short = Eeprom::ShortAddress;
+      const std::uint64_t old = part.pointer;
+      word = part.short_address == Short::kKeeps      ? old
+             : part.short_address == Short::kSetsHigh ? (word << 8 | (old & 0xff))
+                                                      : ((old & 0xff) << 8 | word);
+    }
+    for (std::size_t i = part.address_bytes; i < prefix.size(); ++i) {
+      if (part.memory[(first + word) % part.memory.size()] != prefix[i]) ++part.foreign;
+      if (part.stores_at_once) part.memory[(first + word) % part.memory.size()] = prefix[i];
+      word = word - word % part.page + (word + 1) % part.page;
+    }
     const std::size_t count = fault.status == 0 ? data.size() : std::min(fault.reaches, data.size());
+    part.pointer = (first + word + count) % part.memory.size();
+    if (part.paged == Eeprom::Paged::kSpd5118) {
+      const std::uint8_t type[] = {0x51, 0x18};
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::uint64_t reg = (word + i) & 0xff;
+        data[i] = reg >= 0x80 ? part.memory[part.page_shown * 128 + reg - 0x80] : reg < 2 ? type[reg] : 0;
+      }
+      return {Status(end(std::move(op), fault.status)), count};
+    }
+    if (part.paged == Eeprom::Paged::kEe1004) {
+      for (std::size_t i = 0; i < count; ++i)
+        data[i] = part.memory[part.page_shown * 256 + ((word + i) & 0xff)];
+      return {Status(end(std::move(op), fault.status)), count};
+    }
     for (std::size_t i = 0; i < count; ++i) {
       const std::uint64_t at = part.rolls_over_in_block ? first + (word + i) % part.block()
                                                         : (first + word + i) % part.memory.size();

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -46,6 +47,18 @@ struct Eeprom {
   std::vector<std::uint8_t> memory;  ///< of the part; `offset_add` is where the window begins
   Nanoseconds busy_until = 0;
   unsigned cycles = 0;  ///< write cycles begun
+
+  /// What a part that wants two address bytes does with one: keeps its pointer, sets the high half of it, or
+  /// shifts it in.
+  enum class ShortAddress : std::uint8_t { kKeeps, kSetsHigh, kShifts };
+  ShortAddress short_address = ShortAddress::kKeeps;
+  bool stores_at_once = false;  ///< FRAM: needs no STOP
+  std::uint64_t pointer = 0;
+  unsigned foreign = 0;  ///< data bytes in front of a repeated START that are not what is stored there
+
+  enum class Paged : std::uint8_t { kNone, kEe1004, kSpd5118 };
+  Paged paged = Paged::kNone;
+  unsigned page_shown = 0;
 
   [[nodiscard]] std::uint64_t block() const { return address_bytes == 1 ? 0x100 : 0x10000; }
   /// The block this device address selects, or -1.
@@ -105,6 +118,9 @@ class Master final : public nvmem::I2cMaster {
   [[nodiscard]] nvmem::I2cLimits limits() const override { return world_.limits; }
   nvmem::Status write(std::uint8_t address, std::span<const std::uint8_t> data,
                       const nvmem::Wait& wait) override;
+  /// Waits for a part that is busy, up to 25 ms.
+  nvmem::Status ack_poll(std::uint8_t address, std::span<const std::uint8_t> data,
+                         const nvmem::Wait& wait) override;
   nvmem::Transferred write_read(std::uint8_t address, std::span<const std::uint8_t> prefix,
                                 std::span<std::uint8_t> data, const nvmem::Wait& wait) override;
   nvmem::Status gpio_output(unsigned line, bool level, const nvmem::Wait& wait) override;
@@ -118,6 +134,8 @@ class Master final : public nvmem::I2cMaster {
   /// What every operation begins with: -ENODEV, the hook, the wire time, the wait.
   Fault begin(Op& op, const nvmem::Wait& wait, std::size_t wire_bytes);
   int end(Op op, int status);
+  /// Commands to paged parts. Nothing: it is none.
+  std::optional<int> select_page(std::uint8_t address, std::span<const std::uint8_t> data);
   nvmem::Status gpio(Kind kind, unsigned line, bool level, const nvmem::Wait& wait);
 
   World& world_;

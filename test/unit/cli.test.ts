@@ -183,6 +183,30 @@ describe('write and verify', () => {
   });
 });
 
+describe('erase', () => {
+  test('all of it, or a stretch', async () => {
+    const { status, document } = await json(['erase', `file://${image}`, '--offset', '10', '--length', '5']);
+    expect(status).toBe(0);
+    expect(document).toMatchObject({ ok: true, offset: 10, bytes: 5, verify: true });
+    const now = readFileSync(image);
+    expect(now.subarray(10, 15)).toEqual(Buffer.alloc(5, 0xff));
+    expect(now.subarray(15)).toEqual(content.subarray(15));
+    expect((await nvmem(['erase', `file://${image}`])).out.text).toMatch(/^erased 100 bytes at 0 of /);
+    expect(readFileSync(image).every((byte) => byte === 0xff)).toBe(true);
+  });
+
+  test.each([
+    ['--offset', '100'],
+    ['--length', '101'],
+  ])('%s %s is beyond the end: nothing is erased', async (...options) => {
+    const before = readFileSync(image);
+    const { status, document } = await json(['erase', `file://${image}`, ...options]);
+    expect(status).toBe(2);
+    expect(document).toMatchObject({ ok: false, error: { code: 'EINVAL' } });
+    expect(readFileSync(image)).toEqual(before);
+  });
+});
+
 test('info says what it is', async () => {
   const { document } = await json(['info', 'mem://64']);
   expect(document).toEqual({ ok: true, uri: 'mem://64', device: 'mem0', type: 'Unknown', size: 64 });

@@ -94,6 +94,7 @@ test('memory that answers at once is asked once, without a section', async () =>
   expect(await device.write(3, Uint8Array.of(1, 2))).toEqual({
     bytesWritten: 2,
     bytesSkipped: 0,
+    bytesUnchanged: 0,
     protectError: undefined,
   });
   expect([...slot.memory.subarray(2, 6)]).toEqual([17, 1, 2, 38]);

@@ -10,7 +10,9 @@ import type {
   NativeOutcome,
   NativeReadOutcome,
   NativeSlot,
+  NativeStats,
   NativeTurn,
+  WriteIoOptions,
 } from '../../lib/native/index.js';
 
 const ENODEV = -19;
@@ -23,7 +25,7 @@ export interface FakeRequest {
   readonly offset: number;
   readonly length: number;
   readonly data: Uint8Array | undefined;
-  readonly io: IoOptions & { verify?: boolean | undefined };
+  readonly io: WriteIoOptions;
   /** Ends it; a read that says nothing gets its bytes from the memory, a write that says nothing is stored. */
   end(outcome?: Partial<NativeReadOutcome>): void;
 }
@@ -67,12 +69,16 @@ export class FakeSlot implements NativeSlot {
     return this.#submit('read', offset, length, undefined, io);
   }
 
-  write(
-    offset: number,
-    data: Uint8Array,
-    io: IoOptions & { verify?: boolean | undefined } = {},
-  ): Promise<NativeOutcome> {
+  write(offset: number, data: Uint8Array, io: WriteIoOptions = {}): Promise<NativeOutcome> {
     return this.#submit('write', offset, data.length, Uint8Array.from(data), io);
+  }
+
+  probeWidth(): Promise<NativeOutcome> {
+    return Promise.resolve(outcome({ status: EOPNOTSUPP }));
+  }
+
+  stats(): NativeStats | undefined {
+    return undefined;
   }
 
   probe(io: IoOptions = {}): Promise<NativeOutcome> {

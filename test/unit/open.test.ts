@@ -110,6 +110,7 @@ test('the part is described to the addon as the chip and the URI say', async () 
       offsetAdd: 0,
       readRollover: false,
       wpLine: 3,
+      paging: 'none',
     },
   ]);
   expect(device.name).toBe('2-1-00500');
@@ -214,7 +215,9 @@ describe('nothing stays open after a failure', () => {
     [-6, 'ENXIO', /no part answers at 0x50 on the bridge 1-1 at 127\.0\.0\.1:3240$/],
     [-110, 'ETIMEDOUT', /did not answer in time, at 100000 Hz \(as the test says\)$/],
     [-19, 'ENODEV', /went away while it was being opened/],
-    [-16, 'EBUSY', /cannot be read/],
+    [-16, 'EBUSY', /is stuck/],
+    [-11, 'EAGAIN', /another master/],
+    [-124, 'EMEDIUMTYPE', /is no 24c02/],
   ])('of the part: %i', async (status, code, message) => {
     plugIn((options) => {
       const bus = new FakeBus(options, () => status);

@@ -69,6 +69,7 @@ export async function withSlot<T>(
     offsetAdd: 0,
     readRollover,
     wpLine: -1,
+    paging: 'none',
   });
   try {
     return await body(slot);
