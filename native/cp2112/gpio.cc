@@ -42,7 +42,9 @@ Status Gpio::output(unsigned line, bool level, const Wait& wait) {
     wanted.push_pull |= bit(line);  // an output already there keeps the drive somebody chose for it
   }
   // The level first: a chip that latches it for inputs never shows the other one, and a chip that ignores it
-  // (AN495) has lost nothing. Then again, once the pin listens for certain.
+  // (AN495) has lost nothing. Then again, once the pin listens for certain. Where the latch of the latter
+  // held the other level (8051 ports come out of reset with 1) that shows for one report, with no transfer of
+  // ours in it.
   if (const Status status = drive(line, level, wait); !status.ok()) return status;
   if (!(wanted == found.value())) {
     if (const Status status = bridge_.set_feature(encode(wanted), wait); !status.ok()) return status;

@@ -383,3 +383,50 @@ TEST("cp2112 engine: GPIO lines change alone, level before direction") {
   CHECK_EQ(bench.engine->gpio_output(1, true, bench.within(kSecond)).error(), -EBUSY);
   CHECK_EQ(int{chip.gpio_direction}, 0x11);
 }
+
+// A WP line that shows the other level for the time of a report lets writes of other masters through.
+TEST("cp2112 engine: a GPIO becomes an output without a glitch, whatever the chip's latch does before") {
+  for (const bool latches_inputs : {false, true}) {
+    Bench bench;
+    CHECK_EQ(bench.start().error(), 0);
+    FakeChip& chip = *bench.chip;
+    chip.quirks.latches_inputs = latches_inputs;
+    // After a reset the latch holds 1; one that takes values for inputs may hold anything.
+    chip.gpio_latch = latches_inputs ? 0x00 : 0xff;
+    chip.gpio_seen_low = 0;
+    CHECK_EQ(bench.engine->gpio_output(3, true, bench.within(kSecond)).error(), 0);
+    CHECK_EQ(int{chip.gpio_direction}, 0x08);
+    CHECK_EQ(int{chip.gpio_push_pull}, 0x08);
+    CHECK_EQ(int{chip.gpio_seen_low}, 0);
+  }
+}
+
+TEST("cp2112 engine: an output that is there already goes to its level at once, with the drive it has") {
+  Bench bench;
+  CHECK_EQ(bench.start().error(), 0);
+  FakeChip& chip = *bench.chip;
+  chip.gpio_direction = 0x08;
+  chip.gpio_push_pull = 0x00;  // open-drain: others may pull it down
+  chip.gpio_latch = 0x00;      // left low by a program that was killed
+  chip.log.clear();
+  CHECK_EQ(bench.engine->gpio_output(3, true, bench.within(kSecond)).error(), 0);
+  CHECK((chip.log == std::vector<std::string>{"04 08 08"}));
+  CHECK_EQ(int{chip.gpio_push_pull}, 0x00);
+}
+
+TEST("cp2112 engine: special functions of other pins stay, the clock output with its divider") {
+  Bench bench;
+  CHECK_EQ(bench.start().error(), 0);
+  FakeChip& chip = *bench.chip;
+  chip.gpio_special = 0x07;  // the clock on GPIO7, the toggles on GPIO0 and GPIO1
+  chip.gpio_divider = 5;
+  CHECK_EQ(bench.engine->gpio_output(2, true, bench.within(kSecond)).error(), 0);
+  CHECK_EQ(int{chip.gpio_special}, 0x07);
+  CHECK_EQ(int{chip.gpio_divider}, 5);
+  CHECK_EQ(int{chip.gpio_direction}, 0x04);
+  for (const unsigned pin : {0U, 1U, 7U}) {
+    CHECK_EQ(bench.engine->gpio_output(pin, true, bench.within(kSecond)).error(), -EBUSY);
+    CHECK(bench.engine->reason().find("GPIO " + std::to_string(pin) + " has a special function") == 0);
+  }
+  CHECK_EQ(int{chip.gpio_direction}, 0x04);
+}

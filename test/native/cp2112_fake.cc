@@ -54,10 +54,12 @@ Status FakeChip::set_feature(std::span<const std::uint8_t> report, const Wait& w
     gpio_direction = report[1];
     gpio_push_pull = report[2];
     gpio_special = report[3];
+    gpio_divider = report[4];
   } else if (report[0] == 0x04) {
-    const std::uint8_t mask = report[2] & gpio_direction;
+    const std::uint8_t mask = quirks.latches_inputs ? report[2] : report[2] & gpio_direction;
     gpio_latch = static_cast<std::uint8_t>((gpio_latch & ~mask) | (report[1] & mask));
   }
+  gpio_seen_low |= static_cast<std::uint8_t>(gpio_direction & ~gpio_latch);
   return {};
 }
 
@@ -67,7 +69,7 @@ Result<std::size_t> FakeChip::get_feature(std::span<std::uint8_t> report, const 
   std::vector<std::uint8_t> answer;
   switch (report[0]) {
     case 0x02:
-      answer = {0x02, gpio_direction, gpio_push_pull, gpio_special, 0};
+      answer = {0x02, gpio_direction, gpio_push_pull, gpio_special, gpio_divider};
       break;
     case 0x03: {
       const auto inputs = static_cast<std::uint8_t>(~gpio_direction);

@@ -45,6 +45,7 @@ struct Quirks {
   bool says_retried = false;            ///< status 3, status 1 = 5: "succeeded after retries"
   bool short_reports = false;           ///< IN reports end with their valid part
   bool status_overtakes = false;        ///< 0x16 comes before data that are waiting
+  bool latches_inputs = false;          ///< Set GPIO acts on inputs too, against AN495
   double stretch = 1;                   ///< the wire is that much slower than its clock
   std::size_t split = 61;               ///< data bytes per 0x13
   std::uint8_t data_status = 1;         ///< byte 1 of 0x13
@@ -91,6 +92,8 @@ class FakeChip final : public nvmem::cp2112::HidTransport {
   std::uint8_t part = 0x0c;
   std::uint8_t version = 2;
   std::uint8_t gpio_direction = 0, gpio_push_pull = 0, gpio_special = 0, gpio_latch = 0;
+  std::uint8_t gpio_divider = 0;
+  std::uint8_t gpio_seen_low = 0;   ///< outputs that were low at any time
   std::uint8_t gpio_stuck_low = 0;  ///< pins that do not follow
   std::vector<std::string> log;     ///< feature reports set, cancels
   std::vector<std::vector<std::uint8_t>> writes;

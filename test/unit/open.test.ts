@@ -235,7 +235,13 @@ describe('nothing stays open after a failure', () => {
   });
 
   test.each([
-    ['gpiochip0:17', -16, 'EBUSY', /: line 17 of gpiochip0 cannot drive write protect: held by x$/, /gpioinfo/],
+    [
+      'gpiochip0:17',
+      -16,
+      'EBUSY',
+      /: line 17 of gpiochip0 cannot drive write protect: held by x$/,
+      /gpioinfo/,
+    ],
     ['soc:WP', -2, 'ENOENT', /: line WP of soc cannot drive write protect: held by x$/, /gpiodetect/],
     ['soc:WP', -13, 'EACCES', /: line WP of soc cannot/, /root, or as a member of the group/],
     ['soc:WP', -38, 'ENOSYS', /: line WP of soc cannot/, /Linux 5\.10/],

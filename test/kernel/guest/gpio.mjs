@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { must } from '../harness/process.mjs';
 import { until } from './wait.mjs';
 
@@ -8,6 +9,24 @@ export async function cp2112Chip() {
   const match = /^(gpiochip\d+) \[cp2112[^\]]*\] \(8 lines\)/m.exec(stdout);
   if (match === null) throw new Error(`no gpiochip of a CP2112 in:\n${stdout}`);
   return match[1];
+}
+
+/** hid-cp2112 registers its gpiochip after its adapter. */
+export async function chipComes() {
+  return await until('gpiochip of hid-cp2112', 15_000, () => cp2112Chip().catch(() => undefined));
+}
+
+export async function chipGoes(chip) {
+  await until(`end of ${chip}`, 15_000, () => !existsSync(`/dev/${chip}`));
+}
+
+/** What gpioinfo says of a line: its user, or nothing where it is free. */
+export async function userOf(chip, line) {
+  const { stdout } = await must('gpioinfo', [chip]);
+  const row = new RegExp(`^\\s*line +${line}:(.*)$`, 'm').exec(stdout)?.[1];
+  if (row === undefined) throw new Error(`no line ${line} in:\n${stdout}`);
+  const user = /\[used\]|consumer=/.test(row) ? /nvmem-wp|gpioset/.exec(row)?.[0] : undefined;
+  return { user, output: /output/.test(row) };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { basicChecks } from './basics.mjs';
 import { contractChecks } from './contract.mjs';
+import { gpiochipChecks } from './gpiochip.mjs';
 import { hidrawTransport, i2cTransport, usbTransport } from './transports.mjs';
 import { hidrawChecks } from './hidraw.mjs';
 import { i2cTransportChecks } from './i2c_transport.mjs';
@@ -31,6 +32,10 @@ export const parts = {
   async i2c({ report, station, log, seed }) {
     await i2cTransportChecks(report, station, log, seed);
     await contractChecks(report, station, log, seed, i2cTransport(station));
+  },
+  /** Write protect on a line of a gpiochip. */
+  async gpiochip({ report, station, log, seed }) {
+    await gpiochipChecks(report, station, log, seed);
   },
   async hidraw({ report, station, log, seed }) {
     await hidrawChecks(report, station, log, seed);

@@ -31,6 +31,10 @@ export class Station {
     return this.#options.cli;
   }
 
+  get controlPort() {
+    return CONTROL_PORT;
+  }
+
   get scratch() {
     return this.#options.scratch;
   }

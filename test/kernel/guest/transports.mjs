@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs';
+import { chipComes } from './gpio.mjs';
 import { adapters } from './i2c.mjs';
 import { until } from './wait.mjs';
 
@@ -24,11 +25,16 @@ export function usbTransport(station) {
 export function i2cTransport(station) {
   return {
     name: 'i2c',
-    lacks: ['wp'],
+    // the gpiochip of hid-cp2112, by label: its number is another after every unplug
+    wp: 'cp2112_gpio:0',
     // hid-cp2112 gives -ETIMEDOUT for an address that nobody acknowledges (cp2112_i2c_xfer)
     absent: ['ENXIO', 'ETIMEDOUT'],
     uri: (part, { number }) => `i2c:///dev/i2c-${number}/${part}`,
-    ready: () => driverIsThere(station),
+    async ready() {
+      const found = await driverIsThere(station);
+      await chipComes();
+      return found;
+    },
   };
 }
 
