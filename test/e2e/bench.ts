@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
+import type { NativeCounts } from '../../lib/native/index.js';
+
 /** mulberry32: a seed names a run. */
 export function random(seed: number): () => number {
   let state = seed >>> 0;
@@ -31,6 +33,17 @@ export function seedOfRun(): number {
 /** The names of this process's threads: the kernel's list, so that a thread nobody joined is seen. */
 export function threads(): number {
   return readdirSync('/proc/self/task').length;
+}
+
+/**
+ * Beyond what there was: test files that ran before in this process may have left slots to the garbage collector, which jest
+ * takes away with their realms.
+ */
+export function left(now: NativeCounts, before: NativeCounts): Partial<NativeCounts> {
+  const more = Object.entries(now).map(
+    ([key, count]) => [key, count - before[key as keyof NativeCounts]] as const,
+  );
+  return Object.fromEntries(more.filter(([, count]) => count > 0));
 }
 
 export function sha256(data: Uint8Array): string {

@@ -5,6 +5,7 @@
 import { open } from '../../lib/index.js';
 import { native } from '../../lib/native/index.js';
 import { VirtualBench } from '../../lib/rig/index.js';
+import { left } from './bench.js';
 
 let bench: VirtualBench;
 
@@ -23,6 +24,7 @@ test.each(['gpiochip4294967295:0', 'no-such-chip:WP', '0003:10C4:EA90.0001:42949
   'wp=%s: it cannot be opened, the error names the chip, and nothing stays open',
   async (wp) => {
     const before = bench.device().gpioLevels;
+    const counts = native().counts();
     const chip = wp.slice(0, wp.lastIndexOf(':'));
     await expect(open(`usbip://127.0.0.1:${bench.port}/1-1/0x50?chip=24c02&wp=${wp}`)).rejects.toMatchObject({
       code: 'ENOENT',
@@ -30,7 +32,7 @@ test.each(['gpiochip4294967295:0', 'no-such-chip:WP', '0003:10C4:EA90.0001:42949
       message: expect.stringContaining(`cannot drive write protect: there is no gpiochip ${chip}`) as string,
       hint: expect.stringContaining('gpiodetect') as string,
     });
-    expect(native().counts()).toMatchObject({ buses: 0, slots: 0, requests: 0 });
+    expect(left(native().counts(), counts)).toEqual({});
     // A GPIO of the bridge stands in for no line of a gpiochip.
     expect(bench.device().gpioLevels).toBe(before);
     expect(bench.device().attached).toBe(false);

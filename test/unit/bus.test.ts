@@ -245,7 +245,12 @@ describe('files', () => {
     await expect(file.write(9_999, Uint8Array.of(1, 2))).rejects.toMatchObject({ code: 'EFBIG' });
     const done: number[] = [];
     const written = await file.write(4_000, image.subarray(0, 6_000), { onProgress: (at) => done.push(at) });
-    expect(written).toEqual({ bytesWritten: 6_000, bytesSkipped: 0, protectError: undefined });
+    expect(written).toEqual({
+      bytesWritten: 6_000,
+      bytesSkipped: 0,
+      bytesUnchanged: 0,
+      protectError: undefined,
+    });
     expect(done.at(-1)).toBe(6_000);
     expect((await device.read(9_999, 1))[0]).toBe(image[5_999]);
   });
