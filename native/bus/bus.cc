@@ -258,6 +258,9 @@ void Bus::serve(Port& port, RunQueue& queue) noexcept {
       (void)queue.stepped(result);
       continue;
     }
+    // What ended a job or raised a line above may have done I/O, and that uses up wakes: nobody who has asked
+    // for something meanwhile may be left waiting.
+    if (has_commands()) continue;
     const Status idle = port.watched.idle(std::min(queue.next_event(), port.wp.retry_at()));
     // Drained before the commands are looked at: a wake that comes later is for the next idle().
     waker_->drain();
@@ -285,6 +288,11 @@ bool Bus::take_commands(Port& port, RunQueue& queue) noexcept {
     }
   }
   return closing;
+}
+
+bool Bus::has_commands() noexcept {
+  const std::lock_guard lock(mutex_);
+  return closing_ || !commands_.empty();
 }
 
 /// No job comes in any more; those that are there end with -ENODEV.

@@ -98,6 +98,7 @@ class Bus : public std::enable_shared_from_this<Bus> {
 
   void run() noexcept;
   void serve(Port& port, RunQueue& queue) noexcept;
+  bool has_commands() noexcept;
   bool take_commands(Port& port, RunQueue& queue) noexcept;
   void end_jobs(Port& port, RunQueue& queue, State state) noexcept;
   bool begin_running(const void* key, const std::shared_ptr<CancelToken>& token) noexcept;

@@ -254,3 +254,28 @@ TEST("at24 write: a part that dies in the middle of a page is told from one that
     CHECK(done.reason.find("middle of a page") != std::string::npos);
   }
 }
+
+TEST(
+    "at24 write: a request that comes while a late job's line is raised is served, though the raise used up "
+    "its wake") {
+  At24Bench bench;
+  Eeprom& part = bench.world.add(model());
+  part.memory = pattern(part.size, 10);
+  std::unique_ptr<At24> provider;
+  std::uint64_t late = 0;
+  bench.world.before = [&](std::size_t, const Op& op) {
+    if (op.kind == Kind::kSet && op.bytes[0] == 1 && late == 0) {
+      late = bench.start(*provider, bench.read(0, 16));
+      bench.world.waker->drain();  // as a transport does that waits for an answer
+    }
+    return Fault{};
+  };
+  bench.open();
+  provider = bench.provider(part);
+  auto write = bench.write(0, {1, 2, 3});
+  // After the page is sent (0.5 ms), before the first look whether it is stored: the bus ends it between two
+  // steps.
+  write->deadline = bench.world.clock.now() + 1200 * kMicrosecond;
+  CHECK_EQ(bench.run(*provider, std::move(write)).outcome.status, -ETIMEDOUT);
+  CHECK_EQ(bench.sink->wait(late).outcome.status, 0);
+}

@@ -65,7 +65,9 @@ export async function usbTimes(report, station, log) {
 }
 
 async function taken(station, log) {
-  await station.adapter();
+  await station.detach(); // whatever the checks before have left
+  await station.plug();
+  await station.attach();
   const mark = log.mark();
   return await withUser(station.cli, async (user) => {
     const { identity } = await user.ask('open', { uri: LARGE });
