@@ -54,7 +54,7 @@ const table = {
     errno: 5,
     exit: 1,
     says: 'the transfer failed',
-    when: 'An incomplete transfer, an answer that makes no sense, or a provider that failed without saying how.',
+    when: 'An incomplete transfer, an answer that makes no sense, the gpiochip of the line on WP has gone, or a provider that failed without saying how.',
     hint: 'Repeat; when it persists check wiring, pull-ups and a lower speed=.',
   },
   EPERM: {
@@ -96,7 +96,7 @@ const table = {
     errno: 16,
     exit: 6,
     says: 'busy',
-    when: 'The I2C bus is held low, the bridge or a name is in use by someone else, or the bridge is open with another clock.',
+    when: 'The I2C bus is held low, the bridge, the line on WP or a name is in use by someone else, or the bridge is open with another clock.',
     hint: 'Let the other user finish; a bus that stays low needs its parts power-cycled.',
   },
   EAGAIN: {
@@ -159,7 +159,7 @@ const table = {
     errno: 2,
     exit: 3,
     says: 'there is no such device',
-    when: 'The server exports no device with that bus id, a file image does not exist, or a device has no cell of that name.',
+    when: 'The server exports no device with that bus id, a file image or a line of a gpiochip does not exist, or a device has no cell of that name.',
     hint: 'Check the name; for usbip:// the server lists its bus ids (usbip list -r HOST).',
   },
   ENOTSUP: {
@@ -175,6 +175,13 @@ const table = {
     says: 'the provider cannot do this',
     when: 'The provider has no read, or no write; or it cannot be read synchronously, or not be shared with other threads.',
     hint: 'Give the provider the missing function, or use read().',
+  },
+  ENOSYS: {
+    errno: 38,
+    exit: 1,
+    says: 'the kernel cannot do this',
+    when: 'The line on WP is one of a gpiochip, and the kernel is older than Linux 5.10.',
+    hint: 'Use a newer kernel, or a GPIO of the bridge (wp=N).',
   },
   EINVAL: {
     errno: 22,

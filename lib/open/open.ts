@@ -88,9 +88,10 @@ export class OpenDevice extends NvmemDevice {
  * When the bridge goes, its devices are unregistered by themselves and announce 'removed'.
  *
  * Rejects with NvmemError: EINVAL (bad URI, unknown chip), ENOTSUP (scheme not in this version; no CP2112),
- * ECONNREFUSED, EHOSTUNREACH, EPROTO (no USB/IP server), ENOENT (no such bus id or file), ENXIO (nobody at that
- * address), EMEDIUMTYPE (another part there), EBUSY (bridge in use, open with another clock, or its I2C bus held low), EAGAIN
- * (arbitration lost), ENODEV, ETIMEDOUT, ABORT_ERR, EEXIST (name taken), EACCES;
+ * ECONNREFUSED, EHOSTUNREACH, EPROTO (no USB/IP server), ENOENT (no such bus id, file, or line for wp=), ENXIO (nobody
+ * at that address), EMEDIUMTYPE (another part there), EBUSY (bridge or WP line in use, open with another clock, or its I2C
+ * bus held low), EAGAIN (arbitration lost), ENODEV, ETIMEDOUT, ABORT_ERR, EEXIST (name taken), EACCES, ENOSYS (no
+ * gpiochip lines in this kernel);
  * TypeError and RangeError for bad options.
  *
  * @example

@@ -10,7 +10,6 @@ const HINTS: Readonly<Record<string, string | undefined>> = {
   EACCES:
     'Run it as root, or as a member of the group that owns /dev/gpiochip* (often gpio; ls -l /dev/gpiochip* tells).',
   EBUSY: 'End the program, or unbind the driver, that has the line; gpioinfo names it.',
-  ENOSYS: 'Lines of gpiochips need Linux 5.10 or newer.',
 };
 
 /** The number of the line for the addon; -1: none. */

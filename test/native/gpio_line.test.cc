@@ -126,6 +126,8 @@ TEST("gpio line: a kernel before 5.10, and errors that only the kernel knows") {
   rig.bridge.request_error = -524;
   Line line({"gpiochip1", 1U}, rig.calls);
   CHECK_EQ(line.output(true).error(), -EIO);
+  rig.bridge.request_error = -ENODEV;  // pulled since it was opened: not the memory
+  CHECK_EQ(line.output(true).error(), -EIO);
   rig.bridge.request_error = -EPERM;
   CHECK_EQ(line.output(true).error(), -EPERM);
   CHECK_EQ(line.reason(),
