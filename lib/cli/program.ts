@@ -19,9 +19,14 @@ import { writeCommand, type WriteCommandOptions } from './write.js';
 
 const URI_HELP = `
 URI:
-  usbip://HOST[:PORT]/BUSID/0xADDR?chip=NAME   an EEPROM behind a CP2112 that a USB/IP server exports
+  cp2112://[BRIDGE]/0xADDR?chip=NAME           an EEPROM behind a CP2112; BRIDGE: serial number or place
+  hidraw:///dev/hidrawN/0xADDR?chip=NAME       … that the kernel's driver keeps
+  i2c:///dev/i2c-N/0xADDR?chip=NAME            an EEPROM on an I2C adapter of the kernel
+  usbip://HOST[:PORT]/BUSID/0xADDR?chip=NAME   … behind a CP2112 that a USB/IP server exports
       wp=N  GPIO of the bridge on the WP pin       speed=HZ  I2C clock (100000)
+      wp=CHIP:LINE  line of a Linux gpiochip       force=1   also beside a driver of the kernel
       size= page= addressWidth=8|16                what the chip's name does not tell
+  sysfs://NAME    a device of the kernel's own nvmem subsystem
   file:///PATH    an image file
   mem://SIZE      volatile memory
 

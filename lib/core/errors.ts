@@ -166,8 +166,8 @@ const table = {
     errno: 95,
     exit: 1,
     says: 'this is not supported',
-    when: 'The URI names a scheme that this version has no transport for, or a USB device that is no CP2112.',
-    hint: 'This version opens usbip://, mem:// and file://, and the bridge must be a CP2112.',
+    when: 'What the URI names is no CP2112.',
+    hint: 'nvmem list shows what there is to open; a bridge must be a CP2112.',
   },
   EOPNOTSUPP: {
     errno: 95,

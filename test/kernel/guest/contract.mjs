@@ -16,6 +16,7 @@ const WITHOUT = { address: 0x52, chip: `24c256&size=${SIZE}` };
  *   lacks     capabilities that it has not
  *   absent    codes with which it refuses a part that is not there
  *   uri(part) of a part, '0x50?chip=24c02'; asked before every open, for nodes change their numbers
+ *   whole     it shows all of the larger part
  *   wp        the URI's parameter for the bridge's GPIO 0
  *   ready()   the host's side of the cable is plugged in, and what carries the transport is there
  */
@@ -26,15 +27,16 @@ export async function contractChecks(report, station, log, seed, transport) {
   const part = lacks.has('wp') ? WITHOUT : { ...WITH_WP, chip: `${WITH_WP.chip}&wp=${transport.wp}` };
   const at = async (address, chip) =>
     transport.uri(`0x${address.toString(16)}?chip=${chip}`, await transport.ready());
+  const size = transport.whole ? station.image.length : SIZE;
   const subject = {
     name: transport.name,
     can: new Set(can.filter((capability) => !lacks.has(capability))),
-    size: SIZE,
+    size,
     absent: transport.absent,
     // Everything takes its time in an emulated kernel; the probe of a part included.
     open: async (options) => open(await at(part.address, part.chip), { openTimeoutMs: 20_000, ...options }),
     openAt: async (address) => open(await at(address, '24c02'), { openTimeoutMs: 20_000 }),
-    content: async () => (await station.content(part.address)).subarray(0, SIZE),
+    content: async () => (await station.content(part.address)).subarray(0, size),
     wpIsHigh: async () => ((await station.gpioLevels()) & 1) === 1,
     arm: (fault) => station.arm(fault),
     async plug() {

@@ -1,7 +1,7 @@
 import { basicChecks } from './basics.mjs';
 import { contractChecks } from './contract.mjs';
 import { gpiochipChecks } from './gpiochip.mjs';
-import { hidrawTransport, i2cTransport, usbTransport } from './transports.mjs';
+import { hidrawTransport, i2cTransport, sysfsTransport, usbTransport } from './transports.mjs';
 import { hidrawChecks } from './hidraw.mjs';
 import { i2cTransportChecks } from './i2c_transport.mjs';
 import { stressChecks } from './stress.mjs';
@@ -40,5 +40,8 @@ export const parts = {
   async hidraw({ report, station, log, seed }) {
     await hidrawChecks(report, station, log, seed);
     await contractChecks(report, station, log, seed, hidrawTransport(station));
+  },
+  async sysfs({ report, station, log, seed }) {
+    await contractChecks(report, station, log, seed, sysfsTransport(station));
   },
 };

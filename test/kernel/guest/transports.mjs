@@ -38,6 +38,24 @@ export function i2cTransport(station) {
   };
 }
 
+/** The kernel's at24 on a part that nobody protects. It writes a byte at a time, for nobody told it the page size. */
+export function sysfsTransport(station) {
+  return {
+    name: 'sysfs',
+    lacks: ['wp', 'bus'],
+    uri: (_part, { name }) => `sysfs://${name}`,
+    whole: true,
+    async ready() {
+      const { number } = await driverIsThere(station);
+      await station.at24(number, '24c256', 0x52);
+      const [name] = readdirSync(`/sys/bus/i2c/devices/${number}-0052`).filter((entry) =>
+        entry.startsWith(`${number}-0052`),
+      );
+      return { name };
+    },
+  };
+}
+
 export function hidrawTransport(station) {
   return {
     name: 'hidraw',
