@@ -251,7 +251,7 @@ void Environment::deliver() {
   for (Message& message : mailbox_->take()) {
     const Napi::HandleScope scope(env_);
     deliver_one(message);
-    // Only a terminated worker gets here with an exception: no more JavaScript, but the books stay right.
+    // A terminated worker runs no more JavaScript, but the books stay right.
   }
 }
 
@@ -329,7 +329,16 @@ void Environment::dispatch(const std::vector<napi_value>& arguments) {
   std::vector<Napi::Function> handlers;
   std::erase_if(dispatch_, [](const Napi::FunctionReference& handler) { return handler.Value().IsEmpty(); });
   for (const Napi::FunctionReference& handler : dispatch_) handlers.push_back(handler.Value());
-  for (const Napi::Function& handler : handlers) handler.Call(arguments);
+  for (const Napi::Function& handler : handlers) {
+    handler.Call(arguments);
+    // One realm's exception must not keep the message, and those behind it, from the others. It becomes the
+    // process's uncaught exception, as one of a timer would. A worker that is being terminated runs no
+    // JavaScript any more, and this does nothing.
+    if (env_.IsExceptionPending()) {
+      const Napi::Error error = env_.GetAndClearPendingException();
+      napi_fatal_exception(env_, error.Value());
+    }
+  }
 }
 
 void Environment::on_teardown(void* data) {
