@@ -166,8 +166,8 @@ const table = {
     errno: 95,
     exit: 1,
     says: 'this is not supported',
-    when: 'What the URI names is no CP2112.',
-    hint: 'nvmem list shows what there is to open; a bridge must be a CP2112.',
+    when: 'What the URI names is no CP2112, or has no HID interface that could be one.',
+    hint: 'Look at what is there: nvmem list shows bridges, adapters and devices with their URIs.',
   },
   EOPNOTSUPP: {
     errno: 95,
