@@ -1,5 +1,6 @@
 /** Runs the command line inside the test. */
 import { Readable, Writable } from 'node:stream';
+import { stripVTControlCharacters } from 'node:util';
 
 import { runCli } from '../../lib/cli/program.js';
 import type { System } from '../../lib/cli/system.js';
@@ -37,7 +38,9 @@ export async function nvmemOn(
     signal: new AbortController().signal,
     system,
   });
-  return { status, out: stdout.text, err: stderr.text };
+  // Whether there are colours is the environment's affair (NO_COLOR, CI), and nothing a width depends on.
+  const [out, err] = [stdout.text, stderr.text].map((text) => stripVTControlCharacters(text));
+  return { status, out: out ?? '', err: err ?? '' };
 }
 
 /** The one JSON document of a run. */
