@@ -330,13 +330,18 @@ void Environment::dispatch(const std::vector<napi_value>& arguments) {
   std::erase_if(dispatch_, [](const Napi::FunctionReference& handler) { return handler.Value().IsEmpty(); });
   for (const Napi::FunctionReference& handler : dispatch_) handlers.push_back(handler.Value());
   for (const Napi::Function& handler : handlers) {
-    handler.Call(arguments);
-    // One realm's exception must not keep the message, and those behind it, from the others. It becomes the
-    // process's uncaught exception, as one of a timer would. A worker that is being terminated runs no
+    // Not through Napi::Function: V8 refuses to call into a realm that has been torn down (jest's), without
+    // any exception, and that would become one here. Neither may keep a message from the other realms.
+    if (napi_call_function(env_, env_.Undefined(), handler, arguments.size(), arguments.data(), nullptr) ==
+        napi_ok)
+      continue;
+    // The process's uncaught exception, as one of a timer is. A worker that is being terminated runs no
     // JavaScript any more, and this does nothing.
-    if (env_.IsExceptionPending()) {
-      const Napi::Error error = env_.GetAndClearPendingException();
-      napi_fatal_exception(env_, error.Value());
+    napi_value thrown = nullptr;
+    bool pending = false;
+    if (napi_is_exception_pending(env_, &pending) == napi_ok && pending &&
+        napi_get_and_clear_last_exception(env_, &thrown) == napi_ok) {
+      napi_fatal_exception(env_, thrown);
     }
   }
 }

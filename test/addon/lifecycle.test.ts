@@ -115,3 +115,8 @@ test('the process is registered for membarrier by a thread of ours, and by none 
     rmSync(folder, { recursive: true });
   }
 });
+
+test('a completion handler that throws keeps no message from the others, and is the uncaught exception of the process', async () => {
+  const addon = join(__dirname, '..', '..', 'build', 'Release', 'nvmem.node');
+  expect(await answerOf([fixture('throwing.js'), addon])).toEqual({ first: 3, second: 3, uncaught: 3 });
+});
