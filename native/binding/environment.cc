@@ -57,6 +57,10 @@ void Environment::end_work() {
   update_loop();
 }
 
+void Environment::forget_realms() {
+  std::erase_if(dispatch_, [](const Napi::FunctionReference& handler) { return handler.Value().IsEmpty(); });
+}
+
 void Environment::update_loop() {
   const bool hold =
       work_ > 0 || std::any_of(unregistering_.begin(), unregistering_.end(),
@@ -64,6 +68,7 @@ void Environment::update_loop() {
   if (hold == loop_held_) return;
   loop_held_ = hold;
   mailbox_->hold_loop(hold);
+  forget_realms();
   for (Napi::FunctionReference& dispatch : dispatch_) {
     if (hold) {
       dispatch.Ref();
@@ -327,11 +332,11 @@ void Environment::deliver_one(Message& message) {
 void Environment::dispatch(const std::vector<napi_value>& arguments) {
   // Values first: a realm may load the library while another one's handler runs.
   std::vector<Napi::Function> handlers;
-  std::erase_if(dispatch_, [](const Napi::FunctionReference& handler) { return handler.Value().IsEmpty(); });
+  forget_realms();
   for (const Napi::FunctionReference& handler : dispatch_) handlers.push_back(handler.Value());
   for (const Napi::Function& handler : handlers) {
-    // Not through Napi::Function: V8 refuses to call into a realm that has been torn down (jest's), without
-    // any exception, and that would become one here. Neither may keep a message from the other realms.
+    // Not through Napi::Function, which makes an exception of every failure. None may keep a message from the
+    // other realms.
     if (napi_call_function(env_, env_.Undefined(), handler, arguments.size(), arguments.data(), nullptr) ==
         napi_ok)
       continue;

@@ -41,8 +41,8 @@ class Environment {
   /// A slot that another environment (or this one) shares: its number here, or a negative errno.
   std::int64_t attach(const std::shared_ptr<Slot>& slot);
 
-  /// A writer's place in the queue of its slot: twice its number, and one more where the turn has not come; or
-  /// a negative errno.
+  /// A writer's place in the queue of its slot: twice its number, and one more where the turn has not come;
+  /// or a negative errno.
   std::int64_t take_turn(std::uint64_t slot);
   void give_turn(std::uint64_t turn);
 
@@ -70,6 +70,9 @@ class Environment {
   void dispatch(const std::vector<napi_value>& arguments);
   void begin_work();
   void end_work();
+  /// Those whose handler has been collected. A reference to it can be counted neither up nor down: Node calls
+  /// the latter a failure, and the wrapper makes an exception of that.
+  void forget_realms();
   void update_loop();
   [[nodiscard]] std::function<void()> poster(Message::Kind kind, std::uint64_t id) const;
 
