@@ -14,7 +14,7 @@ export interface Addon {
   openUsb(bridge: string, clockHz: number, openTimeoutMs: number): number;
   openHidraw(path: string, clockHz: number, openTimeoutMs: number): number;
   openI2c(path: string, force: boolean, openTimeoutMs: number): number;
-  openSysfs(folder: string, openTimeoutMs: number): number;
+  openSysfs(folder: string, writable: boolean, openTimeoutMs: number): number;
   closeBus(bus: number): void;
   gpioLine(bus: number, chip: string, line: number | string): number;
   at24(

@@ -434,8 +434,8 @@ class Client implements Native {
     return this.#opening(this.#desk.addon.openI2c(path, force, openTimeoutMs));
   }
 
-  openSysfs({ folder, openTimeoutMs }: SysfsOptions): Promise<BusOpening> {
-    return this.#opening(this.#desk.addon.openSysfs(folder, openTimeoutMs));
+  openSysfs({ folder, writable, openTimeoutMs }: SysfsOptions): Promise<BusOpening> {
+    return this.#opening(this.#desk.addon.openSysfs(folder, writable, openTimeoutMs));
   }
 
   #opening(id: number): Promise<BusOpening> {

@@ -177,6 +177,8 @@ export interface HidrawOptions extends OpenBusOptions {
 export interface SysfsOptions extends OpenBusOptions {
   /** /sys/bus/nvmem/devices/NAME */
   readonly folder: string;
+  /** Clears the device's force_ro, where it is set, until the bus is closed or the process exits. */
+  readonly writable: boolean;
 }
 
 export interface KernelFileConfig {

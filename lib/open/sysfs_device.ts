@@ -42,14 +42,12 @@ export async function openSysfs(
     !readOnly && (mode & 0o222) !== 0 && (await mayAccess(path, constants.R_OK | constants.W_OK));
   if (!writable) await promises.access(path, constants.R_OK).catch(fail);
 
-  const { status, bus, reason } = unwrap(await native().openSysfs({ folder, openTimeoutMs }));
+  const { status, bus, reason } = unwrap(await native().openSysfs({ folder, writable, openTimeoutMs }));
   if (bus === undefined) throw openError(uri, status, reason);
   const slot = bus.kernelFile({ path, size, writable });
-  const protect = writable ? await clearForceRo(join(folder, 'force_ro')) : undefined;
   const { cells, slots } = await cellsOf(join(folder, 'cells'), bus);
   const free = async (): Promise<void> => {
     await Promise.all(slots.map((one) => one.unregister()));
-    await protect?.();
     await bus.close();
   };
   const discard = async (): Promise<void> => {
@@ -95,14 +93,6 @@ async function mayAccess(path: string, mode: number): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-/** How to set it again, where it was set. */
-async function clearForceRo(path: string): Promise<(() => Promise<void>) | undefined> {
-  if ((await attribute(path)) !== '1') return undefined;
-  await promises.writeFile(path, '0').catch(() => undefined);
-  // A device that has gone meanwhile has taken it along.
-  return () => promises.writeFile(path, '1').catch(() => undefined);
 }
 
 /**

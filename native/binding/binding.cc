@@ -121,10 +121,11 @@ Value OpenI2c(const CallbackInfo& info) {
 }
 
 Value OpenSysfs(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 2 && info[0].IsString() && info[1].IsNumber()))
+  if (refuse(info, info.Length() == 3 && info[0].IsString() && info[1].IsBoolean() && info[2].IsNumber()))
     return info.Env().Undefined();
-  return open_bus(info, info[1], [&](const std::shared_ptr<Waker>& waker) {
-    return std::make_unique<sysfs::FolderWatch>(info[0].As<Napi::String>().Utf8Value(), waker);
+  return open_bus(info, info[2], [&](const std::shared_ptr<Waker>& waker) {
+    return std::make_unique<sysfs::FolderWatch>(info[0].As<Napi::String>().Utf8Value(),
+                                                info[1].As<Napi::Boolean>().Value(), waker);
   });
 }
 

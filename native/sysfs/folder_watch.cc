@@ -1,5 +1,6 @@
 #include "native/sysfs/folder_watch.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <utility>
 
 #include "native/usbip/poll.h"
+#include "native/util/unique_fd.h"
 
 namespace nvmem::sysfs {
 namespace {
@@ -15,15 +17,31 @@ constexpr Nanoseconds kInterval = kSecond / 2;
 
 }  // namespace
 
-FolderWatch::FolderWatch(std::string folder, std::shared_ptr<Waker> waker, const Clock& clock)
-    : folder_(std::move(folder)), waker_(std::move(waker)), clock_(clock) {}
+FolderWatch::FolderWatch(std::string folder, bool writable, std::shared_ptr<Waker> waker, const Clock& clock)
+    : folder_(std::move(folder)), writable_(writable), waker_(std::move(waker)), clock_(clock) {}
 
 Status FolderWatch::start(const Wait&) {
   struct stat found {};
   if (::stat(folder_.c_str(), &found) != 0) return Status(-errno);
   device_ = found.st_dev;
   inode_ = found.st_ino;
+  if (!writable_) return {};
+  char value = '0';
+  const UniqueFd fd(::open((folder_ + "/force_ro").c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd && ::pread(fd.get(), &value, 1, 0) == 1 && value == '1') cleared_ = set_force_ro('0').ok();
   return {};
+}
+
+Status FolderWatch::set_force_ro(char value) const {
+  const UniqueFd fd(::open((folder_ + "/force_ro").c_str(), O_WRONLY | O_CLOEXEC));
+  return Status(fd && ::write(fd.get(), &value, 1) == 1 ? 0 : -errno);
+}
+
+void FolderWatch::stop() noexcept {
+  // A device that has gone has taken it along, and one that came later under its name is not ours to protect.
+  if (cleared_ && is_there()) (void)set_force_ro('1');
+  cleared_ = false;
+  gone_ = true;
 }
 
 bool FolderWatch::is_there() const {

@@ -15,8 +15,11 @@ namespace nvmem::sysfs {
 
 class FolderWatch final : public I2cMaster {
  public:
-  /// Does nothing yet. `folder` is the device's, /sys/bus/nvmem/devices/NAME.
-  FolderWatch(std::string folder, std::shared_ptr<Waker> waker, const Clock& clock = monotonic_clock());
+  /// Does nothing yet. `folder` is the device's, /sys/bus/nvmem/devices/NAME. For a `writable` one start()
+  /// clears force_ro, where the kernel has it and it is set, and stop() sets it again: also when the process
+  /// exits.
+  FolderWatch(std::string folder, bool writable, std::shared_ptr<Waker> waker,
+              const Clock& clock = monotonic_clock());
 
   /// -ENOENT: the kernel has no such device.
   Status start(const Wait& wait) override;
@@ -30,19 +33,22 @@ class FolderWatch final : public I2cMaster {
   /// sysfs has no event for the end of a device that works everywhere (uevents do not reach every network
   /// namespace), so it is looked at twice a second, and whenever a job has reason to ask.
   Status idle(Nanoseconds deadline) override;
-  void stop() noexcept override { gone_ = true; }
+  void stop() noexcept override;
   [[nodiscard]] std::string reason() const override;
   [[nodiscard]] std::string identity() const override { return {}; }
 
  private:
   [[nodiscard]] bool is_there() const;
+  [[nodiscard]] Status set_force_ro(char value) const;
 
   const std::string folder_;
+  const bool writable_;
   const std::shared_ptr<Waker> waker_;
   const Clock& clock_;
   /// Of what the link in the folder leads to: a device that came later under the same name is another one.
   dev_t device_ = 0;
   ino_t inode_ = 0;
+  bool cleared_ = false;  ///< force_ro, by us
   bool gone_ = false;
 };
 

@@ -1,4 +1,5 @@
 /** sysfs://, on a folder that looks like the kernel's: the addon reads real files. The real kernel is test/kernel's. */
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -72,6 +73,21 @@ test('force_ro is cleared by opening for writing, and set again by closing', asy
   const writer = await opened();
   expect(readFileSync(path, 'utf8')).toBe('0');
   await writer.close();
+  expect(readFileSync(path, 'utf8')).toBe('1');
+});
+
+test('force_ro is set again by a process that exits without closing', () => {
+  const path = join(root, '0-00500', 'force_ro');
+  writeFileSync(path, '1');
+  const dist = join(__dirname, '..', '..', 'dist');
+  const script = `
+    const { openSysfs } = require(${JSON.stringify(join(dist, 'open', 'sysfs_device.js'))});
+    const { parseUri } = require(${JSON.stringify(join(dist, 'uri', 'uri.js'))});
+    void openSysfs(parseUri('sysfs://0-00500'), false, 5000, undefined, ${JSON.stringify(root)}).then(() => {
+      console.log(require('node:fs').readFileSync(${JSON.stringify(path)}, 'utf8'));
+      process.exit(0);
+    });`;
+  expect(execFileSync(process.execPath, ['-e', script], { encoding: 'utf8' })).toBe('0\n');
   expect(readFileSync(path, 'utf8')).toBe('1');
 });
 

@@ -33,7 +33,7 @@ class SysfsBench {
       note(gone_, 1);
     };
     auto waker = std::make_shared<Waker>();
-    bus = Bus::open(std::make_unique<sysfs::FolderWatch>(folder, waker), waker, std::move(events),
+    bus = Bus::open(std::make_unique<sysfs::FolderWatch>(folder, false, waker), waker, std::move(events),
                     monotonic_clock().now() + 5 * kSecond);
   }
   ~SysfsBench() {
@@ -174,7 +174,7 @@ TEST("kernel file: a removal is noticed while nobody reads, and a device of the 
 
 TEST("kernel file: no such device") {
   auto waker = std::make_shared<Waker>();
-  sysfs::FolderWatch watch("/sys/bus/nvmem/devices/none-such", waker);
+  sysfs::FolderWatch watch("/sys/bus/nvmem/devices/none-such", false, waker);
   CHECK_EQ(watch.start({}).error(), -ENOENT);
 }
 
