@@ -2,8 +2,8 @@
  * The Linux nvmem subsystem for Node.js user space: providers register memories, consumers read and write devices and
  * cells, and pulling the cable in the middle of it is an ordinary event (`ENODEV`).
  */
-export { NvmemError, errorTable } from './core/errors.js';
-export type { ByteRange, ErrorEntry, ExitStatus, NvmemErrorCode, NvmemErrorDetails } from './core/errors.js';
+export { NvmemError, errorTable } from './base/errors.js';
+export type { ByteRange, ErrorEntry, ExitStatus, NvmemErrorCode, NvmemErrorDetails } from './base/errors.js';
 export { Nvmem, nvmem, memoryProvider } from './core/registry.js';
 export type { NvmemEvents } from './core/registry.js';
 export { NvmemDevice } from './core/device.js';
@@ -16,9 +16,9 @@ export { NvmemReader } from './core/reader.js';
 export { attachShared, SharedDevice } from './core/share.js';
 export type { SharedToken } from './core/share_token.js';
 export { NvmemConsumer } from './core/consumer.js';
-export { NvmemKernelApi } from './core/kernel_api.js';
-export { NvmemFile } from './core/user_files.js';
-export type { NvmemFiles, NvmemFileStat, NvmemOpenOptions } from './core/user_files.js';
+export { NvmemKernelApi } from './kernel/kernel_api.js';
+export { NvmemFile } from './kernel/user_files.js';
+export type { NvmemFiles, NvmemFileStat, NvmemOpenOptions } from './kernel/user_files.js';
 export type { AdHocCellInfo } from './core/device.js';
 export type { BoardCell } from './core/board_cells.js';
 export type { LayoutContext, NvmemLayout } from './core/layouts.js';
@@ -31,24 +31,24 @@ export type { Keepout } from './core/keepouts.js';
 export type { NvmemId } from './core/naming.js';
 export { NativeProvider } from './core/provider.js';
 export type { NvmemProvider, ProviderContext } from './core/provider.js';
-export type { OperationOptions } from './core/validate.js';
+export type { OperationOptions } from './base/validate.js';
 export { open, OpenDevice } from './open/open.js';
 export type { OpenOptions } from './open/open.js';
-export { listBridges } from './usb/bridges.js';
-export type { UsbBridge, UsbInterface } from './usb/bridges.js';
-export { BridgeWatch, watchBridges } from './usb/watch.js';
-export type { BridgeEvent, BridgeWatchEvents, WatchOptions } from './usb/watch.js';
+export { listBridges } from './machine/bridges.js';
+export type { UsbBridge, UsbInterface } from './machine/bridges.js';
+export { BridgeWatch, watchBridges } from './hotplug/watch.js';
+export type { BridgeEvent, BridgeWatchEvents, WatchOptions } from './hotplug/watch.js';
 export { fromI2cBus } from './i2c/from_i2c_bus.js';
 export type { FromI2cBusOptions } from './i2c/from_i2c_bus.js';
 export type { CallbackI2cBus, I2cBusObject, PromisifiedI2cBus } from './i2c/bus_calls.js';
-export { listAdapters, scanAddresses } from './i2c/adapters.js';
+export { listAdapters, scanAddresses } from './machine/adapters.js';
 export type {
   I2cAdapter,
   ListAdaptersOptions,
   ScannedAddress,
   ScanOptions,
   UsbParent,
-} from './i2c/adapters.js';
+} from './machine/adapters.js';
 export { parseUri } from './uri/uri.js';
 export type {
   BusUri,
@@ -63,5 +63,5 @@ export type {
   UsbipUri,
   WpUri,
 } from './uri/uri.js';
-export { at24Chips, chipAt, findChip, serialPartOf } from './at24/chips.js';
-export type { At24Chip, ChipPlace } from './at24/chips.js';
+export { at24Chips, chipAt, findChip, serialPartOf } from './chips/chips.js';
+export type { At24Chip, ChipPlace } from './chips/chips.js';

@@ -2,7 +2,7 @@
  * `nvmem demo`: a bench of its own, real sockets and the real driver, and every claim checked. It ends well only when
  * each step came out as it said.
  */
-import { NvmemError } from '../core/errors.js';
+import { NvmemError } from '../base/errors.js';
 import { open, type OpenDevice } from '../open/open.js';
 import { VirtualBench, type VirtualDevice } from '../rig/index.js';
 import { CliError, CommandFailure } from './failure.js';

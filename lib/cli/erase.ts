@@ -1,4 +1,4 @@
-import { NvmemError } from '../core/errors.js';
+import { NvmemError } from '../base/errors.js';
 import { CommandFailure, withoutUndefined } from './failure.js';
 import { bytes, duration } from './format.js';
 import { Progress } from './progress.js';

@@ -1,5 +1,5 @@
 /** Errors on their way out of the command line: one sentence, the next step, and an exit status. */
-import { entryOf, NvmemError, type ExitStatus } from '../core/errors.js';
+import { entryOf, NvmemError, type ExitStatus } from '../base/errors.js';
 import { SignalReceived } from './io.js';
 
 /** Ends a command with more to say than the error itself has. */

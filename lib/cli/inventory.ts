@@ -1,6 +1,6 @@
 /** What sysfs tells of bridges, adapters and nvmem devices, with their URIs. Nothing is opened. */
-import { listAdapters, type I2cAdapter } from '../i2c/adapters.js';
-import { listBridges, type UsbBridge } from '../usb/bridges.js';
+import { listAdapters, type I2cAdapter } from '../machine/adapters.js';
+import { listBridges, type UsbBridge } from '../machine/bridges.js';
 import type { System } from './system.js';
 
 /** A CP2112 on this machine. */

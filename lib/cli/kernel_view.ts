@@ -2,7 +2,7 @@
 import { basename, dirname, resolve } from 'node:path';
 
 import type { NvmemUri } from '../uri/uri.js';
-import { findBridge } from '../usb/bridges.js';
+import { findBridge } from '../machine/bridges.js';
 import { adaptersOfHidraw, kernelClients } from './kernel_clients.js';
 import type { System } from './system.js';
 

@@ -1,5 +1,5 @@
 /** `nvmem list`: what there is to open, as URIs. */
-import { exportedDevices, type ExportedDevice } from '../usbip/devlist.js';
+import { exportedDevices, type ExportedDevice } from '../bus/usbip_devices.js';
 import { USBIP_PORT } from '../uri/uri.js';
 import { CliError, withoutUndefined } from './failure.js';
 import { bytes } from './format.js';

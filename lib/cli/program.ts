@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 
-import type { RigOptions } from '../rig/cli.js';
+import type { RigOptions } from './rig.js';
 import type { DoctorCommandOptions } from './doctor/doctor.js';
 import { CliError, CommandFailure, describeFailure, withoutUndefined } from './failure.js';
 import { writeOut, type CliIo } from './io.js';
@@ -12,7 +12,7 @@ import { eraseCommand, type EraseCommandOptions } from './erase.js';
 import { infoCommand } from './info.js';
 import type { ListCommandOptions } from './list.js';
 import { readCommand, type ReadCommandOptions } from './read.js';
-import type { ScanCommandOptions } from './scan/scan.js';
+import type { ScanCommandOptions } from './scan.js';
 import { Session, type CommonOptions } from './session.js';
 import { verifyCommand, type VerifyCommandOptions } from './verify.js';
 import { writeCommand, type WriteCommandOptions } from './write.js';
@@ -100,7 +100,7 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
     .option('--timeout <ms>', 'give up after that many milliseconds', number(1))
     .action((uri: string, options: ScanCommandOptions & CommonOptions) =>
       run(options, async (session) => {
-        const { scanCommand } = await import('./scan/scan.js');
+        const { scanCommand } = await import('./scan.js');
         await scanCommand(session, uri, options);
       }),
     );
@@ -162,7 +162,7 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
     .option('--serial <text>', 'serial number of the bridge')
     .option('--control <port>', 'port for control commands, 0 for a free one')
     .action(async (options: RigOptions) => {
-      const { runRig } = await import('../rig/cli.js');
+      const { runRig } = await import('./rig.js');
       exit(await runRig(options, { stdout: io.stdout, stderr: io.stderr, signal: io.signal }));
     });
   return program;

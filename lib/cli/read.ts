@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-import { NvmemError } from '../core/errors.js';
+import { NvmemError } from '../base/errors.js';
 import type { OpenDevice } from '../open/open.js';
 import { CliError, CommandFailure, withoutUndefined } from './failure.js';
 import { checkWritable, writeWhole } from './files.js';

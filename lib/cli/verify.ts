@@ -1,4 +1,4 @@
-import { NvmemError } from '../core/errors.js';
+import { NvmemError } from '../base/errors.js';
 import { CommandFailure } from './failure.js';
 import { bytes, duration } from './format.js';
 import { describe, readWithProgress, sha256, since } from './read.js';

@@ -1,4 +1,4 @@
-import { NvmemError } from '../core/errors.js';
+import { NvmemError } from '../base/errors.js';
 import { parseUri, sizeOf } from '../uri/uri.js';
 import { CommandFailure, withoutUndefined } from './failure.js';
 import { inputSize, readInput } from './files.js';

@@ -3,8 +3,8 @@
  * "fixed-layout" node (nvmem_add_cells_from_dt()).
  */
 import type { NvmemCellInfo } from './cell_entry.js';
-import { NvmemError } from './errors.js';
-import { checkKeys, checkObject, checkString, checkInteger, typeError } from './validate.js';
+import { NvmemError } from '../base/errors.js';
+import { checkKeys, checkObject, checkString, checkInteger, typeError } from '../base/validate.js';
 
 /** A child node of the device. */
 export interface BoardCell {

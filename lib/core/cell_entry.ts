@@ -1,8 +1,15 @@
 /** Cells as the provider declares them, checked and completed as nvmem_cell_info_to_nvmem_cell_entry_nodup() does. */
 import { alignUp, isAligned } from './align.js';
 import { bytesForBits } from './bits.js';
-import { NvmemError } from './errors.js';
-import { checkBytes, checkFunction, checkInteger, checkKeys, checkObject, checkString } from './validate.js';
+import { NvmemError } from '../base/errors.js';
+import {
+  checkBytes,
+  checkFunction,
+  checkInteger,
+  checkKeys,
+  checkObject,
+  checkString,
+} from '../base/validate.js';
 
 export interface PostProcessContext {
   /** Name under which the consumer asked for the cell, where it gave one. */

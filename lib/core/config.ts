@@ -2,7 +2,7 @@
 import { type BoardCell, boardCellInfo } from './board_cells.js';
 import { type CellEntry, makeCellEntry, type NvmemCellInfo } from './cell_entry.js';
 import type { NvmemType } from './device_core.js';
-import { NvmemError } from './errors.js';
+import { NvmemError } from '../base/errors.js';
 import { validateKeepouts, type Keepout } from './keepouts.js';
 import { checkId, checkName, type NvmemId } from './naming.js';
 import { NativeProvider, type NvmemProvider } from './provider.js';
@@ -16,7 +16,7 @@ import {
   checkString,
   rangeError,
   typeError,
-} from './validate.js';
+} from '../base/validate.js';
 
 /** struct nvmem_config, as far as it makes sense outside the kernel. */
 export interface NvmemConfig {

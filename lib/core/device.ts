@@ -4,11 +4,11 @@ import { EventEmitter } from 'node:events';
 import { NvmemCell } from './cell.js';
 import { makeCellEntry, type NvmemCellInfo } from './cell_entry.js';
 import type { DeviceCore, NvmemType, NvmemWriteResult, WriteOptions } from './device_core.js';
-import { NvmemError } from './errors.js';
+import { NvmemError } from '../base/errors.js';
 import { makeReader, type NvmemReader } from './reader.js';
 import { callUser } from './report.js';
 import { shareDevice, type SharedToken } from './share_token.js';
-import { deviceFiles, type NvmemFiles } from './user_files.js';
+import { deviceFiles, type NvmemFiles } from '../kernel/user_files.js';
 import {
   checkBoolean,
   checkBytes,
@@ -20,7 +20,7 @@ import {
   checkWriteOptions,
   type OperationOptions,
   typeError,
-} from './validate.js';
+} from '../base/validate.js';
 
 /** Counters of a device, from its opening on; see NvmemDevice.stats. */
 export interface NvmemDeviceStats {

@@ -5,13 +5,13 @@
 import type { Backend, WriteHow } from './backend.js';
 import { extractBits, insertBits } from './bits.js';
 import { checkCellData, isBitCell, type CellEntry } from './cell_entry.js';
-import { CallSite, codeOf, errnoOf, NvmemError, saysOf, type NvmemErrorDetails } from './errors.js';
+import { CallSite, codeOf, errnoOf, NvmemError, saysOf, type NvmemErrorDetails } from '../base/errors.js';
 import { heldCall } from './held_call.js';
 import { splitAtKeepouts, type Keepout } from './keepouts.js';
 import { Interrupted, Operation, type Failure } from './operation.js';
 import { nothingWritten, readSegments, writeSegments, type WriteEnd } from './transfer.js';
 import { callUser } from './report.js';
-import { boundsError, type OperationOptions } from './validate.js';
+import { boundsError, type OperationOptions } from '../base/validate.js';
 import { WriterLock } from './writer_lock.js';
 
 const UINT_MAX = 0xffffffff;

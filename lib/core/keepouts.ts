@@ -1,6 +1,6 @@
 /** Keepouts: ranges of a device that reads fill with a value and writes skip (nvmem core, nvmem_keepout). */
 import { isAligned } from './align.js';
-import { NvmemError } from './errors.js';
+import { NvmemError } from '../base/errors.js';
 
 export interface Keepout {
   /** First byte. */

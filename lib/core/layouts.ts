@@ -1,8 +1,8 @@
 /** Layouts: who knows where the cells of a memory are by looking into it (the kernel's nvmem-layout bus). */
 import type { NvmemCellInfo } from './cell_entry.js';
 import type { NvmemDevice } from './device.js';
-import { NvmemError } from './errors.js';
-import { checkFunction, checkObject, checkString } from './validate.js';
+import { NvmemError } from '../base/errors.js';
+import { checkFunction, checkObject, checkString } from '../base/validate.js';
 
 export interface LayoutContext {
   readonly device: NvmemDevice;

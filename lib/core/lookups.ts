@@ -1,5 +1,5 @@
 /** The machine's table of cells by consumer (struct nvmem_cell_lookup). */
-import { checkKeys, checkObject, checkString } from './validate.js';
+import { checkKeys, checkObject, checkString } from '../base/validate.js';
 
 export interface NvmemCellLookup {
   /** Name of the device that has the cell. */

@@ -1,5 +1,5 @@
 /** Names of devices, after nvmem_register(): the name given, and a number. */
-import { checkInteger, checkString, rangeError } from './validate.js';
+import { checkInteger, checkString, rangeError } from '../base/validate.js';
 
 /**
  * 'none': the name as it is. 'auto': the name and the lowest number free. A number: the name and that number.

@@ -1,6 +1,6 @@
 /** The kernel's notifier chain, for those who want its events in its order; see NvmemEvents for the documented one. */
-import { NvmemError } from './errors.js';
-import { checkFunction, checkInteger, checkObject } from './validate.js';
+import { NvmemError } from '../base/errors.js';
+import { checkFunction, checkInteger, checkObject } from '../base/validate.js';
 
 /** NVMEM_ADD, NVMEM_REMOVE, NVMEM_CELL_ADD, NVMEM_CELL_REMOVE. */
 export type NvmemNotification = 'ADD' | 'REMOVE' | 'CELL_ADD' | 'CELL_REMOVE';

@@ -1,7 +1,7 @@
 /** One read or write from the call to its end: what can end it early, and the error it ends with. */
 import { callUser } from './report.js';
-import type { OperationOptions } from './validate.js';
-import { type CallSite, codeOf, NvmemError, type NvmemErrorDetails, saysOf } from './errors.js';
+import type { OperationOptions } from '../base/validate.js';
+import { type CallSite, codeOf, NvmemError, type NvmemErrorDetails, saysOf } from '../base/errors.js';
 
 const ENODEV = -19;
 const ETIMEDOUT = -110;

@@ -4,10 +4,10 @@ import { types } from 'node:util';
 import { extractBits } from './bits.js';
 import { isBitCell, type CellEntry } from './cell_entry.js';
 import type { Below, DeviceCore } from './device_core.js';
-import { CallSite, type NvmemError } from './errors.js';
+import { CallSite, type NvmemError } from '../base/errors.js';
 import { splitAtKeepouts } from './keepouts.js';
 import { Operation } from './operation.js';
-import { boundsError, checkInteger, typeError } from './validate.js';
+import { boundsError, checkInteger, typeError } from '../base/validate.js';
 
 const ENODEV = -19;
 const EOPNOTSUPP = -95;

@@ -17,7 +17,7 @@ import {
 import { NvmemConsumer } from './consumer.js';
 import { coreOf, NvmemDevice } from './device.js';
 import { DeviceCore } from './device_core.js';
-import { NvmemError } from './errors.js';
+import { NvmemError } from '../base/errors.js';
 import { type LayoutContext, LayoutTable, type NvmemLayout } from './layouts.js';
 import { LookupTable, type NvmemCellLookup } from './lookups.js';
 import { deviceName, NumberPool } from './naming.js';
@@ -27,7 +27,7 @@ import { RegisteredDevice } from './registered_device.js';
 import { callUser } from './report.js';
 import { ScriptBackend } from './script_backend.js';
 import { uriKey } from './uri_key.js';
-import { compatFile, type NvmemFiles } from './user_files.js';
+import { compatFile, type NvmemFiles } from '../kernel/user_files.js';
 import {
   checkBytes,
   checkFunction,
@@ -37,7 +37,7 @@ import {
   checkString,
   type OperationOptions,
   typeError,
-} from './validate.js';
+} from '../base/validate.js';
 import { waitForEvent } from './wait_for.js';
 
 /**

@@ -1,7 +1,7 @@
 /** Drives a provider written in JavaScript. */
 import type { NativeHold, NativeSlot } from '../native/index.js';
 import type { Backend, PieceOutcome, PieceReadOutcome, WriteHow } from './backend.js';
-import { errnoOf } from './errors.js';
+import { errnoOf } from '../base/errors.js';
 import { heldCall } from './held_call.js';
 import { Interrupted, type Operation } from './operation.js';
 import type { NvmemProvider, ProviderContext } from './provider.js';

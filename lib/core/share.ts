@@ -3,9 +3,9 @@ import { native } from '../native/index.js';
 import { SlotBackend } from './backend.js';
 import { NvmemDevice } from './device.js';
 import { DeviceCore } from './device_core.js';
-import { NvmemError } from './errors.js';
+import { NvmemError } from '../base/errors.js';
 import type { Description, SharedToken } from './share_token.js';
-import { checkObject, typeError } from './validate.js';
+import { checkObject, typeError } from '../base/validate.js';
 
 /**
  * A device that another thread has shared, or this one. The memory is the same, and so is its end: when its owner unregisters

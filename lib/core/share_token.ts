@@ -1,7 +1,7 @@
 /** How a device is made known to the other threads of its process. */
 import type { CellEntry } from './cell_entry.js';
 import type { DeviceCore, DeviceFacts, ReadOnly } from './device_core.js';
-import { codeOf, NvmemError } from './errors.js';
+import { codeOf, NvmemError } from '../base/errors.js';
 
 /** What share() gives: can be posted to any thread of the process, and means nothing to another process. */
 export interface SharedToken {

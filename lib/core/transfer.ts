@@ -1,6 +1,6 @@
 /** The pieces of one operation: cut at keepouts, carried out in order, and what is known when one of them fails. */
 import type { Backend, PieceOutcome, WriteHow } from './backend.js';
-import type { ByteRange } from './errors.js';
+import type { ByteRange } from '../base/errors.js';
 import type { Segment } from './keepouts.js';
 import type { Failure, Operation } from './operation.js';
 

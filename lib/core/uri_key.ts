@@ -1,5 +1,5 @@
 /** What a device URI points to, without how it is to be used: two URIs of one memory have one key. */
-import { checkString, rangeError } from './validate.js';
+import { checkString, rangeError } from '../base/validate.js';
 
 /** The port that a USB/IP server has where the URI names none. */
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'usbip:': '3240' };

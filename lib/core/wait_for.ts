@@ -1,8 +1,8 @@
 /** Waits for something to turn up in a registry. */
 import type { EventEmitter } from 'node:events';
 
-import { NvmemError } from './errors.js';
-import { checkOperationOptions, type OperationOptions } from './validate.js';
+import { NvmemError } from '../base/errors.js';
+import { checkOperationOptions, type OperationOptions } from '../base/validate.js';
 
 /** What `look` finds, now or after one of `events`. What it throws is the end as well. */
 export function waitForEvent<T>(

@@ -2,7 +2,7 @@
  * A write-protect line in JavaScript (the kernel's GPIO "wp" of the parent device). Logical 1 is "protect"; which level
  * of the wire that is, is the line's own affair.
  */
-import { checkFunction, checkKeys, checkObject } from './validate.js';
+import { checkFunction, checkKeys, checkObject } from '../base/validate.js';
 
 export interface WpLine {
   /** Called at registration: take the line and protect. What it throws (EBUSY, EPROBE_DEFER) is the answer of register(). */

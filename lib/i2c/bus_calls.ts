@@ -1,5 +1,5 @@
 /** What an i2c-bus object is asked to do: either of its two styles, one transaction at a time. */
-import { NvmemError } from '../core/errors.js';
+import { NvmemError } from '../base/errors.js';
 
 /** The part of i2c-bus's PromisifiedBus that is used. Any object with these functions will do. */
 export interface PromisifiedI2cBus {

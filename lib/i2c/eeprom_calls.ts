@@ -1,7 +1,7 @@
 /** A 24Cxx over the calls of an i2c-bus object, after drivers/misc/eeprom/at24.c. */
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { NvmemError } from '../core/errors.js';
+import { NvmemError } from '../base/errors.js';
 import type { BusCalls } from './bus_calls.js';
 
 export interface EepromGeometry {

@@ -1,5 +1,5 @@
 /** An EEPROM behind an i2c-bus object that a program has open already. */
-import { findChip, similarChips, WRITE_TIMEOUT_MS } from '../at24/chips.js';
+import { findChip, similarChips, WRITE_TIMEOUT_MS } from '../chips/chips.js';
 import type { NvmemProvider } from '../core/provider.js';
 import {
   checkFunction,
@@ -8,7 +8,7 @@ import {
   checkObject,
   checkString,
   rangeError,
-} from '../core/validate.js';
+} from '../base/validate.js';
 import { BusCalls, type I2cBusObject } from './bus_calls.js';
 import { EepromCalls, type EepromGeometry } from './eeprom_calls.js';
 

@@ -2,7 +2,7 @@ import { isMainThread } from 'node:worker_threads';
 
 import type * as I2cBusPackage from 'i2c-bus';
 
-import { NvmemError } from '../core/errors.js';
+import { NvmemError } from '../base/errors.js';
 
 type I2cBus = typeof I2cBusPackage;
 

@@ -32,7 +32,7 @@ import type {
 
 const ECANCELED = 125;
 const EMPTY = Buffer.alloc(0);
-/** native/provider/at24.h, enum Paged. */
+/** native/at24/at24.h, enum Paged. */
 const PAGED: readonly At24Config['paging'][] = ['none', 'ee1004', 'spd5118'];
 
 type Settle = (outcome: NativeReadOutcome) => void;

@@ -3,7 +3,7 @@
 import { promises } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 
-import { codeOf, errnoOf, NvmemError } from '../core/errors.js';
+import { codeOf, errnoOf, NvmemError } from '../base/errors.js';
 import type { NvmemProvider } from '../core/provider.js';
 import type { FileUri } from '../uri/uri.js';
 

@@ -1,8 +1,8 @@
-import { WRITE_TIMEOUT_MS } from '../at24/chips.js';
+import { WRITE_TIMEOUT_MS } from '../chips/chips.js';
 import { providerOfSlot } from '../core/backend.js';
 import type { NvmemCellInfo } from '../core/cell_entry.js';
 import { coreOf, NvmemDevice } from '../core/device.js';
-import { codeOf, NvmemError, saysOf } from '../core/errors.js';
+import { codeOf, NvmemError, saysOf } from '../base/errors.js';
 import type { Keepout } from '../core/keepouts.js';
 import type { NvmemId } from '../core/naming.js';
 import { memoryProvider, nvmem, type Nvmem } from '../core/registry.js';
@@ -13,14 +13,14 @@ import {
   checkSignal,
   checkString,
   checkTimeout,
-} from '../core/validate.js';
+} from '../base/validate.js';
 import type { NativeSlot } from '../native/index.js';
 import { parseUri, type BusUri, type FileUri, type MemUri, type NvmemUri } from '../uri/uri.js';
-import { leaseBus, type BusLease } from './bus_pool.js';
+import { leaseBus, type BusLease } from '../bus/pool.js';
 import { openFile } from './file_provider.js';
 import type { Source } from './source.js';
 import { openSysfs } from './sysfs_device.js';
-import { wpError, wpLineOf } from './wp.js';
+import { wpError, wpLineOf } from '../bus/wp.js';
 
 export interface OpenOptions {
   /** Name in the registry. Default: bus and address ('1-1-0050'), 'mem' or 'file', with a number. */

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { providerOfSlot } from '../core/backend.js';
 import type { NvmemCellInfo, PostProcessContext } from '../core/cell_entry.js';
 import type { NvmemType } from '../core/device_core.js';
-import { codeOf, errnoOf, NvmemError, saysOf } from '../core/errors.js';
+import { codeOf, errnoOf, NvmemError, saysOf } from '../base/errors.js';
 import { native, type NativeBus, type NativeSlot } from '../native/index.js';
 import type { SysfsUri } from '../uri/uri.js';
 import type { Source } from './source.js';

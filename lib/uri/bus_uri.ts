@@ -6,7 +6,7 @@
  *     i2c:///dev/i2c-1
  *     usbip://HOST[:PORT]/BUSID
  */
-import { NvmemError } from '../core/errors.js';
+import { NvmemError } from '../base/errors.js';
 import { refuse } from './refuse.js';
 import { parseUri, type BusUri } from './uri.js';
 

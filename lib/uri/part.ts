@@ -1,6 +1,6 @@
 /** The part of a device URI that says what is on the I2C bus: the same for every kind of bus. */
-import { chipAt, findChip, similarChips, type At24Chip } from '../at24/chips.js';
-import { NvmemError } from '../core/errors.js';
+import { chipAt, findChip, similarChips, type At24Chip } from '../chips/chips.js';
+import { NvmemError } from '../base/errors.js';
 import { refuse } from './refuse.js';
 
 /** What a WP pin is wired to. */

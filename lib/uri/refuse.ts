@@ -1,4 +1,4 @@
-import { NvmemError } from '../core/errors.js';
+import { NvmemError } from '../base/errors.js';
 
 /** @throws NvmemError EINVAL */
 export function refuse(uri: string, what: string, hint: string): never {

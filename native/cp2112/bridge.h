@@ -19,7 +19,7 @@
 
 #include <string>
 
-#include "native/cp2112/hid_transport.h"
+#include "native/cp2112/transport/hid_transport.h"
 #include "native/cp2112/protocol.h"
 #include "native/util/clock.h"
 #include "native/util/wait.h"

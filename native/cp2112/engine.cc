@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <vector>
 
-#include "native/cp2112/identity.h"
+#include "native/util/pairs.h"
 
 namespace nvmem::cp2112 {
 namespace {

@@ -9,7 +9,7 @@
 #include "native/bus/i2c_master.h"
 #include "native/cp2112/bridge.h"
 #include "native/cp2112/gpio.h"
-#include "native/cp2112/hid_transport.h"
+#include "native/cp2112/transport/hid_transport.h"
 #include "native/cp2112/pace.h"
 #include "native/cp2112/protocol.h"
 #include "native/cp2112/reader.h"

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-#include "native/cp2112/identity.h"
+#include "native/util/pairs.h"
 
 namespace nvmem::i2c {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <array>
 
-#include "native/usbip/poll.h"
+#include "native/util/poll.h"
 
 namespace nvmem::i2c {
 

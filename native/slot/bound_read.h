@@ -30,7 +30,7 @@ class BoundRead {
 
   /// All of it inside one section, or -ENODEV.
   Status read() noexcept {
-    // Compiled without it for bench/js-overhead only, which is how what the protection costs is known.
+    // Compiled without it for benchmark/js-overhead only, which is how what the protection costs is known.
 #ifndef NVMEM_BENCH_UNPROTECTED
     srcu::Scope scope(reader_);
     const bool there = impl_->load(scope) != nullptr;

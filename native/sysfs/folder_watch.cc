@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "native/usbip/poll.h"
+#include "native/util/poll.h"
 #include "native/util/unique_fd.h"
 
 namespace nvmem::sysfs {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "native/usbip/poll.h"
+#include "native/util/poll.h"
 
 namespace nvmem::usb {
 namespace {

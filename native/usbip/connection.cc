@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "native/usbip/poll.h"
+#include "native/util/poll.h"
 #include "native/usbip/resolve.h"
 
 namespace nvmem::usbip {

@@ -9,7 +9,7 @@
 #include <memory>
 #include <mutex>
 
-#include "native/usbip/poll.h"
+#include "native/util/poll.h"
 
 namespace nvmem::usbip {
 namespace {

@@ -3,7 +3,7 @@
  * and back. The two ends share no code.
  */
 import { open, type NvmemError } from '../../lib/index.js';
-import { probeWidth } from '../../lib/at24/probe_width.js';
+import { probeWidth } from '../../lib/bus/probe_width.js';
 import { native } from '../../lib/native/index.js';
 import { VirtualBench, type EepromSetup, type FaultSpec, type SiliconVersion } from '../../lib/rig/index.js';
 import { imageOf, random, seedOfRun } from './bench.js';

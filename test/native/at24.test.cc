@@ -1,5 +1,5 @@
 // Reads, writes and what the wire sees of them, for every geometry.
-#include "native/provider/at24.h"
+#include "native/at24/at24.h"
 
 #include <algorithm>
 #include <random>

@@ -8,7 +8,7 @@
 #include <mutex>
 #include <vector>
 
-#include "native/provider/at24.h"
+#include "native/at24/at24.h"
 #include "native/slot/request.h"
 #include "test/native/check.h"
 #include "test/native/fake_i2c.h"

@@ -5,7 +5,7 @@
 #include <random>
 #include <thread>
 
-#include "native/provider/at24_jobs.h"
+#include "native/at24/jobs.h"
 #include "native/slot/slot.h"
 #include "test/native/at24_bench.h"
 

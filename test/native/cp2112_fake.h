@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "native/cp2112/hid_transport.h"
+#include "native/cp2112/transport/hid_transport.h"
 #include "native/util/cancel_token.h"
 #include "native/util/clock.h"
 

@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "native/cp2112/asks.h"
-#include "native/cp2112/identity.h"
+#include "native/util/pairs.h"
 #include "native/cp2112/pace.h"
 #include "native/cp2112/protocol.h"
-#include "native/cp2112/usb_descriptors.h"
+#include "native/cp2112/transport/usb_descriptors.h"
 #include "test/native/check.h"
 
 using namespace nvmem;

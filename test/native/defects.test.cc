@@ -8,8 +8,8 @@
 #include <thread>
 #include <vector>
 
-#include "native/provider/memory.h"
-#include "native/provider/script.h"
+#include "native/memory/memory.h"
+#include "native/slot/script.h"
 #include "native/slot/bound_read.h"
 #include "native/slot/slot.h"
 #include "native/srcu/threads.h"

@@ -1,4 +1,4 @@
-#include "native/cp2112/hidraw_transport.h"
+#include "native/cp2112/transport/hidraw_transport.h"
 
 #include <fcntl.h>
 #include <linux/hidraw.h>
@@ -16,7 +16,7 @@
 #include <thread>
 #include <vector>
 
-#include "native/cp2112/report_descriptor.h"
+#include "native/cp2112/transport/report_descriptor.h"
 #include "native/util/cancel_token.h"
 #include "test/native/check.h"
 

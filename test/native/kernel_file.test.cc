@@ -1,5 +1,5 @@
 // The kernel's nvmem files, on files of a temporary folder: everything but the kernel's own errors is real.
-#include "native/provider/kernel_file.h"
+#include "native/sysfs/kernel_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-#include "native/provider/memory.h"
+#include "native/memory/memory.h"
 
 #include <thread>
 

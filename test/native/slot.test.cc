@@ -6,8 +6,8 @@
 #include <thread>
 #include <vector>
 
-#include "native/provider/memory.h"
-#include "native/provider/script.h"
+#include "native/memory/memory.h"
+#include "native/slot/script.h"
 #include "test/native/check.h"
 
 using namespace nvmem;

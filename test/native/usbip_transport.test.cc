@@ -1,4 +1,4 @@
-#include "native/cp2112/usbip_transport.h"
+#include "native/cp2112/transport/usbip_transport.h"
 
 #include <array>
 #include <memory>

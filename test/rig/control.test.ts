@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startControl, type VirtualBench } from '../../lib/rig/index';
-import { runRig, type RigOptions } from '../../lib/rig/cli';
+import { runRig, type RigOptions } from '../../lib/cli/rig';
 import { Client, Gone, Wire } from './client';
 import { next, pattern, withBench } from './helpers';
 

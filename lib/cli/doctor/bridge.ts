@@ -1,7 +1,7 @@
 /** A CP2112 on this machine: may it be opened, whose is it now, and who else uses it? */
 import { basename } from 'node:path';
 
-import { holdersOf, nameHolders } from '../../usb/holders.js';
+import { holdersOf, nameHolders } from '../../machine/holders.js';
 import { kernelClients, type KernelClient } from '../kernel_clients.js';
 import type { LocalBridge } from '../inventory.js';
 import type { System } from '../system.js';

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { entryOf } from '../../core/errors.js';
-import { udevRules } from '../../usb/udev.js';
+import { entryOf } from '../../base/errors.js';
+import { udevRules } from '../../machine/udev.js';
 import { CliError, CommandFailure, withoutUndefined } from '../failure.js';
 import { localBridges } from '../inventory.js';
 import { writeOut } from '../io.js';

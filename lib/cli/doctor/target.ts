@@ -1,8 +1,8 @@
 /** What a URI needs, looked at from the outside first, and then by opening it. */
-import { NvmemError } from '../../core/errors.js';
+import { NvmemError } from '../../base/errors.js';
 import { open } from '../../open/open.js';
-import { findBridge } from '../../usb/bridges.js';
-import { exportedDevices } from '../../usbip/devlist.js';
+import { findBridge } from '../../machine/bridges.js';
+import { exportedDevices } from '../../bus/usbip_devices.js';
 import { parseUri, type BusUri, type Cp2112Uri, type NvmemUri, type SysfsUri } from '../../uri/uri.js';
 import { describeFailure } from '../failure.js';
 import { adaptersOfHidraw, kernelClients } from '../kernel_clients.js';

@@ -1,7 +1,7 @@
 /** The udev rule that this package ships, and whether one like it is installed. */
 import { basename } from 'node:path';
 
-import { UDEV_RULES_FILE, udevRules } from '../../usb/udev.js';
+import { UDEV_RULES_FILE, udevRules } from '../../machine/udev.js';
 import type { System } from '../system.js';
 import { ok, warning, type Check } from './check.js';
 

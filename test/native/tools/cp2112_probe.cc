@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "native/cp2112/engine.h"
-#include "native/cp2112/usbip_transport.h"
+#include "native/cp2112/transport/usbip_transport.h"
 
 using namespace nvmem;
 

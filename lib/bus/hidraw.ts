@@ -1,0 +1,64 @@
+import { NvmemError } from '../base/errors.js';
+import { native } from '../native/index.js';
+import type { HidrawUri } from '../uri/uri.js';
+import type { BusSource } from './source.js';
+import { kernelClients, type KernelClient } from '../machine/kernel_clients.js';
+
+const UDEV_RULE =
+  'KERNEL=="hidraw*", ATTRS{idVendor}=="10c4", ATTRS{idProduct}=="ea90", MODE="0660", GROUP="plugdev", TAG+="uaccess"';
+const NOT_PERMITTED =
+  `Let udev give you the node: put the line ${UDEV_RULE} into /etc/udev/rules.d/70-cp2112.rules, run ` +
+  '"udevadm control --reload" and plug the bridge in again. A container has to be given the node as well.';
+
+/**
+ * A CP2112 that the kernel's driver keeps. Both use it and neither knows of the other, for the protocol has no tags.
+ * What we hand out is checked for that (native/cp2112/bridge.h); what the kernel's driver hands out is not.
+ */
+export function hidrawSource({ path }: HidrawUri, sysfs = '/sys'): BusSource {
+  return {
+    key: `hidraw ${path}`,
+    what: `the bridge ${path}`,
+    setsClock: true,
+    check: async (uri) => {
+      const force = uri.scheme === 'hidraw' && uri.force;
+      const clients = force ? [] : await kernelClients(path, sysfs);
+      if (clients.length > 0) throw inUse(path, uri.uri, clients);
+    },
+    open: (clockHz, openTimeoutMs) => native().openHidraw({ path, clockHz, openTimeoutMs }),
+    sentences: {
+      ENOENT: 'there is no such node',
+      ENODEV: 'the bridge went away while it was being opened',
+      EACCES: 'the node is not yours to open',
+      EPERM: 'the node is not yours to open',
+      EBUSY: 'another open() of this package, here or in another process, has the node',
+      ENOTSUP: 'the device is no CP2112',
+      ETIMEDOUT: 'the bridge did not answer',
+    },
+    hint: (code) =>
+      code === 'EACCES' || code === 'EPERM'
+        ? NOT_PERMITTED
+        : code === 'ENOENT'
+          ? 'Plug the bridge in; ls /sys/bus/hid/devices/0003:10C4:EA90.*/hidraw says which node is its own.'
+          : undefined,
+    name: () => path.replace(/^.*\//, ''),
+  };
+}
+
+function inUse(path: string, uri: string, clients: readonly KernelClient[]): NvmemError {
+  const [first] = clients;
+  const adapter = first?.adapter ?? '';
+  const device = first?.device ?? '';
+  const driver = first?.driver ?? '';
+  const names = clients.map((client) => `${client.driver} has ${client.address}`).join(', ');
+  return new NvmemError(
+    'EBUSY',
+    `cannot open the bridge ${path}: drivers of the kernel use the same chip (${names} on ${adapter}), and their transfers and ours would get in each other's way`,
+    {
+      syscall: 'open',
+      device: uri,
+      hint:
+        `Go through the kernel (i2c:///dev/${adapter}/0xADDR, or sysfs:// for the part itself), take the bridge away from it ` +
+        `(cp2112://), let its driver go (echo ${device} > /sys/bus/i2c/drivers/${driver}/unbind), or say force=1.`,
+    },
+  );
+}

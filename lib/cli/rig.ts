@@ -1,0 +1,194 @@
+import { writeFileSync } from 'node:fs';
+import { VirtualBench } from '../rig/bench.js';
+import { startControl, summary, type ControlPort } from '../rig/control.js';
+import { codeOf, messageOf, portOf } from '../rig/problem.js';
+import type { SiliconVersion } from '../rig/cp2112.js';
+import type { TimeMode } from '../rig/setup.js';
+import { groupByBridge, parseEepromSpec, parseFault, SpecError, type EepromSpec } from '../rig/spec.js';
+
+/** The options of `nvmem rig`, as a command line parser leaves them: text, or already the number. */
+export interface RigOptions {
+  /** Default 3240; 0: a free port. */
+  readonly port?: string | number;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** `--eeprom`, as often as there are parts. Default: one 24c02 at 0x50. */
+  readonly eeprom?: readonly string[];
+  /** `--fault`, armed on the first bridge before anybody attaches. */
+  readonly fault?: readonly string[];
+  readonly version?: string | number;
+  readonly time?: string;
+  readonly serial?: string;
+  /** Port of the control connection; 0: a free port. Default: none. */
+  readonly control?: string | number;
+  readonly json?: boolean;
+}
+
+/** Where the command writes, and what may end it besides a signal. */
+export interface RigIo {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+  readonly signal?: AbortSignal;
+}
+
+const EXIT = { fine: 0, failure: 1, usage: 2, notPermitted: 4, busy: 6 } as const;
+
+/**
+ * `nvmem rig`: runs a bench in the foreground until SIGINT, SIGTERM, `quit` on the control port, or `io.signal`.
+ * @returns the exit status: 0 ended as asked, 2 the options make no sense, 4 the port is not allowed, 6 it is in use
+ */
+export async function runRig(options: RigOptions, io: RigIo): Promise<number> {
+  const ending = new AbortController();
+  const end = (): void => {
+    ending.abort();
+  };
+  let bench: VirtualBench | undefined;
+  let control: ControlPort | undefined;
+  try {
+    const specs = (options.eeprom ?? ['0x50:24c02']).map(parseEepromSpec);
+    const host = options.host ?? '127.0.0.1';
+    const controlPort = options.control === undefined ? undefined : portNumber('--control', options.control);
+    bench = await VirtualBench.start({
+      host,
+      port: portNumber('--port', options.port ?? 3240),
+      time: timeMode(options.time),
+      devices: groupByBridge(specs, {
+        ...(options.serial === undefined ? {} : { serial: options.serial }),
+        version: siliconVersion(options.version),
+      }),
+    });
+    for (const text of options.fault ?? []) bench.devices[0]?.faults.add(parseFault(text));
+    if (controlPort !== undefined) control = await startControl(bench, controlPort, end);
+    announce(bench, specs, control, options, io);
+    await ended(ending, io.signal);
+    save(bench, specs);
+    return EXIT.fine;
+  } catch (error) {
+    return complain(error, options, io);
+  } finally {
+    await control?.close();
+    await bench?.close();
+  }
+}
+
+function ended(ending: AbortController, outer: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = (): void => {
+      process.off('SIGINT', stop);
+      process.off('SIGTERM', stop);
+      outer?.removeEventListener('abort', stop);
+      resolve();
+    };
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
+    if (outer?.aborted || ending.signal.aborted) {
+      stop();
+      return;
+    }
+    outer?.addEventListener('abort', stop);
+    ending.signal.addEventListener('abort', stop);
+  });
+}
+
+function save(bench: VirtualBench, specs: readonly EepromSpec[]): void {
+  for (const { busid, address, saveFile } of specs) {
+    if (saveFile !== undefined) writeFileSync(saveFile, bench.device(busid).eeprom(address).image);
+  }
+}
+
+function announce(
+  bench: VirtualBench,
+  specs: readonly EepromSpec[],
+  control: ControlPort | undefined,
+  options: RigOptions,
+  io: RigIo,
+): void {
+  const { port, host } = bench;
+  const [first] = bench.devices;
+  if (options.json) {
+    const line = {
+      ok: true,
+      host,
+      port,
+      busid: first?.busid,
+      ...(control ? { control: control.port } : {}),
+      devices: bench.devices.map(summary),
+    };
+    io.stdout.write(`${JSON.stringify(line)}\n`);
+    return;
+  }
+  const lines: string[] = [];
+  for (const device of bench.devices) {
+    lines.push(
+      `Virtual CP2112 ${device.serial}, silicon version ${String(device.version)}, bus id ${device.busid}:`,
+    );
+    for (const eeprom of device.eeproms) {
+      const spec = specs.find((one) => one.busid === device.busid && eeprom.addresses.includes(one.address));
+      lines.push(`  0x${eeprom.address.toString(16)}  ${eeprom.model.name}, ${wiring(spec)}`);
+    }
+  }
+  lines.push(`Listening on ${host}:${String(port)} (USB/IP).`, '', 'Read it with nvmem:');
+  for (const { busid, address, chip } of specs) {
+    const uri = `usbip://${host}:${String(port)}/${busid}/0x${address.toString(16)}?chip=${chip}`;
+    lines.push(`  nvmem read '${uri}' -o dump.bin`);
+  }
+  const tcpPort = port === 3240 ? '' : ` --tcp-port ${String(port)}`;
+  lines.push('', 'Plug it into a Linux kernel (as root):', '  modprobe vhci-hcd');
+  for (const device of bench.devices) lines.push(`  usbip${tcpPort} attach -r ${host} -b ${device.busid}`);
+  if (control) {
+    lines.push(
+      '',
+      `Control it with JSON lines on 127.0.0.1:${String(control.port)}, for example {"cmd":"unplug"}.`,
+    );
+  }
+  lines.push('', 'Ctrl-C ends it.');
+  io.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function wiring(spec: EepromSpec | undefined): string {
+  const wp = spec?.wp;
+  const pin = wp === undefined ? 'WP low' : wp === true ? 'WP high' : `WP on GPIO ${String(wp)}`;
+  return spec?.imageFile === undefined ? pin : `${pin}, content of ${spec.imageFile}`;
+}
+
+function portNumber(option: string, value: string | number): number {
+  const port = typeof value === 'number' ? value : /^\d+$/.test(value) ? Number(value) : NaN;
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    throw new SpecError(`${option} ${String(value)} is no TCP port; it is a number from 0 to 65535`);
+  }
+  return port;
+}
+
+function timeMode(text: string | undefined): TimeMode {
+  if (text === undefined || text === 'real' || text === 'off') return text ?? 'real';
+  throw new SpecError(`--time is real or off, not ${text}`);
+}
+
+function siliconVersion(value: string | number | undefined): SiliconVersion {
+  const version = Number(value ?? 2);
+  if (version === 1 || version === 2 || version === 3) return version;
+  throw new SpecError(`--version is the silicon version 1, 2 or 3, not ${String(value)}`);
+}
+
+function complain(error: unknown, options: RigOptions, io: RigIo): number {
+  const code = codeOf(error);
+  const port = String(portOf(error) ?? options.port ?? 3240);
+  const option = port === String(options.control) ? '--control' : '--port';
+  let message = messageOf(error);
+  let status: number = EXIT.failure;
+  if (error instanceof SpecError || error instanceof RangeError) status = EXIT.usage;
+  if (code === 'EADDRINUSE') {
+    message = `port ${port} is in use already; choose another with ${option}, or 0 for any free one`;
+    status = EXIT.busy;
+  } else if (code === 'EACCES') {
+    message = `not permitted to listen on port ${port}; choose one from 1024 up with ${option}`;
+    status = EXIT.notPermitted;
+  }
+  if (options.json) {
+    const kind = code ?? (status === EXIT.usage ? 'EINVAL' : 'EIO');
+    io.stdout.write(`${JSON.stringify({ ok: false, error: { code: kind, message } })}\n`);
+  } else {
+    io.stderr.write(`nvmem rig: ${message}\n`);
+  }
+  return status;
+}

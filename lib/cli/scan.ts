@@ -1,0 +1,227 @@
+/** `nvmem scan`: who answers on an I2C bus, and how to open it. */
+import { basename } from 'node:path';
+
+import { scanAddresses, type ScannedAddress } from '../machine/adapters.js';
+import { leaseBus } from '../bus/pool.js';
+import { parseBusUri, type WholeBusUri } from '../uri/bus_uri.js';
+import { adaptersOfHidraw, kernelClients, type KernelClient } from './kernel_clients.js';
+import { CommandFailure, withoutUndefined } from './failure.js';
+import { bytes } from './format.js';
+import { Progress } from './progress.js';
+import type { Session } from './session.js';
+import { columns, wrap } from './table.js';
+import { answersAt, type Asking } from '../bus/scan/ask.js';
+import { guessesFor, type Guess } from '../bus/scan/guess.js';
+
+export interface ScanCommandOptions {
+  readonly all?: boolean;
+}
+
+const OPEN_TIMEOUT_MS = 5000;
+/** Device codes 1010 (arrays) and 1011 (serial numbers, lockable pages). */
+const EEPROMS = addresses(0x50, 0x5f);
+/**
+ * Without those at which SPD memories take commands that protect them for ever (0x30 to 0x37, JEDEC EE1002 and EE1004):
+ * i2cdetect is careful there for the same reason.
+ */
+const ALL = [...addresses(0x08, 0x2f), ...addresses(0x38, 0x77)];
+
+interface Found {
+  readonly address: number;
+  readonly guesses: readonly Guess[];
+  /** What there is to say where there is no guess. */
+  readonly note: string | undefined;
+}
+
+export async function scanCommand(session: Session, uri: string, options: ScanCommandOptions): Promise<void> {
+  const bus = parseBusUri(uri);
+  const all = options.all === true;
+  const asked = all ? ALL : EEPROMS;
+  const held = await heldParts(session, bus);
+  const free = asked.filter((address) => !held.some((client) => client.address === address));
+  const timeoutMs = session.options.timeout ?? OPEN_TIMEOUT_MS;
+  const lease = await leaseBus(bus.part(free[0] ?? 0x50, 'chip=24c01'), timeoutMs).catch((error: unknown) => {
+    throw new CommandFailure(error, { uri });
+  });
+  try {
+    const asking: Asking = { lease, uri, limits: session.limits };
+    const presence = await whoAnswers(session, asking, bus, free);
+    const answering = free.filter((address) => presence.get(address) === 'answers');
+    const found = await describeAll(asking, new Set(answering));
+    session.answer({
+      uri,
+      bus: Object.fromEntries(lease.bus.identity),
+      asked,
+      kernel: held,
+      found: found.map((part) => foundFacts(bus, part)),
+    });
+    if (session.json) return;
+    await session.say(`${lease.source.what}:\n`);
+    for (const line of map(session, asked, presence, held)) await session.say(line);
+    for (const line of [...foundLines(session, bus, found), ...heldLines(session, held)]) {
+      await session.say(line);
+    }
+    if (found.length === 0 && held.length === 0) await session.say(`\n${nobody(all)}`);
+  } catch (error) {
+    throw error instanceof CommandFailure ? error : new CommandFailure(error, { uri });
+  } finally {
+    await lease.release();
+  }
+}
+
+/** Who was found at an address: somebody, or a driver of the kernel. */
+type Presence = ReadonlyMap<number, 'answers' | 'driver'>;
+
+async function whoAnswers(
+  session: Session,
+  asking: Asking,
+  bus: WholeBusUri,
+  asked: readonly number[],
+): Promise<Presence> {
+  const presence = new Map<number, 'answers' | 'driver'>();
+  const byKernel = await askAdapter(bus);
+  for (const [address, state] of byKernel) if (state !== 'silent') presence.set(address, state);
+  const rest = asked.filter((address) => !byKernel.has(address));
+  const progress = new Progress(session.io, 'asking');
+  try {
+    for (const [done, address] of rest.entries()) {
+      if (await answersAt(asking, address)) presence.set(address, 'answers');
+      progress.update(done + 1, rest.length);
+    }
+  } finally {
+    progress.end();
+  }
+  return presence;
+}
+
+/** An adapter of the kernel can read a byte without sending a word address first. Of other buses nothing comes. */
+async function askAdapter(bus: WholeBusUri): Promise<Map<number, ScannedAddress['state']>> {
+  const parsed = bus.part(0x50, 'chip=24c01');
+  const number = parsed.scheme === 'i2c' ? /^\/dev\/i2c-([0-9]+)$/.exec(parsed.path)?.[1] : undefined;
+  if (parsed.scheme !== 'i2c' || number === undefined) return new Map();
+  const scanned = await scanAddresses(Number(number));
+  const isAsked = ({ state }: ScannedAddress): boolean => state !== 'driver' || !parsed.force;
+  return new Map(scanned.filter(isAsked).map(({ address, state }) => [address, state]));
+}
+
+async function describeAll(asking: Asking, present: ReadonlySet<number>): Promise<Found[]> {
+  const found: Found[] = [];
+  const taken = new Set<number>();
+  for (const address of [...present].sort((a, b) => a - b)) {
+    if (taken.has(address)) continue;
+    if (address >= 0x50 && address <= 0x57) {
+      const guesses = await guessesFor(asking, address, present);
+      for (const guess of guesses) for (const one of guess.addresses) taken.add(one);
+      found.push({ address, guesses, note: undefined });
+    } else if (address >= 0x58 && address <= 0x5f && present.has(address - 8)) {
+      const array = `0x${(address - 8).toString(16)}`;
+      found.push({
+        address,
+        guesses: [],
+        note: `second memory of the part at ${array}: a serial number, an EUI or a lockable page (24cs…, 24mac…, …-wl)`,
+      });
+    } else found.push({ address, guesses: [], note: 'answers, and is not at an address of EEPROMs' });
+  }
+  return found;
+}
+
+/** Parts that drivers of the kernel have, as far as this machine's kernel has the bus. */
+async function heldParts({ system }: Session, bus: WholeBusUri): Promise<KernelClient[]> {
+  const parsed = bus.part(0x50, 'chip=24c01');
+  if ((parsed.scheme !== 'i2c' && parsed.scheme !== 'hidraw') || parsed.force) return [];
+  const adapters =
+    parsed.scheme === 'i2c' ? [basename(parsed.path)] : await adaptersOfHidraw(system, parsed.path);
+  const clients = (await Promise.all(adapters.map((adapter) => kernelClients(system, adapter)))).flat();
+  return clients.filter(({ driver }) => driver !== undefined);
+}
+
+function foundFacts(bus: WholeBusUri, { address, guesses, note }: Found): Record<string, unknown> {
+  return withoutUndefined({
+    address,
+    note,
+    proposals: guesses.map(({ chip, addressBytes, addresses: all, why }) => ({
+      uri: bus.partUri(address, `chip=${chip.name}`),
+      chip: chip.name,
+      size: chip.size,
+      addressWidth: addressBytes * 8,
+      addresses: all,
+      why,
+    })),
+  });
+}
+
+/** As i2cdetect prints it: rows of sixteen, UU where the kernel has a driver, -- where nobody answers. */
+function map(
+  { colors }: Session,
+  asked: readonly number[],
+  presence: Presence,
+  held: readonly KernelClient[],
+): string[] {
+  const heading = Array.from({ length: 16 }, (_, i) => i.toString(16).padStart(2)).join(' ');
+  const rows = [...new Set(asked.map((address) => address >> 4))];
+  return [
+    colors.dim(`    ${heading}`),
+    ...rows.map((row) => {
+      const cells = addresses(row << 4, (row << 4) + 15).map((address) => {
+        if (presence.get(address) === 'answers') return colors.green(hex(address));
+        const isHeld = held.some((client) => client.address === address);
+        if (isHeld || presence.has(address)) return colors.yellow('UU');
+        return asked.includes(address) ? colors.dim('--') : '  ';
+      });
+      return `${colors.dim(`${row.toString(16)}0:`)} ${cells.join(' ')}`.trimEnd();
+    }),
+  ];
+}
+
+function foundLines(session: Session, bus: WholeBusUri, found: readonly Found[]): string[] {
+  const { colors } = session;
+  const lines: string[] = [];
+  for (const { address, guesses, note } of found) {
+    lines.push('');
+    const label = colors.bold(`0x${hex(address)}`);
+    if (note !== undefined) lines.push(...hanging(session, label, note));
+    guesses.forEach(({ chip, addressBytes, why }, i) => {
+      const or = i === 0 ? label : '  or';
+      lines.push(`${or}  ${bus.partUri(address, `chip=${chip.name}`)}`);
+      const what = `${bytes(chip.size)}, ${String(addressBytes * 8)} address bits: a guess, because ${why}`;
+      lines.push(...hanging(session, '    ', what));
+    });
+  }
+  return lines;
+}
+
+function heldLines(session: Session, held: readonly KernelClient[]): string[] {
+  if (held.length === 0) return [];
+  const rows = held.map(({ address, device, name, driver }) => [
+    `0x${hex(address)}`,
+    `${name} (${device}), held by the kernel's driver ${driver ?? ''}`,
+  ]);
+  const hint = held.some(({ driver }) => driver === 'at24')
+    ? [
+        '',
+        ...wrap(
+          "The kernel's own EEPROMs can be used as they are: nvmem list shows them as sysfs://.",
+          session.width,
+        ),
+      ]
+    : [];
+  return ['', ...columns(rows), ...hint];
+}
+
+/** A label of four columns, and text beside it. */
+function hanging({ width }: Session, label: string, text: string): string[] {
+  return wrap(text, width - 6).map((line, i) => `${i === 0 ? label : '    '}  ${line}`);
+}
+
+function nobody(all: boolean): string {
+  const more = all ? '' : ' Other addresses: --all.';
+  return `Nobody answers. Check that the parts have power, SDA and SCL, and their pull-ups.${more}`;
+}
+
+function addresses(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}
+
+function hex(address: number): string {
+  return address.toString(16).padStart(2, '0');
+}

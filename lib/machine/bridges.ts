@@ -1,0 +1,160 @@
+/** The CP2112 bridges of this machine, as sysfs shows them: no USB traffic, no permissions needed, no udevd. */
+import { promises as fs } from 'node:fs'; // which loads node:fs/promises at the first use
+import { basename, join } from 'node:path';
+
+import { NvmemError } from '../base/errors.js';
+
+/** One interface of a bridge; a CP2112 has one. */
+export interface UsbInterface {
+  /** As in sysfs: '1-1.4:1.0'. */
+  readonly name: string;
+  /** What is bound to it: 'usbhid', 'usbfs' while a program has claimed it, undefined for nothing. */
+  readonly driver: string | undefined;
+  /** The HID driver above usbhid: 'cp2112' for the kernel's own, 'hid-generic'. */
+  readonly hidDriver: string | undefined;
+}
+
+export interface UsbBridge {
+  /** Bus and ports as in sysfs: '1-1.4'. What cp2112:// takes. */
+  readonly path: string;
+  /** Empty where the device has none. */
+  readonly serial: string;
+  readonly product: string;
+  /** Four hexadecimal digits each. */
+  readonly vid: string;
+  readonly pid: string;
+  readonly busnum: number;
+  readonly devnum: number;
+  /** '/dev/bus/usb/001/004'. */
+  readonly node: string;
+  readonly interfaces: readonly UsbInterface[];
+  /** Nodes that the kernel's driver has made: '/dev/hidraw0'. */
+  readonly hidraw: readonly string[];
+  /** '/dev/i2c-3'. */
+  readonly i2c: readonly string[];
+}
+
+const VID = '10c4';
+const PID = 'ea90';
+
+/**
+ * Bridges by their place, in the order of their paths. A device counts as one by its default ids, or where its
+ * product string names the chip: the ids can be programmed once (AN495, report 0x21).
+ *
+ * @param sysfs Where sysfs is mounted.
+ */
+export async function listBridges(sysfs = '/sys'): Promise<UsbBridge[]> {
+  const devices = join(sysfs, 'bus/usb/devices');
+  const names = (await entries(devices)).filter((name) => /^\d+-\d+(\.\d+)*$/.test(name));
+  const found = await Promise.all(names.map((name) => readBridge(devices, name)));
+  return found
+    .filter((bridge) => bridge !== undefined)
+    .sort((a, b) => a.path.localeCompare(b.path, 'en', { numeric: true }));
+}
+
+async function readBridge(devices: string, path: string): Promise<UsbBridge | undefined> {
+  const folder = join(devices, path);
+  const [vid, pid, product, serial, busnum, devnum] = await Promise.all(
+    ['idVendor', 'idProduct', 'product', 'serial', 'busnum', 'devnum'].map((name) =>
+      readText(join(folder, name)),
+    ),
+  );
+  if (vid === undefined || pid === undefined || busnum === undefined || devnum === undefined)
+    return undefined;
+  if (!(vid === VID && pid === PID) && !(product ?? '').includes('CP2112')) return undefined;
+  const inside = (await entries(folder)).filter((name) => name.startsWith(`${path}:`)).sort();
+  const parts = await Promise.all(inside.map((name) => readInterface(join(folder, name))));
+  return {
+    path,
+    serial: serial ?? '',
+    product: product ?? '',
+    vid,
+    pid,
+    busnum: Number(busnum),
+    devnum: Number(devnum),
+    node: `/dev/bus/usb/${busnum.padStart(3, '0')}/${devnum.padStart(3, '0')}`,
+    interfaces: parts.map((part) => part.itself),
+    hidraw: parts.flatMap((part) => part.hidraw),
+    i2c: parts.flatMap((part) => part.i2c),
+  };
+}
+
+async function readInterface(
+  folder: string,
+): Promise<{ itself: UsbInterface; hidraw: string[]; i2c: string[] }> {
+  // Bus, vendor, product and a running number: '0003:10C4:EA90.0001'.
+  const hids = (await entries(folder)).filter((name) => /^[0-9A-F]{4}(:[0-9A-F]{4}){2}\./.test(name));
+  const hidFolder = hids[0] === undefined ? undefined : join(folder, hids[0]);
+  const below = hidFolder === undefined ? [] : await entries(hidFolder);
+  const hidraw = hidFolder === undefined ? [] : await entries(join(hidFolder, 'hidraw'));
+  return {
+    itself: {
+      name: basename(folder),
+      driver: await linkName(join(folder, 'driver')),
+      hidDriver: hidFolder === undefined ? undefined : await linkName(join(hidFolder, 'driver')),
+    },
+    hidraw: hidraw.map((name) => `/dev/${name}`),
+    i2c: below.filter((name) => /^i2c-\d+$/.test(name)).map((name) => `/dev/${name}`),
+  };
+}
+
+/**
+ * The bridge that a URI means.
+ *
+ * @param wanted Serial number, or bus and ports; empty: the only one there is.
+ * @throws NvmemError ENOENT: no such bridge; EINVAL: it could be several, which are named.
+ */
+export async function findBridge(wanted: string, uri: string, sysfs?: string): Promise<UsbBridge> {
+  const bridges = await listBridges(sysfs);
+  const bySerial = bridges.filter(({ serial }) => serial === wanted);
+  const byPath = bridges.filter(({ path }) => path === wanted);
+  const fitting = wanted === '' ? bridges : byPath.length > 0 ? byPath : bySerial;
+  const [bridge] = fitting;
+  if (fitting.length === 1 && bridge) return bridge;
+  const details = { syscall: 'open', device: uri };
+  if (fitting.length > 1) {
+    const some = fitting[0]?.path ?? '';
+    throw new NvmemError(
+      'EINVAL',
+      `${wanted === '' ? 'several bridges are plugged in' : `several bridges have the serial number ${wanted}`}: ${describe(fitting)}`,
+      {
+        ...details,
+        hint: `Say which one by its place, for example cp2112://${some}/0x50, or its serial number.`,
+      },
+    );
+  }
+  const others = bridges.length === 0 ? 'no CP2112 is plugged in' : `there are: ${describe(bridges)}`;
+  throw new NvmemError(
+    'ENOENT',
+    wanted === '' ? others : `no bridge has the serial number or the place ${wanted}; ${others}`,
+    { ...details, hint: 'Plug the bridge in; nvmem list shows those that are.' },
+  );
+}
+
+function describe(bridges: readonly UsbBridge[]): string {
+  return bridges.map(({ path, serial }) => (serial === '' ? path : `${path} (serial ${serial})`)).join(', ');
+}
+
+async function entries(folder: string): Promise<string[]> {
+  try {
+    return await fs.readdir(folder);
+  } catch {
+    return []; // not there, or unplugged meanwhile
+  }
+}
+
+async function readText(file: string): Promise<string | undefined> {
+  try {
+    return (await fs.readFile(file, 'utf8')).replace(/\n$/, '');
+  } catch {
+    return undefined;
+  }
+}
+
+async function linkName(link: string): Promise<string | undefined> {
+  try {
+    return basename(await fs.readlink(link));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,62 @@
+// The jobs an EEPROM's requests become on the bus thread: what they share, reading and probing.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "native/bus/job.h"
+#include "native/at24/part.h"
+#include "native/slot/request.h"
+
+namespace nvmem::at24 {
+
+/// Completes its request in the last thing it does with it; after that the provider may be gone, and only the
+/// shared Part is left.
+class PartJob : public Job {
+ public:
+  PartJob(std::shared_ptr<Part> part, std::unique_ptr<Request> request);
+  Next step(BusPort& port) noexcept final;
+  void abandon(BusPort& port, int reason) noexcept final;
+
+ protected:
+  static Next later(Nanoseconds not_before = 0) { return {false, not_before}; }
+  /// Completes with `status`, and with what outcome() says became of the memory.
+  Next end(BusPort& port, int status);
+  [[nodiscard]] Wait wait() const { return {deadline, cancel.get()}; }
+  void report_progress(std::uint64_t done);
+
+  virtual Next work(BusPort& port) = 0;
+  /// Gives back what the job holds and says what it has done; `status`, and `reason` where it is still empty,
+  /// are filled in by end().
+  virtual Outcome outcome(BusPort& port, int status) = 0;
+
+  const std::shared_ptr<Part> part_;
+  std::unique_ptr<Request> request_;
+};
+
+class ReadJob final : public PartJob {
+ public:
+  using PartJob::PartJob;
+
+ private:
+  Next work(BusPort& port) override;
+  Outcome outcome(BusPort& port, int status) override;
+
+  std::uint64_t done_ = 0;
+  Retry retry_;
+};
+
+class ProbeJob final : public PartJob {
+ public:
+  using PartJob::PartJob;
+
+ private:
+  Next work(BusPort& port) override;
+  Outcome outcome(BusPort& port, int status) override;
+
+  bool claimed_ = false;
+  int protect_status_ = 0;
+  Retry retry_;
+};
+
+}  // namespace nvmem::at24

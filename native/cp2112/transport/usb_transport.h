@@ -1,0 +1,51 @@
+// HID reports through libusb: a CP2112 of this machine, taken away from the kernel's driver while it is open.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "native/cp2112/transport/hid_transport.h"
+#include "native/cp2112/transport/usb_descriptors.h"
+#include "native/usb/client.h"
+#include "native/usb/node.h"
+#include "native/util/clock.h"
+#include "native/util/waker.h"
+
+namespace nvmem::cp2112 {
+
+class UsbTransport final : public HidTransport {
+ public:
+  /// Does nothing yet. `path` is bus and ports, as in sysfs ("1-1.4"). A use of `waker` ends a wait early,
+  /// which is when CancelToken reasons are seen. `clock` has to be real time (the kernel waits in it) and to
+  /// live longer than the transport.
+  UsbTransport(std::string path, std::shared_ptr<Waker> waker, const Clock& clock = monotonic_clock());
+  ~UsbTransport() override;
+
+  /// -ENOENT: nothing is plugged in there, or it has no node; -EINVAL: no such place can be; -ENOTSUP:
+  /// another device; -EACCES: no permission for the node; -EBUSY: another program has claimed the bridge;
+  /// -ENODEV: unplugged meanwhile. Taking the bridge from the kernel's driver has no deadline of its own.
+  Status open(const Wait& wait) override;
+  Status set_feature(std::span<const std::uint8_t> report, const Wait& wait) override;
+  Result<std::size_t> get_feature(std::span<std::uint8_t> report, const Wait& wait) override;
+  Status send(std::span<const std::uint8_t> report, const Wait& wait) override;
+  Result<std::size_t> receive(std::span<std::uint8_t> report, const Wait& wait) override;
+  Status idle(Nanoseconds deadline) override;
+  void close() noexcept override;
+  [[nodiscard]] std::string reason() const override;
+  [[nodiscard]] std::string identity() const override;
+
+ private:
+  Status set_up(const Wait& wait);
+  Status find(UniqueFd& node);
+  usb::Completion control(const usb::Setup& setup, std::span<std::uint8_t> data, const Wait& wait);
+
+  const std::string path_;
+  const Clock& clock_;
+  usb::Client client_;
+  usb::Facts facts_;
+  HidInterface hid_;
+  std::string reason_;
+};
+
+}  // namespace nvmem::cp2112

@@ -1,0 +1,188 @@
+#include "native/cp2112/transport/usbip_transport.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <vector>
+
+#include "native/cp2112/transport/hid_requests.h"
+#include "native/util/pairs.h"
+
+namespace nvmem::cp2112 {
+namespace {
+
+// USB 2.0 §9.3 and §9.4.
+constexpr std::uint8_t kGetDescriptor = 6;
+constexpr std::uint8_t kSetConfiguration = 9;
+constexpr std::uint8_t kClearFeature = 1;
+constexpr std::uint8_t kStandardIn = 0x80;
+constexpr std::uint8_t kStandardOut = 0x00;
+constexpr std::uint8_t kEndpointOut = 0x02;
+constexpr std::uint8_t kDeviceDescriptor = 1;
+constexpr std::uint8_t kConfigurationDescriptor = 2;
+constexpr std::uint8_t kStringDescriptor = 3;
+constexpr std::uint16_t kEnglish = 0x0409;
+constexpr std::size_t kReportSize = 64;
+constexpr std::size_t kMaxConfiguration = 4096;
+
+std::string hex4(std::uint16_t value) {
+  std::array<char, 8> buffer{};
+  (void)std::snprintf(buffer.data(), buffer.size(), "%04x", unsigned{value});
+  return buffer.data();
+}
+
+}  // namespace
+
+UsbipTransport::UsbipTransport(usbip::Options options, std::shared_ptr<Waker> waker, const Clock& clock)
+    : options_(std::move(options)), clock_(clock), client_(std::move(waker), clock) {}
+
+UsbipTransport::~UsbipTransport() { close(); }
+
+usbip::Completion UsbipTransport::control(const usbip::Setup& setup, std::span<std::uint8_t> data,
+                                          const Wait& wait) {
+  return client_.control(setup, data, wait.until(clock_.now() + kControlLimit));
+}
+
+Status UsbipTransport::open(const Wait& wait) {
+  Status status = client_.import_device(options_, wait);
+  if (!status.ok()) return status;
+  status = set_up(wait);
+  if (!status.ok()) {
+    if (reason_.empty()) {
+      reason_ = client_.reason();
+      if (reason_.empty() && status.error() == -ETIMEDOUT) reason_ = "the device does not answer";
+      if (reason_.empty() && status.error() == -EPIPE) reason_ = "the device refused a standard request";
+    }
+    client_.close();
+  }
+  return status;
+}
+
+Result<std::size_t> UsbipTransport::get_descriptor(std::uint8_t type, std::uint8_t index,
+                                                   std::uint16_t language, std::span<std::uint8_t> into,
+                                                   const Wait& wait) {
+  const unsigned value = static_cast<unsigned>(type) << 8U | index;
+  const usbip::Completion done =
+      control(make_setup(kStandardIn, kGetDescriptor, value, language, into.size()), into, wait);
+  if (!done.status.ok()) return done.status;
+  return done.actual;
+}
+
+Status UsbipTransport::find_interface(const Wait& wait) {
+  std::array<std::uint8_t, 9> head{};
+  const auto got_head = get_descriptor(kConfigurationDescriptor, 0, 0, head, wait);
+  if (!got_head.ok()) return got_head.status();
+  const std::size_t total = configuration_length(std::span(head).first(got_head.value()));
+  if (total >= head.size() && total <= kMaxConfiguration) {
+    std::vector<std::uint8_t> bytes(total);
+    const auto got = get_descriptor(kConfigurationDescriptor, 0, 0, bytes, wait);
+    if (!got.ok()) return got.status();
+    if (const auto found = find_hid_interface(std::span(bytes).first(got.value()))) {
+      hid_ = *found;
+      return {};
+    }
+  }
+  reason_ = "the device has no HID interface with interrupt endpoints both ways";
+  return Status(-ENOTSUP);
+}
+
+Status UsbipTransport::read_serial(std::uint8_t index, const Wait& wait) {
+  const auto refused = [](int error) { return error == -EPIPE || error == -EIO; };
+  if (index == 0) return {};
+  std::uint16_t language = kEnglish;
+  std::array<std::uint8_t, 255> bytes{};
+  const auto languages = get_descriptor(kStringDescriptor, 0, 0, bytes, wait);
+  if (!languages.ok() && !refused(languages.error())) return languages.status();
+  if (languages.ok() && languages.value() >= 4) {
+    language = static_cast<std::uint16_t>(bytes[2] | bytes[3] << 8U);
+  }
+  const auto got = get_descriptor(kStringDescriptor, index, language, bytes, wait);
+  if (!got.ok()) return refused(got.error()) ? Status() : got.status();
+  serial_ = string_descriptor(std::span(bytes).first(got.value()));
+  return {};
+}
+
+Status UsbipTransport::set_up(const Wait& wait) {
+  std::array<std::uint8_t, 18> device{};
+  const auto got = get_descriptor(kDeviceDescriptor, 0, 0, device, wait);
+  if (!got.ok()) return got.status();
+  if (got.value() < device.size() || device[1] != kDeviceDescriptor) {
+    reason_ = "the device descriptor is damaged";
+    return Status(-EPROTO);
+  }
+  const auto vid = static_cast<std::uint16_t>(device[8] | device[9] << 8U);
+  const auto pid = static_cast<std::uint16_t>(device[10] | device[11] << 8U);
+  if (vid != options_.vid || pid != options_.pid) {
+    reason_ = "the device is " + hex4(vid) + ":" + hex4(pid) + ", not " + hex4(options_.vid) + ":" +
+              hex4(options_.pid);
+    return Status(-ENOTSUP);
+  }
+  if (const Status status = find_interface(wait); !status.ok()) return status;
+  const auto set = control(make_setup(kStandardOut, kSetConfiguration, hid_.configuration, 0, 0), {}, wait);
+  if (!set.status.ok()) return set.status;
+  const auto idled = control(set_idle_setup(hid_.number), {}, wait);
+  if (!idled.status.ok() && idled.status.error() != -EPIPE) return idled.status;
+  if (const Status status = read_serial(device[16], wait); !status.ok()) return status;
+  return client_.start_in({hid_.in.number(), hid_.in.interval},
+                          std::max<std::size_t>(kReportSize, hid_.in.packet));
+}
+
+Status UsbipTransport::set_feature(std::span<const std::uint8_t> report, const Wait& wait) {
+  if (report.empty()) return Status(-EINVAL);
+  std::vector<std::uint8_t> bytes(report.begin(), report.end());
+  return control(set_feature_setup(hid_.number, report[0], bytes.size()), bytes, wait).status;
+}
+
+Result<std::size_t> UsbipTransport::get_feature(std::span<std::uint8_t> report, const Wait& wait) {
+  if (report.empty()) return Status(-EINVAL);
+  const auto done = control(get_feature_setup(hid_.number, report[0], report.size()), report, wait);
+  if (!done.status.ok()) return done.status;
+  return done.actual;
+}
+
+Status UsbipTransport::clear_halt(std::uint8_t endpoint, const Wait& wait) {
+  return control(make_setup(kEndpointOut, kClearFeature, 0, endpoint, 0), {}, wait).status;
+}
+
+Status UsbipTransport::send(std::span<const std::uint8_t> report, const Wait& wait) {
+  const usbip::Pipe pipe{hid_.out.number(), hid_.out.interval};
+  const Status first = client_.interrupt_out(pipe, report, wait).status;
+  if (first.error() != -EPIPE) return first;
+  // A stalled interrupt pipe stays stalled until it is told otherwise (USB 2.0 §8.4.5). Once.
+  if (const Status cleared = clear_halt(hid_.out.address, wait); !cleared.ok()) return cleared;
+  return client_.interrupt_out(pipe, report, wait).status;
+}
+
+Result<std::size_t> UsbipTransport::receive(std::span<std::uint8_t> report, const Wait& wait) {
+  usbip::Completion done = client_.receive(report, wait);
+  if (done.status.error() == -EPIPE) {
+    // Mending takes a control transfer, also where the caller only came to look.
+    const Wait mending{std::max(wait.deadline, clock_.now() + 100 * kMillisecond), wait.cancel};
+    if (const Status cleared = clear_halt(hid_.in.address, mending); !cleared.ok()) return cleared;
+    if (const Status restarted = client_.restart_in(); !restarted.ok()) return restarted;
+    done = client_.receive(report, wait);
+  }
+  if (!done.status.ok()) return done.status;
+  return done.actual;
+}
+
+Status UsbipTransport::idle(Nanoseconds deadline) { return client_.idle(deadline); }
+
+void UsbipTransport::close() noexcept { client_.close(); }
+
+std::string UsbipTransport::reason() const { return reason_.empty() ? client_.reason() : reason_; }
+
+std::string UsbipTransport::identity() const {
+  std::string line;
+  add_pair(line, "transport", "usbip");
+  add_pair(line, "host", options_.host);
+  add_pair(line, "port", std::to_string(options_.port));
+  add_pair(line, "busid", options_.busid);
+  add_pair(line, "vid", hex4(options_.vid));
+  add_pair(line, "pid", hex4(options_.pid));
+  add_pair(line, "release", hex4(client_.device().bcd_device));
+  add_pair(line, "serial", serial_);
+  return line;
+}
+
+}  // namespace nvmem::cp2112
