@@ -235,7 +235,7 @@ export class FakeNative implements Native {
 /** The one behind native(). */
 export const fake = new FakeNative();
 
-/** Makes this file a stand-in for lib/native: jest.mock('../../lib/native/index.js', () => jest.requireActual('./fake_native.js')). */
+/** Makes this file a stand-in for lib/native: jest.mock('../../../lib/native/index.js', () => jest.requireActual('../fake_native.js')). */
 export function native(): Native {
   return fake;
 }

@@ -1,4 +1,4 @@
-jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('./fake_native.js'));
+jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../fake_native.js'));
 
 import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('./fake_native.js'));
+jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../fake_native.js'));
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('./fake_native.js'));
+jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../fake_native.js'));
 
 import { jsonOn, nvmemOn } from './cli_run.js';
 import { at24Entries, bridgeEntries, FakeMachine } from '../fake_system.js';

@@ -1,4 +1,4 @@
-jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('./fake_native.js'));
+jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../fake_native.js'));
 
 import fc from 'fast-check';
 

@@ -82,6 +82,6 @@ test('close() and an aborted signal end it, and nothing comes after', async () =
 });
 
 test('a program that only watches ends by itself', async () => {
-  const script = "require('../dist/usb/watch.js').watchBridges().on('attach', () => {})";
+  const script = "require('./dist/hotplug/watch.js').watchBridges().on('attach', () => {})";
   await promisify(execFile)(process.execPath, ['-e', script], { timeout: 20_000 });
 });
