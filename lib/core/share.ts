@@ -5,6 +5,7 @@ import { NvmemDevice } from './device.js';
 import { DeviceCore } from './device_core.js';
 import { NvmemError } from '../base/errors.js';
 import type { Description, SharedToken } from './share_token.js';
+import { nextTurn } from '../base/timers.js';
 import { checkObject, typeError } from '../base/validate.js';
 
 /**
@@ -78,9 +79,7 @@ export function attachShared(token: SharedToken): SharedDevice {
     if (announced) return;
     announced = true;
     // The consumers' own continuations run before anybody hears that the device is gone.
-    await new Promise((resolve) => {
-      setImmediate(resolve);
-    });
+    await nextTurn();
     device.announceRemoved(core.gone ?? 'unregistered');
   };
   let closing: Promise<void> | undefined;
