@@ -4,6 +4,7 @@ import type { NvmemCellInfo } from '../core/cell_entry.js';
 import { coreOf, NvmemDevice } from '../core/device.js';
 import { Deadline, settledWithin } from '../base/deadline.js';
 import { codeOf, NvmemError, saysOf } from '../base/errors.js';
+import { LoopHold } from '../base/loop_hold.js';
 import { monotonicMs } from '../base/timers.js';
 import type { Keepout } from '../core/keepouts.js';
 import type { NvmemId } from '../core/naming.js';
@@ -47,13 +48,17 @@ const GRACE_MS = 500;
 /** An error does not wait for longer than this until what was opened is let go of; that then goes on by itself. */
 const LET_GO_MS = 1000;
 
-/** A device that open() has opened and that its caller closes. */
+/**
+ * A device that open() has opened and that its caller closes. As a socket does, it holds the event loop open until it is
+ * closed or gone, unless unref() says otherwise.
+ */
 export class OpenDevice extends NvmemDevice {
   /** As it was given to open(). */
   readonly uri: string;
   /** What is behind it, as key and value: of a bridge its part, version, serial number and clock. */
   readonly identity: ReadonlyMap<string, string>;
   readonly #close: () => Promise<void>;
+  readonly #hold = new LoopHold();
 
   /** @internal */
   constructor(
@@ -66,24 +71,46 @@ export class OpenDevice extends NvmemDevice {
     this.uri = uri;
     this.identity = identity;
     this.#close = close;
+    this.#hold.needed = true;
   }
 
   /**
    * Unregisters the device, raises write protect, and lets go of the bridge with its last device. Pending operations
-   * reject with ENODEV. Idempotent; never rejects.
+   * reject with ENODEV. Idempotent; never rejects. A bridge that the kernel does not let go of is waited for up to two
+   * seconds; the next open() of it waits for the rest.
    */
   close(): Promise<void> {
+    // What it still has to wait for holds the loop by itself.
+    this.#hold.needed = false;
     return this.#close();
+  }
+
+  /** The device no longer keeps the program, or the worker, from ending; what is under way does. */
+  unref(): this {
+    this.#hold.allowed = false;
+    return this;
+  }
+
+  /** Takes unref() back. */
+  ref(): this {
+    this.#hold.allowed = true;
+    return this;
   }
 
   /** Closes it without waiting for that. */
   override [Symbol.dispose](): void {
-    void this.#close();
+    void this.close();
   }
 
   /** `await using device = await open(…)` closes it at the end of the block. */
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#close();
+    return this.close();
+  }
+
+  /** @internal */
+  override announceRemoved(reason: string): void {
+    this.#hold.needed = false;
+    super.announceRemoved(reason);
   }
 }
 
