@@ -1,7 +1,7 @@
 /* eslint-disable @typescript-eslint/unbound-method -- methods are only named, as the end of a stack trace */
 import type { CellEntry } from './cell_entry.js';
 import type { DeviceCore, NvmemWriteResult, WriteOptions } from './device_core.js';
-import { hostNumber, variableNumber } from '../base/numbers.js';
+import { hostNumber, variableNumber } from './numbers.js';
 import { makeCellReader, type NvmemReader } from './reader.js';
 import {
   checkBytes,

@@ -15,7 +15,7 @@ import type { DeviceCore, NvmemWriteResult } from '../core/device_core.js';
 import { NvmemError } from '../base/errors.js';
 import type { NvmemCellLookup } from '../core/lookups.js';
 import type { NvmemNotifier } from '../core/notifier.js';
-import { hostNumber, variableNumber } from '../base/numbers.js';
+import { hostNumber, variableNumber } from '../core/numbers.js';
 import type { Nvmem } from '../core/registry.js';
 import { checkBytes, checkInteger, checkObject, rangeError } from '../base/validate.js';
 
