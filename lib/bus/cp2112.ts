@@ -1,11 +1,10 @@
-import { promises as fs } from 'node:fs';
-
 import { codeOf, errorTable } from '../base/errors.js';
 import { monotonicMs, pause, wallMs } from '../base/timers.js';
 import { native, type BusOpening } from '../native/index.js';
 import type { Cp2112Uri } from '../uri/uri.js';
 import { findBridge, type UsbBridge } from '../machine/bridges.js';
 import { holdersOf, nameHolders } from '../machine/holders.js';
+import { thisMachine } from '../machine/machine.js';
 import { udevHint } from '../machine/udev.js';
 import type { BusSource } from './source.js';
 
@@ -66,11 +65,8 @@ async function openUsb(bridge: UsbBridge, clockHz: number, openTimeoutMs: number
 }
 
 async function isNew(node: string): Promise<boolean> {
-  const made = await fs.stat(node).then(
-    ({ mtimeMs }) => mtimeMs,
-    () => 0,
-  );
-  return wallMs() - made < UDEV_TAKES_MS;
+  const status = await thisMachine.status(node);
+  return wallMs() - (status?.madeAt ?? 0) < UDEV_TAKES_MS;
 }
 
 function hint(code: string): string | undefined {

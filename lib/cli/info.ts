@@ -1,7 +1,7 @@
 import { parseUri, type PartUri, type WpUri } from '../uri/uri.js';
 import { withoutUndefined } from './failure.js';
 import { bytes } from './format.js';
-import { describeKernelView, kernelView } from './kernel_view.js';
+import { describeKernelView, kernelView } from '../machine/kernel_view.js';
 import type { Session } from './session.js';
 import { columns } from './table.js';
 
@@ -9,7 +9,7 @@ import { columns } from './table.js';
 export async function infoCommand(session: Session, uri: string): Promise<void> {
   const parsed = parseUri(uri);
   // While it is open a bridge is ours, and the kernel's view of it gone.
-  const kernel = await kernelView(session.system, parsed);
+  const kernel = await kernelView(session.machine, parsed);
   await session.withDevice(uri, { readOnly: true }, async (device, facts) => {
     const { size, type } = device;
     const part = 'part' in parsed ? parsed.part : undefined;

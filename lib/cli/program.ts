@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 
 import type { RigOptions } from './rig.js';
-import type { DoctorCommandOptions } from './doctor/doctor.js';
+import type { DoctorCommandOptions } from './doctor.js';
 import { CliError, CommandFailure, describeFailure, withoutUndefined } from './failure.js';
 import { writeOut, type CliIo } from './io.js';
 import { eraseCommand, type EraseCommandOptions } from './erase.js';
@@ -141,7 +141,7 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
     .option('--timeout <ms>', 'give up after that many milliseconds', number(1))
     .action((uri: string | undefined, options: DoctorCommandOptions & CommonOptions) =>
       run(options, async (session) => {
-        const { doctorCommand } = await import('./doctor/doctor.js');
+        const { doctorCommand } = await import('./doctor.js');
         await doctorCommand(session, uri, options);
       }),
     );

@@ -12,15 +12,13 @@ import { isMainThread } from 'node:worker_threads';
 import { onListenersChanged } from '../base/listeners.js';
 import { LoopHold } from '../base/loop_hold.js';
 import { clearTimeout, setTimeout } from '../base/timers.js';
-import { listBridges, type UsbBridge } from '../machine/bridges.js';
+import { bridgesOf, type UsbBridge } from '../machine/bridges.js';
+import { thisMachine } from '../machine/machine.js';
 
 export interface WatchOptions {
   /** How often to look without being told to, milliseconds. Default 2000. */
   readonly everyMs?: number;
   readonly signal?: AbortSignal | undefined;
-  /** Where sysfs and the device nodes are mounted. Default '/sys' and '/dev'. */
-  readonly sysfs?: string;
-  readonly dev?: string;
 }
 
 export interface BridgeEvent {
@@ -59,7 +57,10 @@ export class BridgeWatch extends EventEmitter<BridgeWatchEvents> implements Asyn
   readonly #hold = new LoopHold();
 
   /** @internal */
-  constructor(options: WatchOptions) {
+  constructor(
+    options: WatchOptions,
+    private readonly machine = thisMachine,
+  ) {
     super();
     this.#options = options;
     const { signal } = options;
@@ -179,7 +180,7 @@ export class BridgeWatch extends EventEmitter<BridgeWatchEvents> implements Asyn
       this.#again = false;
       // In this order: what changes after the look has a watch already.
       await this.#watchNodes();
-      this.#compare(await listBridges(this.#options.sysfs));
+      this.#compare(await bridgesOf(this.machine));
     }
     this.#looking = undefined;
   }
@@ -204,7 +205,7 @@ export class BridgeWatch extends EventEmitter<BridgeWatchEvents> implements Asyn
 
   /** One watch on the folder of buses, one on the folder of each. */
   async #watchNodes(): Promise<void> {
-    const root = join(this.#options.dev ?? '/dev', 'bus/usb');
+    const root = this.machine.path('/dev/bus/usb');
     const buses = await fs.readdir(root).catch(() => undefined); // none, as long as the machine has no USB
     if (buses === undefined) return;
     for (const folder of [root, ...buses.map((bus) => join(root, bus))]) {
