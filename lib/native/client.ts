@@ -24,6 +24,7 @@ import type {
   HidrawOptions,
   I2cOptions,
   KernelFileConfig,
+  PartClaim,
   SysfsOptions,
   UsbipOptions,
   UsbOptions,
@@ -217,6 +218,14 @@ class Slot implements NativeSlot {
     return this.#submit(Operation.ProbeWidth, 0, 0, io);
   }
 
+  lock(io: IoOptions = {}): Promise<NativeOutcome> {
+    return this.#submit(Operation.Lock, 0, 0, io);
+  }
+
+  lockState(io: IoOptions = {}): Promise<NativeOutcome> {
+    return this.#submit(Operation.LockState, 0, 0, io);
+  }
+
   #submit(
     operation: Operation,
     offset: number,
@@ -366,6 +375,10 @@ class Bus implements NativeBus {
       readRollover,
       wpLine,
       paging,
+      wpInverted = false,
+      writable = true,
+      lockWord = -1,
+      claim = 0,
     } = config;
     const id = this.desk.addon.at24(
       this.id,
@@ -379,12 +392,25 @@ class Bus implements NativeBus {
       readRollover,
       wpLine,
       PAGED.indexOf(paging),
+      wpInverted,
+      writable,
+      lockWord,
+      claim,
     );
     return new Slot(this.desk, id);
   }
 
   kernelFile({ path, size, writable }: KernelFileConfig): NativeSlot {
     return new Slot(this.desk, this.desk.addon.kernelFile(this.id, path, size, writable));
+  }
+
+  claim({ wire, uses, holder }: PartClaim): number | string {
+    const list = uses.flatMap(({ address, as }) => [address, as]);
+    return this.desk.addon.claim(this.id, wire, list, holder);
+  }
+
+  nameClaim(claim: number, holder: string): void {
+    this.desk.addon.nameClaim(claim, holder);
   }
 
   gpioLine(chip: string, line: number | string): number {
