@@ -237,6 +237,20 @@ void Environment::close_bus(std::uint64_t id) {
   target->close();
 }
 
+std::int64_t Environment::add_claim(std::shared_ptr<Claim> claim) {
+  const std::uint64_t number = claim->number();
+  claims_.emplace(number, std::move(claim));
+  return static_cast<std::int64_t>(number);
+}
+
+std::shared_ptr<Claim> Environment::take_claim(std::uint64_t number) {
+  const auto found = claims_.find(number);
+  if (found == claims_.end()) return nullptr;
+  std::shared_ptr<Claim> claim = std::move(found->second);
+  claims_.erase(found);
+  return claim;
+}
+
 Napi::Object Environment::counts() const {
   Napi::Object counts = Napi::Object::New(env_);
   counts.Set("requests", static_cast<double>(requests_.size()));
@@ -361,6 +375,7 @@ void Environment::on_teardown(void* data) {
   self->holds_.clear();
   for (const auto& [id, turn] : self->turns_) turn.slot->give_turn(turn.ticket);
   self->turns_.clear();
+  self->claims_.clear();
   for (const auto& [id, slot] : self->slots_) {
     const auto attached = self->attached_.find(id);
     if (attached == self->attached_.end()) {
