@@ -1,6 +1,9 @@
+import { promises } from 'node:fs';
+
 import { NvmemError } from '../base/errors.js';
 import { native } from '../native/index.js';
 import type { HidrawUri } from '../uri/uri.js';
+import { wireOfNode } from './claim.js';
 import type { BusSource } from './source.js';
 import { kernelClients, type KernelClient } from '../machine/kernel_clients.js';
 
@@ -18,6 +21,7 @@ export function hidrawSource({ path }: HidrawUri, sysfs = '/sys'): BusSource {
   return {
     key: `hidraw ${path}`,
     what: `the bridge ${path}`,
+    wire: async () => wireOfNode(await promises.realpath(path).catch(() => path), sysfs),
     setsClock: true,
     check: async (uri) => {
       const force = uri.scheme === 'hidraw' && uri.force;
