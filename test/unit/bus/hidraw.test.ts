@@ -4,10 +4,12 @@ import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { wireOfNode } from '../../../lib/bus/claim.js';
 import { hidrawSource } from '../../../lib/bus/hidraw.js';
 import type { BusSource } from '../../../lib/bus/source.js';
 import { deviceNumber } from '../../../lib/machine/kernel_clients.js';
 import { parseUri, type HidrawUri } from '../../../lib/uri/uri.js';
+import { UsbTree } from '../usb_tree.js';
 
 /** Any character device will do: only its number is looked at. */
 const NODE = '/dev/null';
@@ -87,4 +89,13 @@ describe('hidraw:// and the drivers of the kernel', () => {
     expect(made.hint?.('EBUSY')).toBeUndefined();
     expect(made.name(new Map())).toBe('null');
   });
+});
+
+test('a bridge is one wire, whether one goes through hidraw or through its adapter', async () => {
+  const tree = new UsbTree();
+  tree.plug('1-1.4', { devnum: 4, kernel: { hidraw: 3, i2c: 7 } });
+  expect(await wireOfNode('/dev/hidraw3', tree.sysfs)).toBe('usb 1-1.4');
+  expect(await wireOfNode('/dev/i2c-7', tree.sysfs)).toBe('usb 1-1.4');
+  expect(await wireOfNode('/dev/i2c-8', tree.sysfs)).toBe('node /dev/i2c-8');
+  tree.remove();
 });
