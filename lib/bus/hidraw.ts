@@ -1,6 +1,9 @@
+import { promises } from 'node:fs';
+
 import { NvmemError } from '../base/errors.js';
 import { native } from '../native/index.js';
 import type { HidrawUri } from '../uri/uri.js';
+import { wireOfNode } from './claim.js';
 import type { BusSource } from './source.js';
 import { adaptersOfHidraw, heldClients, type KernelClient } from '../machine/kernel_clients.js';
 import { thisMachine } from '../machine/machine.js';
@@ -19,6 +22,7 @@ export function hidrawSource({ path }: HidrawUri, machine = thisMachine): BusSou
   return {
     key: `hidraw ${path}`,
     what: `the bridge ${path}`,
+    wire: async () => wireOfNode(await promises.realpath(path).catch(() => path), machine),
     setsClock: true,
     check: async (uri) => {
       const force = uri.scheme === 'hidraw' && uri.force;

@@ -6,6 +6,7 @@ import { clientName, driverAt } from '../machine/kernel_clients.js';
 import { splitDeviceNumber, thisMachine } from '../machine/machine.js';
 import { native } from '../native/index.js';
 import type { BusUri, I2cUri, PartUri } from '../uri/uri.js';
+import { wireOfNode } from './claim.js';
 import type { BusSource } from './source.js';
 
 /** An I2C adapter of the kernel. */
@@ -15,6 +16,7 @@ export async function i2cSource({ path, force }: I2cUri): Promise<BusSource> {
   return {
     key: `i2c ${node} ${String(force)}`,
     what: `the adapter ${path}`,
+    wire: () => wireOfNode(node),
     setsClock: false,
     check,
     open: (_clockHz, openTimeoutMs) => native().openI2c({ path, force, openTimeoutMs }),

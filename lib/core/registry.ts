@@ -22,7 +22,7 @@ import { type LayoutContext, LayoutTable, type NvmemLayout } from './layouts.js'
 import { LookupTable, type NvmemCellLookup } from './lookups.js';
 import { deviceName, NumberPool } from './naming.js';
 import { endsRound, NotifierChain, type NvmemNotification, type NvmemNotifier } from './notifier.js';
-import { NativeProvider } from './provider.js';
+import { claimFor, NativeProvider } from './provider.js';
 import { RegisteredDevice } from './registered_device.js';
 import { callUser } from './report.js';
 import { ScriptBackend } from './script_backend.js';
@@ -487,8 +487,9 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
 
 function makeBackend(name: string, { provider, wp, ignoreWp }: CheckedConfig): Backend {
   if (!(provider instanceof NativeProvider)) {
+    const claimed = claimFor(provider, name);
     const slot = slotFor(name, native().script());
-    return new ScriptBackend(name, provider, slot, ignoreWp ? undefined : wp);
+    return new ScriptBackend(name, provider, slot, ignoreWp ? undefined : wp, claimed);
   }
   const taken = takeSlot(provider);
   if (taken) return new SlotBackend(taken.slot, taken.info);

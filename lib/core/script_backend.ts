@@ -1,10 +1,10 @@
 /** Drives a provider written in JavaScript. */
-import type { NativeHold, NativeSlot } from '../native/index.js';
+import type { NativeHold, NativeSlot, NativeTurn } from '../native/index.js';
 import type { Backend, PieceOutcome, PieceReadOutcome, WriteHow } from './backend.js';
 import { errnoOf } from '../base/errors.js';
 import { heldCall } from './held_call.js';
 import { Interrupted, type Operation } from './operation.js';
-import type { NvmemProvider, ProviderContext } from './provider.js';
+import type { ClaimedPart, NvmemProvider, ProviderContext } from './provider.js';
 import { leaseOf, type WpLease, type WpLine } from './wp_line.js';
 
 const EIO = -5;
@@ -18,21 +18,24 @@ export class ScriptBackend implements Backend {
   readonly takesEmpty = true;
   readonly slot = undefined;
   readonly stats = undefined;
-  readonly takeTurn = undefined;
+  readonly takeTurn: (() => NativeTurn) | undefined;
   readonly #provider: NvmemProvider;
   readonly #slot: NativeSlot;
   readonly #name: string;
   readonly #line: WpLine | undefined;
+  readonly #claimed: ClaimedPart | undefined;
   readonly #lease: WpLease | undefined;
   #unregistered: Promise<void> | undefined;
   #writing: Promise<void> | undefined;
 
   /** `slot`: one without memory of its own; its section is what unregister() waits for. */
-  constructor(name: string, provider: NvmemProvider, slot: NativeSlot, line?: WpLine) {
+  constructor(name: string, provider: NvmemProvider, slot: NativeSlot, line?: WpLine, claimed?: ClaimedPart) {
     this.#name = name;
     this.#provider = provider;
     this.#slot = slot;
     this.#line = line;
+    this.#claimed = claimed;
+    this.takeTurn = claimed && (() => claimed.takeTurn());
     this.#lease = line && leaseOf(line);
     this.canRead = provider.read !== undefined;
     this.canWrite = provider.write !== undefined;
@@ -127,6 +130,7 @@ export class ScriptBackend implements Backend {
   unregister(): Promise<void> {
     this.#unregistered ??= this.#slot.unregister().then(() => {
       this.#line?.release?.();
+      this.#claimed?.release();
     });
     return this.#unregistered;
   }

@@ -3,7 +3,8 @@ import { NvmemError } from '../base/errors.js';
 import { findChip, WRITE_TIMEOUT_MS, type At24Chip } from '../chips/chips.js';
 import { chipAtAddress, FIRST_ADDRESS, isCommandAddress, LAST_ADDRESS } from '../chips/place.js';
 import { otherFamily, similarChips } from '../chips/similar.js';
-import type { NvmemProvider } from '../core/provider.js';
+import { type Geometry } from '../chips/uses.js';
+import { claimWhenRegistered, type NvmemProvider } from '../core/provider.js';
 import {
   checkFunction,
   checkInteger,
@@ -13,6 +14,7 @@ import {
   rangeError,
 } from '../base/validate.js';
 import { BusCalls, type I2cBusObject } from './bus_calls.js';
+import { claimOn } from './claims.js';
 import { EepromCalls, type EepromGeometry } from './eeprom_calls.js';
 
 export interface FromI2cBusOptions {
@@ -40,6 +42,9 @@ const KEYS = ['address', 'chip', 'size', 'addressWidth', 'page', 'writeCycleMs']
  * through one object is kept in order, but other programs on the adapter may come in between. On adapters without
  * plain I2C its SMBus block commands serve parts with one address byte.
  *
+ * While it is registered its device addresses are taken on that object: registering another geometry there is EBUSY, and
+ * writers of one part take turns.
+ *
  * i2c-bus holds /dev/i2c-N open until it is closed: pulling the plug of a USB adapter then keeps the kernel's hub worker
  * waiting. Devices opened with i2c:// do not have that fault.
  *
@@ -62,7 +67,7 @@ export function fromI2cBus(
   checkFunction('bus.i2cWrite', given.i2cWrite);
   const geometry = geometryOf(options);
   const calls = new EepromCalls(new BusCalls(bus), geometry);
-  return {
+  const provider: NvmemProvider & { readonly size: number } = {
     size: geometry.size,
     read: (offset, length, { signal }) => calls.read(offset, length, signal),
     ...(!geometry.readOnly && {
@@ -70,9 +75,23 @@ export function fromI2cBus(
         calls.write(offset, data, signal),
     }),
   };
+  // From register() to unregister(), as of a device that open() opens.
+  claimWhenRegistered(provider, (holder) => claimOn(bus, geometry, holder));
+  return provider;
 }
 
-function geometryOf(options: FromI2cBusOptions): EepromGeometry {
+/** A part of which only the size is known. */
+const UNNAMED: Geometry['chip'] = {
+  name: 'EEPROM',
+  part: undefined,
+  paging: 'none',
+  blockShift: 0,
+  offsetAdd: 0,
+  addresses: 1,
+  address: 0x50,
+};
+
+function geometryOf(options: FromI2cBusOptions): EepromGeometry & Geometry {
   checkKeys('options', checkObject('options', options), KEYS);
   const address = checkInteger('options.address', options.address, FIRST_ADDRESS, LAST_ADDRESS);
   const chip = chipOf(options.chip, address, options.size);
@@ -92,7 +111,12 @@ function geometryOf(options: FromI2cBusOptions): EepromGeometry {
   const offsetAdd = chip?.offsetAdd ?? 0;
   const last = address + (Math.floor((offsetAdd + size - 1) / block) << blockShift);
   if (last > 0x77) throw rangeError('options.address', 'low enough for all blocks of the part', address);
+  for (let device = address; device <= last; device += 1 << blockShift) {
+    if (isCommandAddress(device))
+      throw rangeError('options.address', 'a part of no block at 0x30 to 0x37', address);
+  }
   return {
+    chip: chip ?? UNNAMED,
     address,
     size,
     addressBytes,

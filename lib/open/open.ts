@@ -290,7 +290,7 @@ async function openPart(
   const lease = await leaseBus(uri, openTimeoutMs);
   let claim: number | undefined;
   try {
-    claim = claimPart(lease, uri);
+    claim = await claimPart(lease, uri);
   } catch (error) {
     await lease.release();
     throw error;
