@@ -231,3 +231,23 @@ test('the name is free, empty or that of the whole journal at every step', async
     expect([...seen].sort()).toEqual(links ? ['free', 'whole'] : ['empty', 'free', 'whole']);
   }
 });
+
+test('a journal that has been removed does not come back', async () => {
+  const given = {
+    page: 8,
+    image: imageOf(64, 1),
+    offset: 4,
+    content: imageOf(40, 2),
+    links: true,
+    chunk: 50,
+  };
+  const { fs } = await writeCut(given, Infinity, 'keep', 1);
+  const cut = await writeCut(given, (await stepsOf(given)).indexOf('memory cycle') + 1, 'keep', 1);
+  const disk = cut.fs.survive();
+  cut.memory.power = new Power();
+  await recover(FILE, cut.memory, { memory: memoryOf(given) }, disk);
+  for (let crash = 0; crash < 30; crash++) {
+    expect(fs.crash(crash).names).toEqual([]);
+    expect(disk.crash(crash).names).toEqual([]);
+  }
+});
