@@ -4,11 +4,20 @@
  *
  * `NVMEM_JOURNAL_POINTS` says how many points of the write (300 in the long run; a third as many of the recovery), `NVMEM_SEED` which.
  */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 
 import { atomicCell } from '../../lib/journal/atomic_cell.js';
 import { nodeJournalFs, readJournal } from '../../lib/journal/files.js';
@@ -137,6 +146,15 @@ function pick(next: () => number, from: number, to: number): number {
   return from + Math.floor(next() * (to - from + 1));
 }
 
+async function ended(
+  child: ChildProcessByStdio<null, null, Readable>,
+): Promise<{ status: number | null; stderr: string }> {
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const [status] = (await once(child, 'close')) as [number | null];
+  return { status, stderr };
+}
+
 /** Every byte of the range is old or new, every other as it was. */
 function expectMixture(image: Buffer): void {
   const foreign = image.findIndex((byte, at) => byte !== before[at] && byte !== after[at]);
@@ -258,6 +276,47 @@ test(
   },
   30_000 + POINTS * 5000,
 );
+
+test.each([
+  [
+    'full',
+    'size=8k',
+    'ENOSPC: the journal .* cannot be made: the disk is full .it takes 8[0-9]{3} bytes.; nothing was written to',
+  ],
+  [
+    'read-only',
+    'ro',
+    'EROFS: the journal .* cannot be made: the file system is read-only; nothing was written to',
+  ],
+])('a disk that is %s: said, and the memory untouched', async (name, how, says) => {
+  const [lane] = lanes;
+  if (!lane) throw new Error('no lane');
+  lane.image = before;
+  const disk = join(folder, name);
+  mkdirSync(disk);
+  const order = {
+    uri: lane.uri,
+    file: join(disk, 'j'),
+    how: 'write',
+    offset: OFFSET,
+    content: content.toString('base64'),
+  };
+  const script = `mount -t tmpfs -o ${how} none "$0" && exec "$@"`;
+  const inside = ['sh', '-c', script, disk, process.execPath, FIXTURE, JSON.stringify(order)];
+  // A file system of its own, that nobody else sees and that ends with the process.
+  const { status, stderr } = await ended(
+    spawn('unshare', ['--map-root-user', '--mount', ...inside], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: 20_000,
+    }),
+  );
+  expect(lane.image.equals(before)).toBe(true);
+  if (/^(unshare|mount):/m.test(stderr)) {
+    console.info(`not run: this machine lets nobody mount (${stderr.trim()})`);
+    return;
+  }
+  expect([status, stderr]).toEqual([1, expect.stringMatching(says)]);
+});
 
 test('a bridge that is pulled in a write cycle leaves a torn page: it is told as one, and put right', async () => {
   const eeproms = [{ address: 0x52, chip: '24c256', powerLoss: 'tear' as const, image: before }];
