@@ -1,5 +1,4 @@
 /** Journals on the disk: made so that they are there whole or not at all, whatever is cut off when. */
-import { randomBytes } from 'node:crypto';
 // node:fs and not node:fs/promises: that one is loaded at its first use, which most programs never come to.
 import { constants, promises, type Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -7,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { NvmemError } from '../base/errors.js';
 import { bytes } from '../base/text.js';
 import { checkJournalSize, decodeHeader, decodeJournal, JOURNAL_HEADER, type Journal } from './format.js';
-import { differenceOf, placeOf, type MemoryIdentity } from './memory.js';
+import { differenceOf, howToRecover, placeOf, type MemoryIdentity } from './memory.js';
 
 export type FileKind = 'file' | 'folder' | 'symbolic link' | 'FIFO' | 'socket' | 'device node';
 
@@ -103,7 +102,10 @@ export async function createJournal(
 ): Promise<void> {
   const folder = dirname(file);
   // In the same folder, because a link cannot leave its file system.
-  const temporary = join(folder, `.nvmem-journal-${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = join(
+    folder,
+    `.nvmem-journal-${String(process.pid)}-${Math.random().toString(36).slice(2)}.tmp`,
+  );
   const made: string[] = [];
   try {
     const handle = await fs.create(temporary);
@@ -182,19 +184,19 @@ export async function refuseExisting(fs: JournalFs, file: string, memory: Memory
   const { memory: other, offset, content } = found as Journal;
   const unfinished = `the journal of a write of ${bytes(content.length)} at ${String(offset)} that is not finished`;
   const sameOne = differenceOf(other, memory, { moved: false }) === undefined;
-  const where = placeOf(sameOne ? memory : other);
-  const command = `nvmem recover ${file} '${where}'`;
   if (sameOne) {
+    const { finish, undo } = howToRecover(file, memory);
     refuse(
       'EEXIST',
       `${file} is there already: ${unfinished}, to this memory`,
-      `Let it finish if it is still running; else finish it with ${command}, or undo it with --back.`,
+      `Let it finish if it is still running; else finish it with ${finish}, or undo it with ${undo}.`,
     );
   }
+  const { finish, undo } = howToRecover(file, other);
   refuse(
     'EEXIST',
-    `${file} is there already: ${unfinished}, to another memory (${where})`,
-    `Name another file for this write; that one is finished with ${command}, or undone with --back.`,
+    `${file} is there already: ${unfinished}, to another memory (${placeOf(other)})`,
+    `Name another file for this write; that one is finished with ${finish}, or undone with ${undo}.`,
   );
 }
 
@@ -211,7 +213,8 @@ export async function readJournal(fs: JournalFs, file: string): Promise<Journal>
       const { kind, size } = await handle.stat();
       if (kind === 'folder') throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' });
       if (kind !== 'file') notRegular(file, kind);
-      // No more is read than a journal says that it has: the file may be anybody's.
+      // No more is read than a journal says that it has, and no memory is that large: the file may be anybody's.
+      if (size > MOST_BYTES) tooLarge(file, size);
       const head = await readAll(handle, 0, Math.min(size, JOURNAL_HEADER));
       checkJournalSize(file, size, decodeHeader(file, head));
       return decodeJournal(
@@ -226,8 +229,20 @@ export async function readJournal(fs: JournalFs, file: string): Promise<Journal>
     const code = codeOfCause(error);
     if (code === 'ELOOP') notRegular(file, 'symbolic link');
     if (code === 'ENXIO') notRegular(file, 'socket');
-    throw fileError(error, `the journal ${file} cannot be read`);
+    throw fileError(error, `the journal ${file} cannot be read`, {
+      hint: 'Check the path, and who may read the file.',
+    });
   }
+}
+
+/** Of a file that is read in one piece. */
+const MOST_BYTES = 2 ** 31 - 1;
+
+function tooLarge(file: string, size: number): never {
+  throw new NvmemError('EINVAL', `${file} is no journal: it has ${bytes(size)}`, {
+    syscall: 'journal',
+    hint: 'Check the path.',
+  });
 }
 
 function notRegular(file: string, kind: FileKind): never {
@@ -256,11 +271,14 @@ export async function removeJournal(fs: JournalFs, file: string, device: string)
     });
     await fs.syncFolder(dirname(file));
   } catch (error) {
-    throw fileError(error, `the journal ${file} cannot be removed`, { device });
+    throw fileError(error, `the journal ${file} cannot be removed`, {
+      device,
+      hint: 'The write is done, and the journal has nothing left to say: remove it by hand.',
+    });
   }
 }
 
-/** What each code of the operating system means for a journal, and what to do. */
+/** What each code of the operating system means for a journal, and what to do where one cannot be made. */
 const SAYS: Readonly<Record<string, readonly [says: string, hint: string]>> = {
   ENOENT: ['there is no such file or folder', 'Check the path.'],
   ENOTDIR: ['part of its path is no folder', 'Check the path.'],
@@ -285,8 +303,9 @@ const SAYS: Readonly<Record<string, readonly [says: string, hint: string]>> = {
 export function fileError(
   cause: unknown,
   what: string,
-  { device, untouched = false, size }: { device?: string; untouched?: boolean; size?: number } = {},
+  about: { device?: string; untouched?: boolean; size?: number; hint?: string } = {},
 ): NvmemError {
+  const { device, untouched = false, size } = about;
   const code = codeOfCause(cause) ?? 'EIO';
   const [says, hint] = SAYS[code] ?? [
     cause instanceof Error ? cause.message : String(cause),
@@ -299,7 +318,7 @@ export function fileError(
     ...(typeof errno === 'number' && { errno }),
     syscall: 'journal',
     device,
-    hint,
+    hint: about.hint ?? hint,
     cause,
   });
 }

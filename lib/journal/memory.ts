@@ -107,6 +107,18 @@ export function placeOf({ name, uri }: MemoryIdentity): string {
   return uri ?? name;
 }
 
+/** How a write is finished or undone from its journal, for the hint of an error. */
+export function howToRecover(file: string, { uri }: MemoryIdentity): { finish: string; undo: string } {
+  if (uri === undefined)
+    return { finish: `recover(${JSON.stringify(file)}, device)`, undo: '{ back: true }' };
+  return { finish: `nvmem recover ${quoted(file)} ${quoted(uri)}`, undo: '--back' };
+}
+
+/** For a shell. */
+function quoted(text: string): string {
+  return /^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
 /** Two handles on one device are one memory. */
 export function keyOfDevice(device: JournalDevice): object {
   return device instanceof NvmemDevice ? coreOf(device) : device;

@@ -8,10 +8,10 @@ import { inTurn, Limits } from './limits.js';
 import {
   checkMemory,
   holesIn,
+  howToRecover,
   identityOf,
   keyOfDevice,
   pageOf,
-  placeOf,
   type JournalDevice,
   type KnownOfMemory,
 } from './memory.js';
@@ -126,8 +126,8 @@ function mayHaveWritten(error: unknown): boolean {
 }
 
 function adviceOn(file: string, { memory }: Journal): string {
-  const command = `nvmem recover ${file} '${placeOf(memory)}'`;
-  return `The journal ${file} is kept: ${command} finishes the write, with --back it undoes it.`;
+  const { finish, undo } = howToRecover(file, memory);
+  return `The journal ${file} is kept: ${finish} finishes the write, with ${undo} it undoes it.`;
 }
 
 /** The error was made for this call, and what to do after it is another thing now. */

@@ -2,7 +2,15 @@
 jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../fake_native.js'));
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -170,8 +178,17 @@ describe('there is something of that name', () => {
     const error = await failure(journalledWrite(device, 0, Buffer.of(1), { journal: '/j', memory }, fs));
     expect(error.code).toBe('EEXIST');
     expect(error.message).toContain('a write of 40 bytes at 4 that is not finished, to this memory');
-    expect(error.hint).toContain("nvmem recover /j 'test://sim/memory'");
+    expect(error.hint).toContain('nvmem recover /j test://sim/memory, or undo it with --back');
     expect(device.data).toEqual(before);
+  });
+
+  test('the command that is proposed can be pasted into a shell', async () => {
+    const { device, fs } = cutOff();
+    const journal = "/it's a j";
+    fs.put(journal, encodeJournal(journalOf()));
+    const { hint } = await failure(journalledWrite(device, 0, Buffer.of(1), { journal, memory }, fs));
+    const [, argument = ''] = /nvmem recover (.*) test:/.exec(hint) ?? [];
+    expect(execFileSync('sh', ['-c', `printf %s ${argument}`]).toString()).toBe(journal);
   });
 
   test('a journal of another memory', async () => {
@@ -180,7 +197,7 @@ describe('there is something of that name', () => {
     const error = await failure(journalledWrite(device, 0, Buffer.of(1), { journal: '/j', memory }, fs));
     expect(error.code).toBe('EEXIST');
     expect(error.message).toContain('to another memory (test://other)');
-    expect(error.hint).toMatch(/Name another file.*nvmem recover \/j 'test:\/\/other'/);
+    expect(error.hint).toMatch(/Name another file.*nvmem recover \/j test:\/\/other, or/);
     expect(device.data).toEqual(before);
   });
 
@@ -232,6 +249,16 @@ describe('a file that cannot be recovered from', () => {
     const error = await failure(recover(path, device));
     expect(error).toMatchObject({ code, syscall: 'journal', message: expect.stringContaining(says) });
     expect(device.data).toEqual(IMAGE);
+  });
+
+  test('a file that is larger than any memory', async () => {
+    const path = join(folder, 'large');
+    writeFileSync(path, encodeJournal(journalOf()));
+    truncateSync(path, 2 ** 32);
+    expect(await failure(recover(path, new SimMemory(IMAGE, 8)))).toMatchObject({
+      code: 'EINVAL',
+      message: expect.stringContaining('is no journal: it has 4294967296 bytes'),
+    });
   });
 
   test('a socket and a device node', async () => {
@@ -375,7 +402,7 @@ describe('a device of the registry', () => {
     const error = await failure(journalledWrite(device, OFFSET, CONTENT, { journal: file, memory }));
     expect(error).toMatchObject({ code: 'EIO', committed: [{ offset: 4, length: 6 }] });
     expect(error.hint).toContain(
-      `The journal ${file} is kept: nvmem recover ${file} 'kept' finishes the write`,
+      `The journal ${file} is kept: recover("${file}", device) finishes the write, with { back: true }`,
     );
     await registry.unregister(device);
 
