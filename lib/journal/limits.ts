@@ -1,13 +1,15 @@
 /** What bounds a call that consists of several operations, and whose turn it is on a device. */
+import { Deadline, type Ended } from '../base/deadline.js';
 import { NvmemError } from '../base/errors.js';
-import type { OperationOptions } from '../base/validate.js';
+import { monotonicMs } from '../base/timers.js';
+import { MAX_TIMEOUT_MS, type OperationOptions } from '../base/validate.js';
 
 type Bounds = Pick<OperationOptions, 'signal' | 'timeoutMs'>;
 
 /** One time limit and one signal for everything that a call does. */
 export class Limits {
   readonly #signal: AbortSignal | undefined;
-  readonly #deadline: number | undefined;
+  readonly #end: number | undefined;
 
   constructor(
     { signal, timeoutMs }: Bounds,
@@ -16,12 +18,14 @@ export class Limits {
     readonly device: string,
   ) {
     this.#signal = signal;
-    this.#deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
+    this.#end = timeoutMs === undefined ? undefined : monotonicMs() + timeoutMs;
   }
 
   /** For the next operation: what is left. @throws NvmemError ABORT_ERR, ETIMEDOUT: nothing is left. */
   next(): { signal?: AbortSignal; timeoutMs?: number } {
-    const left = this.#left();
+    if (this.#signal?.aborted) throw this.#error('aborted');
+    const left = this.#end === undefined ? undefined : this.#end - monotonicMs();
+    if (left !== undefined && left <= 0) throw this.#error('timeout');
     return {
       ...(this.#signal && { signal: this.#signal }),
       ...(left !== undefined && { timeoutMs: left }),
@@ -30,42 +34,16 @@ export class Limits {
 
   /** `promise`, unless the time is over or the signal comes first. @throws NvmemError ABORT_ERR, ETIMEDOUT */
   async waitFor(promise: Promise<void>): Promise<void> {
-    const left = this.#left();
-    const signal = this.#signal;
-    let timer: NodeJS.Timeout | undefined;
-    let onAbort!: () => void;
-    const over = new Promise<never>((_resolve, reject) => {
-      onAbort = () => {
-        reject(this.#aborted(signal?.reason));
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      if (left === undefined) return;
-      timer = setTimeout(() => {
-        reject(this.#error('ETIMEDOUT', 'it took too long'));
-      }, left);
-    });
-    try {
-      await Promise.race([promise, over]);
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-    }
+    const { timeoutMs = MAX_TIMEOUT_MS, signal } = this.next();
+    const outcome = await new Deadline(timeoutMs, signal).wait(promise);
+    if ('ended' in outcome) throw this.#error(outcome.ended);
   }
 
-  #left(): number | undefined {
-    if (this.#signal?.aborted) throw this.#aborted(this.#signal.reason);
-    if (this.#deadline === undefined) return undefined;
-    const left = this.#deadline - performance.now();
-    if (left <= 0) throw this.#error('ETIMEDOUT', 'it took too long');
-    return left;
-  }
-
-  #aborted(reason: unknown): NvmemError {
-    return this.#error('ABORT_ERR', 'the operation was aborted', reason);
-  }
-
-  #error(code: string, says: string, cause?: unknown): NvmemError {
+  #error(ended: Ended): NvmemError {
     const [syscall] = this.what.split(' ');
+    const [code, says] =
+      ended === 'aborted' ? ['ABORT_ERR', 'the operation was aborted'] : ['ETIMEDOUT', 'it took too long'];
+    const cause: unknown = ended === 'aborted' ? this.#signal?.reason : undefined;
     return new NvmemError(code, `${says}, ${this.what}`, { syscall, device: this.device, cause });
   }
 }
