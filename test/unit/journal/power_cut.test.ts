@@ -251,3 +251,32 @@ test('a journal that has been removed does not come back', async () => {
     expect(disk.crash(crash).names).toEqual([]);
   }
 });
+
+test('undoing that loses its power in any write cycle leaves a page that can be told as torn', async () => {
+  const given = {
+    page: 8,
+    image: imageOf(64, 1),
+    offset: 4,
+    content: imageOf(52, 2),
+    links: true,
+    chunk: 500,
+  };
+  const known = { memory: memoryOf(given) };
+  const cycles = (await stepsOf(given)).flatMap((step, at) => (step === 'memory cycle' ? [at + 1] : []));
+  const written5 = await writeCut(given, cycles[5] ?? 0, 'keep', 1);
+  let cuts = 0;
+  for (let cutAt = 1; ; cutAt++) {
+    const power = new Power(cutAt);
+    const disk = written5.fs.survive(power);
+    const memory = new SimMemory(written5.memory.data, given.page, power, 'garbage', cutAt);
+    if (!(await cutOff(recover(FILE, memory, { ...known, back: true }, disk)))) break;
+    if (power.log.at(-1) !== 'memory cycle') continue;
+    cuts++;
+    for (const back of [true, false]) {
+      const again = new SimMemory(memory.data, given.page);
+      await recover(FILE, again, { ...known, back, torn: true }, disk.survive());
+      expect(again.data).toEqual(back ? given.image : written(given));
+    }
+  }
+  expect(cuts).toBe(5);
+});
