@@ -43,6 +43,19 @@ export type { LockOptions } from './open/page_lock.js';
 export type { UsbBridge, UsbInterface } from './machine/bridges.js';
 export { BridgeWatch, watchBridges } from './hotplug/watch.js';
 export type { BridgeEvent, BridgeWatchEvents, WatchOptions } from './hotplug/watch.js';
+export { journalledWrite } from './journal/write.js';
+export type { JournalledWriteOptions, JournalledWriteResult } from './journal/write.js';
+export { recover } from './journal/recover.js';
+export type { RecoverOptions, RecoverResult } from './journal/recover.js';
+export type { JournalDevice, KnownOfMemory } from './journal/memory.js';
+export { AtomicCell, atomicCell } from './journal/atomic_cell.js';
+export type {
+  AtomicCellConfig,
+  AtomicCellState,
+  AtomicCellWriteOptions,
+  AtomicCellWriteResult,
+  AtomicCopy,
+} from './journal/atomic_cell.js';
 export { fromI2cBus } from './i2c/from_i2c_bus.js';
 export type { FromI2cBusOptions } from './i2c/from_i2c_bus.js';
 export type { CallbackI2cBus, I2cBusObject, PromisifiedI2cBus } from './i2c/bus_calls.js';

@@ -75,7 +75,7 @@ const table = {
     errno: 30,
     exit: 4,
     says: 'the file system is read-only',
-    when: 'A file image or an output file lies on a read-only file system.',
+    when: 'A file image, an output file or a journal lies on a read-only file system.',
     hint: 'Use another directory.',
   },
   EBADF: {
@@ -89,7 +89,7 @@ const table = {
     errno: 74,
     exit: 5,
     says: 'what was read back differs from what was written',
-    when: 'Verification found other bytes than those written. Microchip parts acknowledge and drop writes while WP is high.',
+    when: 'Verification found other bytes than those written (Microchip parts acknowledge and drop writes while WP is high), or both copies of an atomic cell are damaged.',
     hint: 'Write protect is the usual reason: tie WP low, or name the bridge GPIO on it with wp=N.',
   },
   EBUSY: {
@@ -208,21 +208,21 @@ const table = {
     errno: 17,
     exit: 1,
     says: 'that name is taken',
-    when: 'A device of that name is registered.',
+    when: 'A device of that name is registered, or the file of a journal is there already.',
     hint: "Use another name, or id: 'auto'.",
   },
   EISDIR: {
     errno: 21,
     exit: 1,
     says: 'it is a directory',
-    when: 'A file image or an output file is a directory.',
+    when: 'A file image, an output file or a journal is a directory.',
     hint: 'Name a file.',
   },
   ENOSPC: {
     errno: 28,
     exit: 1,
     says: 'the disk is full',
-    when: 'An output file or a file image could not grow.',
+    when: 'An output file, a file image or a journal could not grow.',
     hint: 'Make room and repeat.',
   },
   ENOMEM: {
@@ -238,6 +238,13 @@ const table = {
     says: 'the bridge stalled the request',
     when: 'The bridge refused a USB request.',
     hint: 'Plug it in again; when it persists the bridge is not a CP2112.',
+  },
+  ESTALE: {
+    errno: 116,
+    exit: 1,
+    says: 'it is not the same memory any more',
+    when: 'A journal is that of another memory, or the memory holds neither what it held before the write nor what was to be written.',
+    hint: 'Open the memory that the journal names, and read it before anything is written.',
   },
   EPROBE_DEFER: {
     errno: 517,

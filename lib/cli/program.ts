@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 
+import type { RecoverCommandOptions } from './recover.js';
 import type { RigOptions } from './rig.js';
 import type { DoctorCommandOptions } from './doctor.js';
 import { CliError, CommandFailure, describeFailure, withoutUndefined } from './failure.js';
@@ -146,6 +147,19 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
   onDevice('info', 'say what is behind a URI').action((uri: string, options: CommonOptions) =>
     run(options, (session) => infoCommand(session, uri)),
   );
+  command('recover', 'finish a write that was cut off, or undo it, from its journal')
+    .argument('<file>', 'the journal')
+    .argument('<uri>', 'the memory it is of, see nvmem --help')
+    .option('--back', 'put the old content back instead')
+    .option('--torn', 'the part lost its power: one page may hold neither the old nor the new content')
+    .option('--moved', 'the memory is reached by another URI than then')
+    .option('--timeout <ms>', 'give up after that many milliseconds', number(1))
+    .action((file: string, uri: string, options: RecoverCommandOptions & CommonOptions) =>
+      run(options, async (session) => {
+        const { recoverCommand } = await import('./recover.js');
+        await recoverCommand(session, file, uri, options);
+      }),
+    );
   command('doctor', 'look for what stands in the way: permissions, drivers, other users')
     .argument('[uri]', 'a device to look at as well')
     .option('--print-udev', 'print the udev rule that lets users open bridges, and nothing else')
