@@ -1,6 +1,5 @@
-import { promisify } from 'node:util';
-
 import { codeOf, errorTable } from '../base/errors.js';
+import { monotonicMs, pause, wallMs } from '../base/timers.js';
 import { native, type BusOpening } from '../native/index.js';
 import type { Cp2112Uri } from '../uri/uri.js';
 import { findBridge, type UsbBridge } from '../machine/bridges.js';
@@ -12,7 +11,6 @@ import type { BusSource } from './source.js';
 /** udevd opens a node to users a moment after the kernel has made it, and programs that wait for a bridge are faster. */
 const UDEV_TAKES_MS = 2000;
 const LOOK_EVERY_MS = 50;
-const pause = promisify(setTimeout);
 
 /**
  * A CP2112 of this machine, through libusb. The bridge is looked up here, so that every way to name it is one bus.
@@ -51,10 +49,10 @@ async function openUsb(bridge: UsbBridge, clockHz: number, openTimeoutMs: number
       reason: `its I2C adapter ${nodes} is open in ${nameHolders(users)}`,
     };
   }
-  const deadline = performance.now() + openTimeoutMs;
+  const deadline = monotonicMs() + openTimeoutMs;
   let opened: BusOpening;
   for (;;) {
-    const left = Math.max(deadline - performance.now(), 1);
+    const left = Math.max(deadline - monotonicMs(), 1);
     opened = await native().openUsb({ bridge: bridge.path, clockHz, openTimeoutMs: left });
     if (opened.bus !== undefined || codeOf(opened.status) !== 'EACCES') break;
     if (left <= LOOK_EVERY_MS || !(await isNew(bridge.node))) break;
@@ -68,7 +66,7 @@ async function openUsb(bridge: UsbBridge, clockHz: number, openTimeoutMs: number
 
 async function isNew(node: string): Promise<boolean> {
   const status = await thisMachine.status(node);
-  return Date.now() - (status?.madeAt ?? 0) < UDEV_TAKES_MS;
+  return wallMs() - (status?.madeAt ?? 0) < UDEV_TAKES_MS;
 }
 
 function hint(code: string): string | undefined {

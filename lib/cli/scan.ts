@@ -40,7 +40,8 @@ export async function scanCommand(session: Session, uri: string, options: ScanCo
   const held = await heldParts(session, bus);
   const free = asked.filter((address) => !held.some((client) => client.address === address));
   const timeoutMs = session.options.timeout ?? OPEN_TIMEOUT_MS;
-  const lease = await leaseBus(bus.part(free[0] ?? 0x50, 'chip=24c01'), timeoutMs).catch((error: unknown) => {
+  const anyPart = bus.part(free[0] ?? 0x50, 'chip=24c01');
+  const lease = await leaseBus(anyPart, timeoutMs, session.limits.signal).catch((error: unknown) => {
     throw new CommandFailure(error, { uri });
   });
   try {

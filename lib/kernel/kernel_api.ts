@@ -87,7 +87,7 @@ export class NvmemKernelApi {
     return room?.subarray(0, data.length) ?? data;
   }
 
-  /** nvmem_device_write(): the count. A read-only device refuses with EPERM (fact sheet defect D19). */
+  /** nvmem_device_write(): the count. A read-only device refuses with EPERM (docs/defects.md, D19). */
   async nvmemDeviceWrite(device: NvmemDevice | null, offset: number, data: Uint8Array): Promise<number> {
     const core = present(device);
     checkInteger('offset', offset, 0, UINT_MAX);

@@ -7,6 +7,7 @@ import {
   type Dispatch,
   type NativeCounts,
 } from './addon.js';
+import { DeadSlot, failed } from './dead_slot.js';
 import type {
   At24Config,
   BusOpening,
@@ -31,6 +32,8 @@ import type {
   WriteIoOptions,
 } from './index.js';
 
+const ENODEV = 19;
+const EBADF = 9;
 const ECANCELED = 125;
 const EMPTY = Buffer.alloc(0);
 /** native/at24/at24.h, enum Paged. */
@@ -151,20 +154,6 @@ function parseIdentity(text: string): Map<string, string> {
       return [pair.slice(0, at), decodeURIComponent(pair.slice(at + 1))] as const;
     }),
   );
-}
-
-function failed(status: number): NativeReadOutcome {
-  return {
-    status,
-    transferred: 0,
-    uncertain: 0,
-    unchanged: 0,
-    protectStatus: 0,
-    mismatchOffset: 0,
-    mismatchCount: 0,
-    reason: '',
-    data: EMPTY,
-  };
 }
 
 class Slot implements NativeSlot {
@@ -342,6 +331,11 @@ class Attached extends Slot implements AttachedSlot {
   }
 }
 
+/** A bus that has closed meanwhile (its number is worth nothing) is to its users a device that has gone. */
+function refused(status: number): NativeSlot {
+  return new DeadSlot(status === -EBADF ? -ENODEV : status);
+}
+
 class Bus implements NativeBus {
   readonly gone: Promise<string>;
   #wentAway!: (reason: string) => void;
@@ -372,6 +366,8 @@ class Bus implements NativeBus {
       wpLine,
       paging,
     } = config;
+    // The line could not be had: never a part without its write protect.
+    if (wpLine < -1) return refused(wpLine);
     const id = this.desk.addon.at24(
       this.id,
       address,
@@ -385,11 +381,12 @@ class Bus implements NativeBus {
       wpLine,
       PAGED.indexOf(paging),
     );
-    return new Slot(this.desk, id);
+    return id < 0 ? refused(id) : new Slot(this.desk, id);
   }
 
   kernelFile({ path, size, writable }: KernelFileConfig): NativeSlot {
-    return new Slot(this.desk, this.desk.addon.kernelFile(this.id, path, size, writable));
+    const id = this.desk.addon.kernelFile(this.id, path, size, writable);
+    return id < 0 ? refused(id) : new Slot(this.desk, id);
   }
 
   gpioLine(chip: string, line: number | string): number {
@@ -450,12 +447,16 @@ class Client implements Native {
     });
   }
 
-  memory(image: Uint8Array): NativeSlot {
-    return new Slot(this.#desk, this.#desk.addon.memory(image));
+  memory(image: Uint8Array): NativeSlot | number {
+    return this.#slot(this.#desk.addon.memory(image));
   }
 
-  script(): NativeSlot {
-    return new Slot(this.#desk, this.#desk.addon.script());
+  script(): NativeSlot | number {
+    return this.#slot(this.#desk.addon.script());
+  }
+
+  #slot(id: number): NativeSlot | number {
+    return id < 0 ? id : new Slot(this.#desk, id);
   }
 
   attach(token: string): { slot: AttachedSlot; facts: string } | number {

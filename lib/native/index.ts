@@ -206,11 +206,15 @@ export interface NativeBus {
   readonly identity: ReadonlyMap<string, string>;
   /** Resolves with the reason when the bridge goes by itself; never rejects; never settles after close(). */
   readonly gone: Promise<string>;
-  /** A slot whose provider is an EEPROM on this bus. Does no I/O; see NativeSlot.probe(). */
+  /**
+   * A slot whose provider is an EEPROM on this bus. Does no I/O; see NativeSlot.probe(). Of a bus that has closed, a slot
+   * whose provider has gone already.
+   */
   at24(config: At24Config): NativeSlot;
   /**
    * A number for a line of a Linux gpiochip, good wherever a GPIO of the bridge is. The chip is opened at the first use, on
-   * the bus thread, and the line released with the bus. Negative: the bus is closed (-EBADF).
+   * the bus thread, and the line released with the bus. Negative: the bus is closed (-EBADF), or no memory (-ENOMEM); at24()
+   * takes that as well, and gives a slot without a provider.
    *
    * @param chip Name ('gpiochip0') or label.
    * @param line Offset or name.
@@ -243,10 +247,10 @@ export interface Native {
   openI2c(options: I2cOptions): Promise<BusOpening>;
   /** A thread for the files of one of the kernel's own nvmem devices; `gone` when the kernel has removed it. */
   openSysfs(options: SysfsOptions): Promise<BusOpening>;
-  /** Volatile memory, a copy of `image`. */
-  memory(image: Uint8Array): NativeSlot;
-  /** A slot for a provider written in JavaScript: read/write give -EOPNOTSUPP, holds and unregister() work. */
-  script(): NativeSlot;
+  /** Volatile memory, a copy of `image`; -ENOMEM (-12). */
+  memory(image: Uint8Array): NativeSlot | number;
+  /** A slot for a provider written in JavaScript: read/write give -EOPNOTSUPP, holds and unregister() work; -ENOMEM (-12). */
+  script(): NativeSlot | number;
   /** The slot behind a token; -ENOENT (-2): no such token, or none any more; -ENODEV (-19): just gone. */
   attach(token: string): { readonly slot: AttachedSlot; readonly facts: string } | number;
   /** `look` is called when there may be something new, once for much that happens at once; or a negative errno. */

@@ -2,7 +2,10 @@ import { WRITE_TIMEOUT_MS } from '../chips/chips.js';
 import { providerOfSlot } from '../core/backend.js';
 import type { NvmemCellInfo } from '../core/cell_entry.js';
 import { coreOf, NvmemDevice } from '../core/device.js';
+import { Deadline, settledWithin } from '../base/deadline.js';
 import { codeOf, NvmemError, saysOf } from '../base/errors.js';
+import { LoopHold } from '../base/loop_hold.js';
+import { monotonicMs } from '../base/timers.js';
 import type { Keepout } from '../core/keepouts.js';
 import type { NvmemId } from '../core/naming.js';
 import { memoryProvider, nvmem, type Nvmem } from '../core/registry.js';
@@ -40,14 +43,22 @@ export interface OpenOptions {
 
 const KEYS = ['name', 'id', 'readOnly', 'cells', 'keepouts', 'openTimeoutMs', 'signal', 'registry'];
 const DEFAULT_OPEN_TIMEOUT_MS = 5000;
+/** What limits itself (the addon, the pool of buses) knows better what it was waiting for, and gets the time to say so. */
+const GRACE_MS = 500;
+/** An error does not wait for longer than this until what was opened is let go of; that then goes on by itself. */
+const LET_GO_MS = 1000;
 
-/** A device that open() has opened and that its caller closes. */
+/**
+ * A device that open() has opened and that its caller closes. As a socket does, it holds the event loop open until it is
+ * closed or gone, unless unref() says otherwise.
+ */
 export class OpenDevice extends NvmemDevice {
   /** As it was given to open(). */
   readonly uri: string;
   /** What is behind it, as key and value: of a bridge its part, version, serial number and clock. */
   readonly identity: ReadonlyMap<string, string>;
   readonly #close: () => Promise<void>;
+  readonly #hold = new LoopHold();
 
   /** @internal */
   constructor(
@@ -60,24 +71,46 @@ export class OpenDevice extends NvmemDevice {
     this.uri = uri;
     this.identity = identity;
     this.#close = close;
+    this.#hold.needed = true;
   }
 
   /**
    * Unregisters the device, raises write protect, and lets go of the bridge with its last device. Pending operations
-   * reject with ENODEV. Idempotent; never rejects.
+   * reject with ENODEV. Idempotent; never rejects. A bridge that the kernel does not let go of is waited for up to two
+   * seconds; the next open() of it waits for the rest.
    */
   close(): Promise<void> {
+    // What it still has to wait for holds the loop by itself.
+    this.#hold.needed = false;
     return this.#close();
+  }
+
+  /** The device no longer keeps the program, or the worker, from ending; what is under way does. */
+  unref(): this {
+    this.#hold.allowed = false;
+    return this;
+  }
+
+  /** Takes unref() back. */
+  ref(): this {
+    this.#hold.allowed = true;
+    return this;
   }
 
   /** Closes it without waiting for that. */
   override [Symbol.dispose](): void {
-    void this.#close();
+    void this.close();
   }
 
   /** `await using device = await open(…)` closes it at the end of the block. */
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#close();
+    return this.close();
+  }
+
+  /** @internal */
+  override announceRemoved(reason: string): void {
+    this.#hold.needed = false;
+    super.announceRemoved(reason);
   }
 }
 
@@ -106,8 +139,12 @@ export async function open(uri: string, options: OpenOptions = {}): Promise<Open
   const parsed = parseUri(uri);
   const openTimeoutMs = options.openTimeoutMs ?? DEFAULT_OPEN_TIMEOUT_MS;
   throwIfAborted(signal, uri);
-  const opening = openSource(parsed, options.readOnly ?? false, openTimeoutMs, signal);
-  const source = await unlessAborted(opening, signal, uri);
+  const source = await withinLimit(
+    openSource(parsed, options.readOnly ?? false, openTimeoutMs, signal),
+    openTimeoutMs,
+    signal,
+    uri,
+  );
   try {
     throwIfAborted(signal, uri);
     const device = registry.registerNow(
@@ -129,7 +166,7 @@ export async function open(uri: string, options: OpenOptions = {}): Promise<Open
     void source.gone?.then((reason) => registry.unplugged(device, reason === '' ? 'unplugged' : reason));
     return handle;
   } catch (error) {
-    await source.discard();
+    await settledWithin(source.discard(), LET_GO_MS);
     throw error;
   }
 }
@@ -151,32 +188,21 @@ function throwIfAborted(signal: AbortSignal | undefined, uri: string): void {
   });
 }
 
-/** Gives up waiting when the signal says so; what then still opens is let go of. */
-async function unlessAborted(
+/** Gives up waiting when the time limit or the signal says so; what then still opens is let go of. */
+async function withinLimit(
   opening: Promise<Source>,
+  openTimeoutMs: number,
   signal: AbortSignal | undefined,
   uri: string,
 ): Promise<Source> {
-  if (signal === undefined) return opening;
-  let onAbort!: () => void;
-  const aborted = new Promise<undefined>((resolve) => {
-    onAbort = () => {
-      resolve(undefined);
-    };
+  const deadline = new Deadline(openTimeoutMs + GRACE_MS, signal);
+  const first = await deadline.wait(opening, (source) => source.discard());
+  if ('value' in first) return first.value;
+  throwIfAborted(signal, uri);
+  throw new NvmemError('ETIMEDOUT', `cannot open ${uri}: it is not open after ${String(openTimeoutMs)} ms`, {
+    syscall: 'open',
+    device: uri,
   });
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    const first = await Promise.race([opening, aborted]);
-    if (first) return first;
-    void opening.then(
-      (source) => source.discard(),
-      () => undefined,
-    );
-    throwIfAborted(signal, uri);
-    return await opening;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 function openSource(
@@ -230,7 +256,7 @@ async function openPart(
   signal: AbortSignal | undefined,
 ): Promise<Source> {
   const { part } = uri;
-  const deadline = performance.now() + openTimeoutMs;
+  const deadline = monotonicMs() + openTimeoutMs;
   const lease = await leaseBus(uri, openTimeoutMs);
   const slot = lease.bus.at24({
     address: part.address,
@@ -250,9 +276,9 @@ async function openPart(
     await lease.release();
   };
   try {
-    await probe(uri, slot, lease, Math.max(deadline - performance.now(), 1), signal);
+    await probe(uri, slot, lease, Math.max(deadline - monotonicMs(), 1), signal);
   } catch (error) {
-    await discard();
+    await settledWithin(discard(), LET_GO_MS);
     throw error;
   }
   const address = part.address.toString(16).padStart(4, '0');

@@ -230,7 +230,9 @@ std::shared_ptr<Bus> Environment::bus(std::uint64_t id) const {
 
 void Environment::close_bus(std::uint64_t id) {
   const std::shared_ptr<Bus> target = bus(id);
-  if (target == nullptr || !closing_.insert(id).second) return;
+  // Who asks waits for an answer, also where it has closed by itself already.
+  if (target == nullptr) return poster(Message::Kind::kBusClosed, id)();
+  if (!closing_.insert(id).second) return;
   begin_work();
   target->close();
 }
