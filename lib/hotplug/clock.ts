@@ -1,3 +1,5 @@
+import { clearTimeout, monotonicMs, setTimeout, wallMs } from '../base/timers.js';
+
 /** Time and chance for those who wait, so that a test can give its own. */
 export interface Clock {
   /** Milliseconds on a clock that only goes forwards. */
@@ -10,12 +12,9 @@ export interface Clock {
   after(ms: number, call: () => void): () => void;
 }
 
-// As they are now: a program's own tests may replace them later.
-const { setTimeout, clearTimeout, Date, performance, Math } = globalThis;
-
 export const realClock: Clock = {
-  now: () => performance.now(),
-  date: () => Date.now(),
+  now: monotonicMs,
+  date: wallMs,
   random: () => Math.random(),
   after: (ms, call) => {
     const timer = setTimeout(call, ms).unref();

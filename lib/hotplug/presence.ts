@@ -1,6 +1,8 @@
 /** Is it there? One answer for each kind of bus, and word of each change. */
 import { EventEmitter } from 'node:events';
 
+import { onListenersChanged } from '../base/listeners.js';
+import { LoopHold } from '../base/loop_hold.js';
 import { checkInteger, checkKeys, checkObject, MAX_TIMEOUT_MS } from '../base/validate.js';
 import { exportedDevices } from '../bus/usbip_devices.js';
 import { callUser } from '../core/report.js';
@@ -9,7 +11,6 @@ import { native } from '../native/index.js';
 import { realClock, type Clock } from './clock.js';
 import { Judge, type PresenceState } from './judge.js';
 import { LocalWatch, type Hints, type StartHints } from './local_watch.js';
-import { LoopHold } from './loop_hold.js';
 import type { Observation } from './observation.js';
 import { targetOf, type ParsedTarget } from './target.js';
 import { UsbipWatch, type AskServer } from './usbip_watch.js';
@@ -45,8 +46,6 @@ export class Presence extends EventEmitter<PresenceEvents> implements AsyncItera
   readonly #judge: Judge;
   readonly #hold = new LoopHold();
   readonly #iterators = new Set<(state: PresenceState | undefined) => void>();
-  #listeners = 0;
-  #isReferenced = true;
   #closed = false;
   #forgetSignal: () => void = () => undefined;
 
@@ -55,16 +54,8 @@ export class Presence extends EventEmitter<PresenceEvents> implements AsyncItera
     super();
     this.uri = target.uri;
     this.#judge = new Judge(watchers.clock, target.scheme === 'usbip');
-    // Node's own events, which are none of those that are declared.
-    const on = EventEmitter.prototype.on.bind(this) as (
-      name: string,
-      listener: (name: string | symbol) => void,
-    ) => void;
-    on('newListener', (name) => {
-      if (name === 'change') this.#count(1);
-    });
-    on('removeListener', (name) => {
-      if (name === 'change') this.#count(-1);
+    onListenersChanged(this, () => {
+      this.#updateHold();
     });
     const { signal } = options;
     if (signal?.aborted) {
@@ -119,15 +110,13 @@ export class Presence extends EventEmitter<PresenceEvents> implements AsyncItera
 
   /** Lets the process end although somebody listens or iterates. */
   unref(): this {
-    this.#isReferenced = false;
-    this.#updateHold();
+    this.#hold.allowed = false;
     return this;
   }
 
   /** Takes unref() back. */
   ref(): this {
-    this.#isReferenced = true;
-    this.#updateHold();
+    this.#hold.allowed = true;
     return this;
   }
 
@@ -176,13 +165,6 @@ export class Presence extends EventEmitter<PresenceEvents> implements AsyncItera
     }
   }
 
-  /** Those that count listeners stay. */
-  override removeAllListeners(name?: keyof PresenceEvents): this {
-    for (const each of name === undefined ? (['change', 'doubt', 'close'] as const) : [name])
-      super.removeAllListeners(each);
-    return this;
-  }
-
   #seen(observation: Observation, began: number): boolean {
     const states = this.#judge.look(observation, began);
     this.#tell(states);
@@ -204,14 +186,9 @@ export class Presence extends EventEmitter<PresenceEvents> implements AsyncItera
     }
   }
 
-  #count(by: number): void {
-    this.#listeners += by;
-    this.#updateHold();
-  }
-
   #updateHold(): void {
-    const isUsed = this.#listeners > 0 || this.#iterators.size > 0;
-    this.#hold.set(isUsed && this.#isReferenced && !this.#closed);
+    const isUsed = this.listenerCount('change') > 0 || this.#iterators.size > 0;
+    this.#hold.needed = isUsed && !this.#closed;
   }
 }
 

@@ -70,7 +70,7 @@ class Follower {
       await until(`"${cause}"`, LIMIT_MS, () => uris.every((uri) => this.said(uri).at(-1) === cause));
     } catch (error) {
       const said = uris.map((uri) => `${uri}: ${this.said(uri).join(' ')}`).join('; ');
-      throw new Error(`${error.message}; ${said}; ${this.#stderr}`);
+      throw new Error(`${error.message}; ${said}; ${this.#stderr}`, { cause: error });
     }
   }
 
