@@ -39,6 +39,7 @@ export type { DoctorOptions, Finding } from './doctor/finding.js';
 export { list } from './machine/list.js';
 export type { KernelMemory, ListOptions, LocalAdapter, LocalBridge, MachineList } from './machine/list.js';
 export type { Access } from './machine/machine.js';
+export type { LockOptions } from './open/page_lock.js';
 export type { UsbBridge, UsbInterface } from './machine/bridges.js';
 export { BridgeWatch, watchBridges } from './hotplug/watch.js';
 export type { BridgeEvent, BridgeWatchEvents, WatchOptions } from './hotplug/watch.js';

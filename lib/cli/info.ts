@@ -1,4 +1,5 @@
 import { parseUri, type PartUri, type WpUri } from '../uri/uri.js';
+import { wpText } from '../uri/wp.js';
 import { withoutUndefined } from './failure.js';
 import { bytes } from './format.js';
 import { describeKernelView, kernelView } from '../machine/kernel_view.js';
@@ -54,7 +55,7 @@ function partFacts(part: PartUri): Record<string, unknown> {
     addressWidth: part.addressBytes * 8,
     page: part.pageSize,
     readOnly: part.chip.readOnly,
-    wp: part.wp && wpText(part.wp),
+    wp: part.wp && wpFact(part.wp),
     // Opening made it so; what the pin is where nobody named the line, nobody knows.
     protecting: part.wp && true,
     speed: part.clockHz,
@@ -95,10 +96,11 @@ function busLines(identity: ReadonlyMap<string, string>): [string, string][] {
 }
 
 /** As in the URI; a GPIO of the bridge is a number. */
-function wpText({ chip, line }: WpUri): number | string {
-  return chip === undefined ? Number(line) : `${chip}:${String(line)}`;
+function wpFact(wp: WpUri): number | string {
+  return wp.chip === undefined && !wp.inverted ? Number(wp.line) : wpText(wp);
 }
 
-function describeWp({ chip, line }: WpUri): string {
-  return chip === undefined ? `GPIO ${String(line)} of the bridge` : `line ${String(line)} of ${chip}`;
+function describeWp({ chip, line, inverted }: WpUri): string {
+  const where = chip === undefined ? `GPIO ${String(line)} of the bridge` : `line ${String(line)} of ${chip}`;
+  return inverted ? `${where}, inverted` : where;
 }

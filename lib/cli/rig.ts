@@ -147,7 +147,12 @@ function announce(
 
 function wiring(spec: EepromSpec | undefined): string {
   const wp = spec?.wp;
-  const pin = wp === undefined ? 'WP low' : wp === true ? 'WP high' : `WP on GPIO ${String(wp)}`;
+  const pin =
+    wp === undefined
+      ? 'WP low'
+      : wp === true
+        ? 'WP high'
+        : `WP on GPIO ${String(wp)}${spec?.wpInverted === true ? ', inverted' : ''}`;
   return spec?.imageFile === undefined ? pin : `${pin}, content of ${spec.imageFile}`;
 }
 

@@ -82,6 +82,8 @@ export class DeviceCore {
     readOnly: ReadOnly,
   ) {
     this.readOnly = readOnly;
+    const { takeTurn } = backend;
+    if (takeTurn) this.#lock.share(takeTurn);
   }
 
   async read(offset: number, length: number, options: CoreOptions, below: Below): Promise<Buffer> {

@@ -18,6 +18,7 @@ export class ScriptBackend implements Backend {
   readonly takesEmpty = true;
   readonly slot = undefined;
   readonly stats = undefined;
+  readonly takeTurn = undefined;
   readonly #provider: NvmemProvider;
   readonly #slot: NativeSlot;
   readonly #name: string;

@@ -26,6 +26,7 @@ import type {
   HidrawOptions,
   I2cOptions,
   KernelFileConfig,
+  PartClaim,
   SysfsOptions,
   UsbipOptions,
   UsbOptions,
@@ -211,6 +212,14 @@ class Slot implements NativeSlot {
     return this.#submit(Operation.ProbeWidth, 0, 0, io);
   }
 
+  lock(io: IoOptions = {}): Promise<NativeOutcome> {
+    return this.#submit(Operation.Lock, 0, 0, io);
+  }
+
+  lockState(io: IoOptions = {}): Promise<NativeOutcome> {
+    return this.#submit(Operation.LockState, 0, 0, io);
+  }
+
   #submit(
     operation: Operation,
     offset: number,
@@ -365,6 +374,10 @@ class Bus implements NativeBus {
       readRollover,
       wpLine,
       paging,
+      wpInverted = false,
+      writable = true,
+      lockWord = -1,
+      claim = 0,
     } = config;
     // The line could not be had: never a part without its write protect.
     if (wpLine < -1) return refused(wpLine);
@@ -380,6 +393,10 @@ class Bus implements NativeBus {
       readRollover,
       wpLine,
       PAGED.indexOf(paging),
+      wpInverted,
+      writable,
+      lockWord,
+      claim,
     );
     return id < 0 ? refused(id) : new Slot(this.desk, id);
   }
@@ -387,6 +404,15 @@ class Bus implements NativeBus {
   kernelFile({ path, size, writable }: KernelFileConfig): NativeSlot {
     const id = this.desk.addon.kernelFile(this.id, path, size, writable);
     return id < 0 ? refused(id) : new Slot(this.desk, id);
+  }
+
+  claim({ wire, uses, holder }: PartClaim): number | string {
+    const list = uses.flatMap(({ address, as }) => [address, as]);
+    return this.desk.addon.claim(this.id, wire, list, holder);
+  }
+
+  nameClaim(claim: number, holder: string): void {
+    this.desk.addon.nameClaim(claim, holder);
   }
 
   gpioLine(chip: string, line: number | string): number {

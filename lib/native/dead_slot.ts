@@ -49,6 +49,14 @@ export class DeadSlot implements NativeSlot {
     return this.read();
   }
 
+  lock(): Promise<NativeOutcome> {
+    return this.read();
+  }
+
+  lockState(): Promise<NativeOutcome> {
+    return this.read();
+  }
+
   stats(): undefined {
     return undefined;
   }

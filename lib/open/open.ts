@@ -1,3 +1,4 @@
+/* eslint-disable @typescript-eslint/unbound-method -- methods are only named, as the end of a stack trace */
 import { WRITE_TIMEOUT_MS } from '../chips/chips.js';
 import { providerOfSlot } from '../core/backend.js';
 import type { NvmemCellInfo } from '../core/cell_entry.js';
@@ -19,8 +20,10 @@ import {
 } from '../base/validate.js';
 import type { NativeSlot } from '../native/index.js';
 import { parseUri, type BusUri, type FileUri, type MemUri, type NvmemUri } from '../uri/uri.js';
+import { claimPart, holderOf } from '../bus/claim.js';
 import { leaseBus, type BusLease } from '../bus/pool.js';
 import { openFile } from './file_provider.js';
+import { PageLock, refuseLock, type LockOptions } from './page_lock.js';
 import type { Source } from './source.js';
 import { openSysfs } from './sysfs_device.js';
 import { wpError, wpLineOf } from '../bus/wp.js';
@@ -58,20 +61,46 @@ export class OpenDevice extends NvmemDevice {
   /** What is behind it, as key and value: of a bridge its part, version, serial number and clock. */
   readonly identity: ReadonlyMap<string, string>;
   readonly #close: () => Promise<void>;
+  readonly #pageLock: PageLock | undefined;
   readonly #hold = new LoopHold();
 
   /** @internal */
   constructor(
     device: NvmemDevice,
     uri: string,
-    identity: ReadonlyMap<string, string>,
+    source: Pick<Source, 'identity' | 'pageLock'>,
     close: () => Promise<void>,
   ) {
     super(coreOf(device));
     this.uri = uri;
-    this.identity = identity;
+    this.identity = source.identity;
+    this.#pageLock = source.pageLock;
     this.#close = close;
     this.#hold.needed = true;
+  }
+
+  /**
+   * Whether the lockable page of a part (ST's -D, -A125 and E types, opened at 0x58 to 0x5f) is locked for ever. Undefined:
+   * this bus cannot ask without writing, for it has no repeated START. True also where WC (WP) is high and nobody lowers it,
+   * because a part then answers the same. Nothing is written: the byte sent is the one that is there, and no STOP follows.
+   *
+   * Rejects with NvmemError: EOPNOTSUPP (no such page), ENODEV, ETIMEDOUT, ABORT_ERR, and what the bus says.
+   */
+  async isLocked(options: LockOptions = {}): Promise<boolean | undefined> {
+    if (!this.#pageLock) return refuseLock(this.name, 'lock-state', options, OpenDevice.prototype.isLocked);
+    return this.#pageLock.isLocked(this.name, options, OpenDevice.prototype.isLocked);
+  }
+
+  /**
+   * Makes the lockable page read-only FOR EVER: nothing undoes it. Resolves with true where the part says afterwards that it
+   * is locked, and with false where it has taken the command and cannot be asked.
+   *
+   * Rejects with NvmemError: EOPNOTSUPP (no such page), EPERM (locked already, write-protected, or opened read-only: nothing
+   * was changed), ENODEV, ETIMEDOUT, ABORT_ERR, EIO, and what the bus says; the message tells whether it may be locked.
+   */
+  async lockPermanently(options: LockOptions = {}): Promise<boolean> {
+    if (!this.#pageLock) return refuseLock(this.name, 'lock', options, OpenDevice.prototype.lockPermanently);
+    return this.#pageLock.lock(this.name, this.forceRo, options, OpenDevice.prototype.lockPermanently);
   }
 
   /**
@@ -122,8 +151,8 @@ export class OpenDevice extends NvmemDevice {
  *
  * Rejects with NvmemError: EINVAL (bad URI, unknown chip), ENOTSUP (scheme not in this version; no CP2112),
  * ECONNREFUSED, EHOSTUNREACH, EPROTO (no USB/IP server), ENOENT (no such bus id, file, or line for wp=), ENXIO (nobody
- * at that address), EMEDIUMTYPE (another part there), EBUSY (bridge or WP line in use, open with another clock, or its I2C
- * bus held low), EAGAIN (arbitration lost), ENODEV, ETIMEDOUT, ABORT_ERR, EEXIST (name taken), EACCES, ENOSYS (no
+ * at that address), EMEDIUMTYPE (another part there), EBUSY (bridge or WP line in use, open with another clock, an address
+ * of the part in use as another part, or its I2C bus held low), EAGAIN (arbitration lost), ENODEV, ETIMEDOUT, ABORT_ERR, EEXIST (name taken), EACCES, ENOSYS (no
  * gpiochip lines in this kernel);
  * TypeError and RangeError for bad options.
  *
@@ -160,8 +189,9 @@ export async function open(uri: string, options: OpenOptions = {}): Promise<Open
       () => source.free(),
       uri,
     );
+    source.named?.(device.name);
     if (options.readOnly !== true && coreOf(device).readOnly === 'wp') device.forceRo = false;
-    const handle = new OpenDevice(device, uri, source.identity, () => registry.unregister(device, 'closed'));
+    const handle = new OpenDevice(device, uri, source, () => registry.unregister(device, 'closed'));
     registry.addHandle(device, handle);
     void source.gone?.then((reason) => registry.unplugged(device, reason === '' ? 'unplugged' : reason));
     return handle;
@@ -258,18 +288,28 @@ async function openPart(
   const { part } = uri;
   const deadline = monotonicMs() + openTimeoutMs;
   const lease = await leaseBus(uri, openTimeoutMs);
+  let claim: number | undefined;
+  try {
+    claim = claimPart(lease, uri);
+  } catch (error) {
+    await lease.release();
+    throw error;
+  }
   const slot = lease.bus.at24({
     address: part.address,
     size: part.size,
     addressBytes: part.addressBytes,
     pageSize: part.pageSize,
-    writeCycleMs: Math.max(WRITE_TIMEOUT_MS, part.chip.writeCycleMs),
+    writeCycleMs: part.writeCycleMs ?? Math.max(WRITE_TIMEOUT_MS, part.chip.writeCycleMs),
     blockShift: part.chip.blockShift,
     offsetAdd: part.chip.offsetAdd,
     // Not every part of several blocks counts on into the next one, and a new address every block costs nothing.
     readRollover: false,
-    wpLine: wpLineOf(lease.bus, part.wp),
+    ...wpLineOf(lease.bus, part.wp),
     paging: part.chip.paging,
+    writable: part.chip.neverWritten ? false : undefined,
+    lockWord: part.chip.lockWord,
+    claim,
   });
   const discard = async (): Promise<void> => {
     await slot.unregister();
@@ -284,7 +324,14 @@ async function openPart(
   const address = part.address.toString(16).padStart(4, '0');
   return {
     name: `${lease.source.name(lease.bus.identity)}-${address}`,
-    provider: providerOfSlot(slot, part.size, { hasWpLine: part.wp !== undefined }),
+    provider: providerOfSlot(slot, part.size, {
+      hasWpLine: part.wp !== undefined,
+      sharesWriters: true,
+    }),
+    pageLock: new PageLock(slot, part),
+    named: (device) => {
+      if (claim !== undefined) lease.bus.nameClaim?.(claim, holderOf(uri.uri, device));
+    },
     readOnly: part.chip.readOnly,
     type: 'EEPROM',
     identity: lease.bus.identity,

@@ -11,10 +11,14 @@
  */
 import { fileURLToPath } from 'node:url';
 
+import { NvmemError } from '../base/errors.js';
+import { corrected } from './corrected.js';
 import { parsePart, PART_KEYS, type PartUri } from './part.js';
+import { bytesOf } from './quantity.js';
 import { refuse } from './refuse.js';
 
-export type { PartUri, WpUri } from './part.js';
+export type { PartUri } from './part.js';
+export type { WpUri } from './wp.js';
 
 /** A CP2112 on this machine, through libusb. */
 export interface Cp2112Uri {
@@ -98,8 +102,34 @@ const parsers: Record<string, ((uri: string, url: URL) => NvmemUri) | undefined>
   file: parseFile,
 };
 
-/** @throws NvmemError EINVAL: the URI breaks a rule that the message names. */
+/** @throws NvmemError EINVAL: the URI breaks a rule that the message names; the hint has the URI that was probably meant. */
 export function parseUri(uri: string): NvmemUri {
+  try {
+    return parseExactly(uri);
+  } catch (error) {
+    if (!(error instanceof NvmemError)) throw error;
+    const meant = corrected(uri);
+    if (meant === uri || !isRight(meant)) throw error;
+    const { message, device } = error;
+    throw new NvmemError('EINVAL', message.replace(/^EINVAL: /, ''), {
+      syscall: 'open',
+      device,
+      hint: `Write ${meant}.`,
+    });
+  }
+}
+
+function isRight(uri: string): boolean {
+  try {
+    parseExactly(uri);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @throws NvmemError EINVAL, as the URI stands. */
+export function parseExactly(uri: string): NvmemUri {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(uri)?.[1]?.toLowerCase();
   if (scheme === undefined) refuse(uri, 'it has no scheme', `Write one of ${SCHEMES}.`);
   const parse = Object.hasOwn(parsers, scheme) ? parsers[scheme] : undefined;
@@ -202,7 +232,7 @@ function parseSysfs(uri: string, url: URL): SysfsUri {
 
 function parseMem(uri: string, url: URL): MemUri {
   query(uri, url, []);
-  const size = /^[0-9]+$/.test(url.hostname) ? Number(url.hostname) : NaN;
+  const size = bytesOf(url.hostname);
   if (!(size >= 1 && size < 2 ** 31) || !['', '/'].includes(url.pathname)) {
     refuse(uri, 'mem:// takes a size', 'Write mem:// and a number of bytes, for example mem://32768.');
   }

@@ -12,6 +12,7 @@
 
 #include "native/binding/bound_function.h"
 #include "native/binding/environment.h"
+#include "native/bus/claims.h"
 #include "native/cp2112/engine.h"
 #include "native/cp2112/transport/hidraw_transport.h"
 #include "native/cp2112/transport/usb_transport.h"
@@ -184,8 +185,10 @@ Value GpioLine(const CallbackInfo& info) {
 
 Value NewAt24(const CallbackInfo& info) {
   if (refuse(info,
-             info.Length() == 11 && naturals(info, 0, 5) && info[5].IsNumber() && naturals(info, 6, 8) &&
-                       info[8].IsBoolean() && info[9].IsNumber() && integer(info[9]) >= -1 && natural(info[10]))) {
+             info.Length() == 15 && naturals(info, 0, 5) && info[5].IsNumber() && naturals(info, 6, 8) &&
+                 info[8].IsBoolean() && info[9].IsNumber() && integer(info[9]) >= -1 && natural(info[10]) &&
+                 info[11].IsBoolean() && info[12].IsBoolean() && info[13].IsNumber() &&
+                 integer(info[13]) >= -1 && natural(info[14]))) {
     return info.Env().Undefined();
   }
   Environment& environment = Environment::of(info);
@@ -202,8 +205,46 @@ Value NewAt24(const CallbackInfo& info) {
   config.read_rollover = info[8].As<Napi::Boolean>().Value();
   config.wp_line = static_cast<int>(integer(info[9]));
   config.paged = static_cast<Paged>(std::min(small(info[10]), 2U));
-  const std::uint64_t id = environment.add_slot(std::make_unique<At24>(std::move(bus), config));
+  if (config.wp_line >= 0 && info[11].As<Napi::Boolean>().Value())
+    config.wp_line |= static_cast<int>(kLowProtects);
+  config.writable = info[12].As<Napi::Boolean>().Value();
+  config.lock_word = static_cast<int>(integer(info[13]));
+  std::shared_ptr<Claim> claim = environment.take_claim(count(info[14]));
+  const std::uint64_t id =
+      environment.add_slot(std::make_unique<At24>(std::move(bus), config, std::move(claim)));
   return number(info, static_cast<std::int64_t>(id));
+}
+
+/// The wire, its addresses as [address, use]…, and who asks. The claim's number; the holder's name where an
+/// address is in use as something else; or a negative errno.
+Value ClaimPart(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 4 && natural(info[0]) && info[1].IsString() && info[2].IsArray() &&
+                       info[3].IsString())) {
+    return info.Env().Undefined();
+  }
+  Environment& environment = Environment::of(info);
+  const std::shared_ptr<Bus> bus = environment.bus(count(info[0]));
+  if (bus == nullptr) return number(info, -EBADF);
+  PartUse use;
+  use.wire = info[1].As<Napi::String>().Utf8Value();
+  use.holder = info[3].As<Napi::String>().Utf8Value();
+  const auto list = info[2].As<Napi::Array>();
+  for (std::uint32_t i = 0; i + 1 < list.Length(); i += 2) {
+    const Value address = list[i];
+    const Value as = list[i + 1];
+    if (refuse(info, natural(address) && as.IsString())) return info.Env().Undefined();
+    use.addresses.push_back({static_cast<std::uint8_t>(small(address)), as.As<Napi::String>().Utf8Value()});
+  }
+  auto claimed = claim_part(bus, std::move(use));
+  if (const auto* const holder = std::get_if<std::string>(&claimed))
+    return Napi::String::New(info.Env(), *holder);
+  return number(info, environment.add_claim(std::move(std::get<std::shared_ptr<Claim>>(claimed))));
+}
+
+Value NameClaim(const CallbackInfo& info) {
+  if (!refuse(info, info.Length() == 2 && natural(info[0]) && info[1].IsString()))
+    name_claim(count(info[0]), info[1].As<Napi::String>().Utf8Value());
+  return info.Env().Undefined();
 }
 
 Value NewKernelFile(const CallbackInfo& info) {
@@ -425,6 +466,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("openHidraw", OpenHidraw);
   add("closeBus", CloseBus);
   add("gpioLine", GpioLine);
+  add("claim", ClaimPart);
+  add("nameClaim", NameClaim);
   add("at24", NewAt24);
   add("kernelFile", NewKernelFile);
   add("memory", NewMemory);

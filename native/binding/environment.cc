@@ -254,6 +254,20 @@ hotplug::Lookout* Environment::lookout(std::uint64_t id) const {
   return found == lookouts_.end() ? nullptr : found->second.lookout.get();
 }
 
+std::int64_t Environment::add_claim(std::shared_ptr<Claim> claim) {
+  const std::uint64_t number = claim->number();
+  claims_.emplace(number, std::move(claim));
+  return static_cast<std::int64_t>(number);
+}
+
+std::shared_ptr<Claim> Environment::take_claim(std::uint64_t number) {
+  const auto found = claims_.find(number);
+  if (found == claims_.end()) return nullptr;
+  std::shared_ptr<Claim> claim = std::move(found->second);
+  claims_.erase(found);
+  return claim;
+}
+
 Napi::Object Environment::counts() const {
   Napi::Object counts = Napi::Object::New(env_);
   counts.Set("requests", static_cast<double>(requests_.size()));
@@ -387,6 +401,7 @@ void Environment::on_teardown(void* data) {
   self->holds_.clear();
   for (const auto& [id, turn] : self->turns_) turn.slot->give_turn(turn.ticket);
   self->turns_.clear();
+  self->claims_.clear();
   for (const auto& [id, slot] : self->slots_) {
     const auto attached = self->attached_.find(id);
     if (attached == self->attached_.end()) {

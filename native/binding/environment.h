@@ -15,6 +15,7 @@
 
 #include "native/binding/mailbox.h"
 #include "native/bus/bus.h"
+#include "native/bus/claims.h"
 #include "native/hotplug/lookout.h"
 #include "native/slot/slot.h"
 
@@ -68,6 +69,11 @@ class Environment {
   [[nodiscard]] hotplug::Lookout* lookout(std::uint64_t id) const;
   void stop_lookout(std::uint64_t id) { lookouts_.erase(id); }
 
+  /// Kept until a provider takes it over.
+  std::int64_t add_claim(std::shared_ptr<Claim> claim);
+  /// Null: there is none of that number.
+  std::shared_ptr<Claim> take_claim(std::uint64_t number);
+
   [[nodiscard]] Napi::Object counts() const;
 
  private:
@@ -114,6 +120,7 @@ class Environment {
     bool waiting;
   };
   std::unordered_map<std::uint64_t, Turn> turns_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Claim>> claims_;
   std::unordered_set<std::uint64_t> closing_;  ///< buses whose closing JavaScript waits for
   struct Watching {
     std::unique_ptr<hotplug::Lookout> lookout;

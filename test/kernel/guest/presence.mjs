@@ -28,6 +28,9 @@ export async function presenceChecks(report, station, log) {
   await report.check('presence: the same by what happens in /dev, and by the clock', options, () =>
     byOthers(station),
   );
+  await report.check('presence: in a network namespace that the kernel tells nothing', options, () =>
+    isolated(station),
+  );
   await report.check('presence: not permitted, then permitted, without udevd', options, () =>
     permitted(station),
   );
@@ -43,9 +46,10 @@ class Follower {
   #stderr = '';
   #ended;
 
-  constructor(station, hints, uris, uid) {
+  constructor(station, hints, uris, uid, inside = []) {
     const env = { ...process.env, ...(uid !== undefined && { NVMEM_UID: String(uid) }) };
-    this.#child = spawn(process.execPath, [PROGRAM, station.cli, hints, ...uris], { env });
+    const [program, ...args] = [...inside, process.execPath, PROGRAM, station.cli, hints, ...uris];
+    this.#child = spawn(program, args, { env });
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.#lines.push(JSON.parse(line)));
     this.#child.stderr.on('data', (chunk) => (this.#stderr += chunk));
     this.#ended = new Promise((done) => this.#child.on('close', done));
@@ -85,11 +89,12 @@ class Follower {
   }
 }
 
-async function following(station, hints, uris, uid, body) {
-  const follower = new Follower(station, hints, uris, uid);
+/** @param inside What starts the program, where it is not started plainly. */
+async function following(station, hints, uris, uid, body, inside = []) {
+  const follower = new Follower(station, hints, uris, uid, inside);
   try {
     const { hears } = await follower.ready();
-    if (hears !== (hints === 'kernel' || hints === 'both')) throw new Error(`it hears the kernel: ${hears}`);
+    if (hears !== !['folders', 'clock'].includes(hints)) throw new Error(`it hears the kernel: ${hears}`);
     return await body(follower);
   } finally {
     await follower.end();
@@ -149,6 +154,25 @@ async function byOthers(station) {
       for (const uri of all) follower.expect(uri, ['plugged', 'unplugged', 'plugged']);
     });
   }
+}
+
+/** A socket is to be had there, and the kernel sends it nothing (uevent_net_init()). */
+async function isolated(station) {
+  const all = await uris(station);
+  const inside = ['unshare', '--user', '--map-root-user', '--net'];
+  const follow = (hints, body) => following(station, hints, all, undefined, body, inside);
+  await follow('all', async (follower) => {
+    await follower.all(all, 'plugged');
+    await follow('kernel', async (deaf) => {
+      await deaf.all(all, 'plugged');
+      await pull(station);
+      await follower.all(all, 'unplugged');
+      await plugIn(station);
+      await follower.all(all, 'plugged');
+      for (const uri of all) deaf.expect(uri, ['plugged']);
+    });
+    for (const uri of all) follower.expect(uri, ['plugged', 'unplugged', 'plugged']);
+  });
 }
 
 async function permitted(station) {

@@ -1,6 +1,6 @@
 // presence_program.mjs CLI HINTS URI…: follows what the URIs name and prints each change as a line of JSON, as an
 // unprivileged user where NVMEM_UID says so. HINTS is what may say when to look: 'kernel' (messages of the kernel),
-// 'folders', 'both' or 'clock'. With the first three the clock is out of the way: what is told was hinted at.
+// 'folders', 'both', 'clock' or 'all'. With the first three the clock is out of the way: what is told was hinted at.
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -25,7 +25,7 @@ if (process.env.NVMEM_UID !== undefined) {
 /** A second look 50 ms after a hint belongs to it: the kernel tells of a removal before it is done with it. */
 const LONGEST_MS = 50;
 const clock =
-  kind === 'clock'
+  kind === 'clock' || kind === 'all'
     ? realClock
     : { ...realClock, after: (ms, call) => (ms > LONGEST_MS ? () => {} : realClock.after(ms, call)) };
 let hears = false;

@@ -129,6 +129,15 @@ export class FakeAddon implements Addon {
     return this.#slotOn(bus);
   };
 
+  claim(bus: number): number {
+    this.#check('claim', bus);
+    return this.#buses.has(bus) ? this.#nextId++ : EBADF;
+  }
+
+  nameClaim(claim: number): void {
+    if (claim < 1) this.wrong.push('nameClaim');
+  }
+
   kernelFile(bus: number): number {
     this.#check('kernelFile', bus);
     return this.#slotOn(bus);
