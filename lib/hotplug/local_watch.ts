@@ -36,14 +36,15 @@ export class LocalWatch implements Watcher<LocalTarget> {
   ) {}
 
   add(watched: Watched<LocalTarget>): void {
+    // First, for it may be that the addon does not load.
+    this.#hints ??= this.startHints(() => {
+      this.hurry();
+    });
     this.#watched.add(watched);
     this.#rounds ??= new Rounds(this.clock, {
       look: () => this.#look(),
       pause: () => this.#nextPause(),
       gapMs: GAP_MS,
-    });
-    this.#hints ??= this.startHints(() => {
-      this.hurry();
     });
     this.hurry();
   }

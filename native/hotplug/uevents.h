@@ -1,5 +1,5 @@
-// What the kernel says of devices that come and go (lib/kobject_uevent.c): one message a change, broadcast on a
-// netlink socket that every user may listen to, with or without udevd.
+// What the kernel says of devices that come and go (lib/kobject_uevent.c): one message a change, broadcast
+// on a netlink socket that every user may listen to, with or without udevd.
 #pragma once
 
 #include <linux/netlink.h>
@@ -41,14 +41,14 @@ Heard judge_message(ssize_t received, int error, int flags, const sockaddr_nl& s
 
 class UeventSocket {
  public:
-  /// -EPERM, -EACCES, -EAFNOSUPPORT …: a sandbox forbids it. In a network namespace that a user namespace owns it
-  /// succeeds, and nothing ever comes (uevent_net_init()).
+  /// -EPERM, -EACCES, -EAFNOSUPPORT …: a sandbox forbids it. In a network namespace that a user namespace
+  /// owns it succeeds, and nothing ever comes (uevent_net_init()).
   Status open();
   void close() { fd_.reset(); }
   [[nodiscard]] int fd() const { return fd_.get(); }
 
-  /// Takes what has come, at most some dozens of messages: kLook where one of them was reason to, kDead where the
-  /// socket has to be closed (and there is reason to look).
+  /// Takes what has come, at most some dozens of messages: kLook where one of them was reason to, kDead where
+  /// the socket has to be closed (and there is reason to look).
   Heard drain();
 
  private:
