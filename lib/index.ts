@@ -56,6 +56,11 @@ export type {
   AtomicCellWriteResult,
   AtomicCopy,
 } from './journal/atomic_cell.js';
+export { presence } from './hotplug/presence.js';
+export type { Presence, PresenceEvents, PresenceOptions } from './hotplug/presence.js';
+export type { PresenceState } from './hotplug/judge.js';
+export type { PresenceCause } from './hotplug/observation.js';
+export type { ParsedTarget } from './hotplug/target.js';
 export { fromI2cBus } from './i2c/from_i2c_bus.js';
 export type { FromI2cBusOptions } from './i2c/from_i2c_bus.js';
 export type { CallbackI2cBus, I2cBusObject, PromisifiedI2cBus } from './i2c/bus_calls.js';

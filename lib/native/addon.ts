@@ -77,6 +77,12 @@ export interface Addon {
   stats(slot: number): readonly number[] | undefined;
   /** The handle has gone: a slot of this environment is unregistered, one of another let go of. */
   forgetSlot(slot: number): void;
+  /** Its number, or a negative errno: there is nothing to wait with. `uevents`: listen to the kernel too. */
+  startLookout(uevents: boolean): number;
+  hearsKernel(lookout: number): boolean;
+  /** 0 or a negative errno. */
+  watchFolder(lookout: number, path: string): number;
+  stopLookout(lookout: number): void;
   /** What this environment still owns; all zero when everything is closed. */
   counts(): NativeCounts;
 }
@@ -90,6 +96,8 @@ export interface NativeCounts {
   readonly turns: number;
   /** Tokens of shared slots, in the whole process. */
   readonly shares: number;
+  /** Threads that wait for something to be plugged in or pulled. */
+  readonly lookouts: number;
 }
 
 export type BoundFunction = () => number | undefined;
@@ -115,6 +123,7 @@ export enum Kind {
   Turn = 6,
   Detached = 7,
   Freed = 8,
+  Look = 9,
 }
 
 /** One completion. Which arguments mean something depends on `kind`. */
