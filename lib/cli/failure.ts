@@ -38,7 +38,8 @@ export interface FailureReport {
 
 export function describeFailure(error: unknown): FailureReport {
   if (error instanceof NvmemError) {
-    const { code, hint } = error;
+    const { code, cause } = error;
+    const hint = cause instanceof SignalReceived ? `${cause.signalName} ended it.` : error.hint;
     return {
       status: statusOf(error),
       message: error.message,

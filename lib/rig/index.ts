@@ -13,7 +13,7 @@ export type { DeviceSetup, EepromSetup, TimeMode } from './setup.js';
 export type { Attachment, Urb, UrbPort } from './urb.js';
 export { Eeprom, type EepromEvent, type Maker, type PowerLoss } from './eeprom.js';
 export type { FaultBox, FaultHandle, FaultKind, FaultSpec, UnplugFault } from './faults.js';
-export { startControl, type ControlPort } from './control.js';
+export { startControl, type ControlOptions, type ControlPort } from './control.js';
 export {
   EEPROM_GRAMMAR,
   FAULT_GRAMMAR,

@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { entryOf } from '../../base/errors.js';
+import { visible } from '../../base/visible.js';
 import { udevRules } from '../../machine/udev.js';
 import { CliError, CommandFailure, withoutUndefined } from '../failure.js';
 import { localBridges } from '../inventory.js';
-import { writeOut } from '../io.js';
 import type { Session } from '../session.js';
 import { wrap } from '../table.js';
 import { checkBridge } from './bridge.js';
@@ -27,7 +27,7 @@ export async function doctorCommand(
 ): Promise<void> {
   if (printUdev) {
     session.answer({ udev: udevRules() });
-    if (!session.json) await writeOut(session.io.stdout, udevRules());
+    if (!session.json) await session.out.write(udevRules());
     return;
   }
   const checks = await allChecks(session, uri);
@@ -38,13 +38,14 @@ export async function doctorCommand(
   const [first] = problems;
   if (first === undefined) {
     session.answer(facts);
-    await session.say(`\n${verdict(warnings.length)}`);
+    await session.say();
+    await session.tell(verdict(warnings.length));
     return;
   }
   const { code = 'ERR_DOCTOR' } = first;
   const counted = problems.length === 1 ? '1 problem' : `${String(problems.length)} problems`;
   const exit = entryOf(code)?.exit ?? 1;
-  await session.say('');
+  await session.say();
   // On a terminal the checks stand above it already.
   const failure = session.json
     ? new CliError(code, `${counted}: ${first.name}: ${first.says}`, first.remedy ?? '', exit)
@@ -73,23 +74,28 @@ function neededNode(): string {
   return (JSON.parse(manifest) as { engines: { node: string } }).engines.node;
 }
 
-async function show(session: Session, checks: readonly Check[]): Promise<void> {
+/** Columns where there is room for three of them; on a narrow terminal what there is to say stands below. */
+async function show(session: Session, all: readonly Check[]): Promise<void> {
   const { colors, width } = session;
   const paint = { ok: colors.green, warning: colors.yellow, problem: colors.red };
+  const checks = all.map((check) => ({ ...check, name: visible(check.name), says: visible(check.says) }));
   const label = Math.max(...checks.map(({ name }) => name.length));
-  const indent = ' '.repeat('problem'.length + label + 4);
-  const arrow = `${' '.repeat('problem'.length)}  ${colors.bold('→')}`;
+  const isNarrow = width < 'problem'.length + label + 4 + 24;
+  const indent = ' '.repeat(isNarrow ? 2 : 'problem'.length + label + 4);
+  const arrowIndent = ' '.repeat(isNarrow ? 2 : 'problem'.length + 2);
   const told = new Set<string>();
   for (const { name, status, says, remedy } of checks) {
-    const [first = '', ...rest] = wrap(says, Math.max(width - indent.length, 24));
-    await session.say(`${paint[status](status.padEnd(7))}  ${name.padEnd(label)}  ${first}`);
-    for (const line of rest) await session.say(`${indent}${line}`);
+    const lines = wrap(says, width - indent.length);
+    const first = isNarrow ? name : `${name.padEnd(label)}  ${lines.shift() ?? ''}`;
+    await session.say(`${paint[status](status.padEnd(7))}  ${first}`);
+    for (const line of lines) await session.say(`${indent}${line}`);
     if (remedy === undefined) continue;
-    const text = told.has(remedy) ? 'the same' : remedy;
+    const text = told.has(remedy) ? 'the same' : visible(remedy);
     // A sentence is wrapped; a command is not broken, because it is there to be pasted.
-    const [begin = '', ...more] = text.endsWith('.') ? wrap(text, Math.max(width - 11, 24)) : [text];
-    await session.say(`${arrow} ${begin}`);
-    for (const line of more) await session.say(`${' '.repeat(11)}${line}`);
+    const room = width - arrowIndent.length - 2;
+    const [begin = '', ...more] = text.endsWith('.') ? wrap(text, room) : [text];
+    await session.say(`${arrowIndent}${colors.bold('→')} ${begin}`);
+    for (const line of more) await session.say(`${arrowIndent}  ${line}`);
     told.add(remedy);
   }
 }

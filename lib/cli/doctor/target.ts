@@ -3,12 +3,13 @@ import { NvmemError } from '../../base/errors.js';
 import { open } from '../../open/open.js';
 import { findBridge } from '../../machine/bridges.js';
 import { exportedDevices } from '../../bus/usbip_devices.js';
-import { parseUri, type BusUri, type Cp2112Uri, type NvmemUri, type SysfsUri } from '../../uri/uri.js';
+import type { BusUri, Cp2112Uri, NvmemUri, SysfsUri } from '../../uri/uri.js';
 import { describeFailure } from '../failure.js';
 import { adaptersOfHidraw, kernelClients } from '../kernel_clients.js';
 import { localBridges } from '../inventory.js';
 import type { Session } from '../session.js';
 import type { System } from '../system.js';
+import { parseUriArgument } from '../uri_argument.js';
 import { checkBridge, checkHeldParts, checkHolding, checkNode, unbind } from './bridge.js';
 import { ok, problem, warning, type Check } from './check.js';
 import { checkUsb } from './machine.js';
@@ -17,7 +18,7 @@ import { checkUdevRule } from './udev.js';
 
 /** Checks of one URI, in the order in which they have to hold. */
 export async function checkTarget(session: Session, uri: string): Promise<Check[]> {
-  const parsed = parseUri(uri);
+  const parsed = parseUriArgument(uri);
   const before = await outside(session, parsed);
   if (before.some(({ status }) => status === 'problem')) return before;
   // With the bridge the kernel's drivers would lose their parts, and nobody asked for that.
