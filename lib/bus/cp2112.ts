@@ -1,4 +1,3 @@
-import { promises as fs } from 'node:fs';
 import { promisify } from 'node:util';
 
 import { codeOf, errorTable } from '../base/errors.js';
@@ -6,6 +5,7 @@ import { native, type BusOpening } from '../native/index.js';
 import type { Cp2112Uri } from '../uri/uri.js';
 import { findBridge, type UsbBridge } from '../machine/bridges.js';
 import { holdersOf, nameHolders } from '../machine/holders.js';
+import { thisMachine } from '../machine/machine.js';
 import { udevHint } from '../machine/udev.js';
 import type { BusSource } from './source.js';
 
@@ -67,11 +67,8 @@ async function openUsb(bridge: UsbBridge, clockHz: number, openTimeoutMs: number
 }
 
 async function isNew(node: string): Promise<boolean> {
-  const made = await fs.stat(node).then(
-    ({ mtimeMs }) => mtimeMs,
-    () => 0,
-  );
-  return Date.now() - made < UDEV_TAKES_MS;
+  const status = await thisMachine.status(node);
+  return Date.now() - (status?.madeAt ?? 0) < UDEV_TAKES_MS;
 }
 
 function hint(code: string): string | undefined {

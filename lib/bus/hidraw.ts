@@ -2,7 +2,8 @@ import { NvmemError } from '../base/errors.js';
 import { native } from '../native/index.js';
 import type { HidrawUri } from '../uri/uri.js';
 import type { BusSource } from './source.js';
-import { kernelClients, type KernelClient } from '../machine/kernel_clients.js';
+import { adaptersOfHidraw, heldClients, type KernelClient } from '../machine/kernel_clients.js';
+import { thisMachine } from '../machine/machine.js';
 
 const UDEV_RULE =
   'KERNEL=="hidraw*", ATTRS{idVendor}=="10c4", ATTRS{idProduct}=="ea90", MODE="0660", GROUP="plugdev", TAG+="uaccess"';
@@ -14,14 +15,14 @@ const NOT_PERMITTED =
  * A CP2112 that the kernel's driver keeps. Both use it and neither knows of the other, for the protocol has no tags.
  * What we hand out is checked for that (native/cp2112/bridge.h); what the kernel's driver hands out is not.
  */
-export function hidrawSource({ path }: HidrawUri, sysfs = '/sys'): BusSource {
+export function hidrawSource({ path }: HidrawUri, machine = thisMachine): BusSource {
   return {
     key: `hidraw ${path}`,
     what: `the bridge ${path}`,
     setsClock: true,
     check: async (uri) => {
       const force = uri.scheme === 'hidraw' && uri.force;
-      const clients = force ? [] : await kernelClients(path, sysfs);
+      const clients = force ? [] : await heldClients(machine, await adaptersOfHidraw(machine, path));
       if (clients.length > 0) throw inUse(path, uri.uri, clients);
     },
     open: (clockHz, openTimeoutMs) => native().openHidraw({ path, clockHz, openTimeoutMs }),
@@ -49,7 +50,9 @@ function inUse(path: string, uri: string, clients: readonly KernelClient[]): Nvm
   const adapter = first?.adapter ?? '';
   const device = first?.device ?? '';
   const driver = first?.driver ?? '';
-  const names = clients.map((client) => `${client.driver} has ${client.address}`).join(', ');
+  const names = clients
+    .map((client) => `${client.driver ?? ''} has 0x${client.address.toString(16)}`)
+    .join(', ');
   return new NvmemError(
     'EBUSY',
     `cannot open the bridge ${path}: drivers of the kernel use the same chip (${names} on ${adapter}), and their transfers and ours would get in each other's way`,

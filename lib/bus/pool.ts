@@ -2,7 +2,8 @@
 import { codeOf, NvmemError, saysOf } from '../base/errors.js';
 import type { BusOpening, NativeBus } from '../native/index.js';
 import { DEFAULT_CLOCK_HZ, type BusUri } from '../uri/uri.js';
-import { busSource, type BusSource } from './source.js';
+import type { BusSource } from './source.js';
+import { busSource } from './sources.js';
 
 interface Entry {
   /** Undefined: the kernel's. */

@@ -1,10 +1,6 @@
 /** What the kinds of buses have in common for those who open parts on them. */
 import type { BusOpening } from '../native/index.js';
 import type { BusUri } from '../uri/uri.js';
-import { hidrawSource } from './hidraw.js';
-import { i2cSource } from './i2c.js';
-import { usbSource } from './cp2112.js';
-import { usbipSource } from './usbip.js';
 
 export interface BusSource {
   /** The same for every URI that means this bus. */
@@ -24,18 +20,4 @@ export interface BusSource {
   partHint?(code: string): string | undefined;
   /** The bus in names of devices. */
   name(identity: ReadonlyMap<string, string>): string;
-}
-
-/** @throws NvmemError where the URI names nothing that could be opened. */
-export function busSource(uri: BusUri): Promise<BusSource> | BusSource {
-  switch (uri.scheme) {
-    case 'cp2112':
-      return usbSource(uri);
-    case 'hidraw':
-      return hidrawSource(uri);
-    case 'i2c':
-      return i2cSource(uri);
-    case 'usbip':
-      return usbipSource(uri);
-  }
 }

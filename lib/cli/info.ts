@@ -2,7 +2,7 @@ import { visible } from '../base/visible.js';
 import type { PartUri, WpUri } from '../uri/uri.js';
 import { withoutUndefined } from './failure.js';
 import { bytes } from './format.js';
-import { describeKernelView, kernelView } from './kernel_view.js';
+import { describeKernelView, kernelView } from '../machine/kernel_view.js';
 import type { Session } from './session.js';
 import { columns } from './table.js';
 import { parseUriArgument } from './uri_argument.js';
@@ -11,7 +11,7 @@ import { parseUriArgument } from './uri_argument.js';
 export async function infoCommand(session: Session, uri: string): Promise<void> {
   const parsed = parseUriArgument(uri);
   // While it is open a bridge is ours, and the kernel's view of it gone.
-  const kernel = await kernelView(session.system, parsed);
+  const kernel = await kernelView(session.machine, parsed);
   await session.withDevice(uri, { readOnly: true }, async (device, facts) => {
     const { size, type } = device;
     const part = 'part' in parsed ? parsed.part : undefined;

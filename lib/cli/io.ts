@@ -2,8 +2,8 @@
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 
+import type { Machine } from '../machine/machine.js';
 import type { StopGate } from './signals.js';
-import type { System } from './system.js';
 
 export type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
@@ -16,7 +16,7 @@ export interface CliIo {
   /** Where Ctrl-Z waits until it may stop the process. Default: it is not ours to wait for. */
   readonly stops?: StopGate;
   /** The machine that list, scan and doctor look at. Default: this one. */
-  readonly system?: System;
+  readonly machine?: Machine;
 }
 
 /** The reason of the abort signal when a signal ended the command. */

@@ -7,7 +7,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { jsonLine, visible } from '../base/visible.js';
 
 import type { RigOptions } from './rig.js';
-import type { DoctorCommandOptions } from './doctor/doctor.js';
+import type { DoctorCommandOptions } from './doctor.js';
 import { CliError, CommandFailure, describeFailure, withoutUndefined } from './failure.js';
 import { SignalReceived, type CliIo } from './io.js';
 import { Output } from './output.js';
@@ -176,7 +176,7 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
     .option('--timeout <ms>', 'give up after that many milliseconds', number(1))
     .action((uri: string | undefined, options: DoctorCommandOptions & CommonOptions) =>
       run(options, async (session) => {
-        const { doctorCommand } = await import('./doctor/doctor.js');
+        const { doctorCommand } = await import('./doctor.js');
         await doctorCommand(session, uri, options);
       }),
     );

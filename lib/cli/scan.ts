@@ -2,10 +2,12 @@
 import { basename } from 'node:path';
 
 import { visible } from '../base/visible.js';
-import { scanAddresses, type ScannedAddress } from '../machine/adapters.js';
-import { leaseBus } from '../bus/pool.js';
+import { scanAddresses, type ScannedAddress } from '../bus/scan/adapter.js';
+import { NvmemError } from '../base/errors.js';
+import { leaseBus, type BusLease } from '../bus/pool.js';
 import { parseBusUri, type WholeBusUri } from '../uri/bus_uri.js';
-import { adaptersOfHidraw, kernelClients, type KernelClient } from './kernel_clients.js';
+import type { BusUri } from '../uri/uri.js';
+import { adaptersOfHidraw, kernelClients, type KernelClient } from '../machine/kernel_clients.js';
 import { CommandFailure, withoutUndefined } from './failure.js';
 import { bytes } from './format.js';
 import { Progress } from './progress.js';
@@ -43,9 +45,11 @@ export async function scanCommand(session: Session, uri: string, options: ScanCo
   const held = await heldParts(session, bus);
   const free = asked.filter((address) => !held.some((client) => client.address === address));
   const timeoutMs = session.options.timeout ?? OPEN_TIMEOUT_MS;
-  const lease = await leaseBus(bus.part(free[0] ?? 0x50, 'chip=24c01'), timeoutMs).catch((error: unknown) => {
-    throw new CommandFailure(error, { uri });
-  });
+  const lease = await leaseOrSignal(session, bus.part(free[0] ?? 0x50, 'chip=24c01'), timeoutMs).catch(
+    (error: unknown) => {
+      throw new CommandFailure(error, { uri });
+    },
+  );
   try {
     const asking: Asking = { lease, uri, limits: session.limits };
     const presence = await whoAnswers(session, asking, bus, free);
@@ -73,6 +77,28 @@ export async function scanCommand(session: Session, uri: string, options: ScanCo
     throw error instanceof CommandFailure ? error : new CommandFailure(error, { uri });
   } finally {
     await lease.release();
+  }
+}
+
+/** A signal does not wait for the bus to open; one that opens after it is let go of. */
+async function leaseOrSignal({ io }: Session, bus: BusUri, timeoutMs: number): Promise<BusLease> {
+  const { signal } = io;
+  const opening = leaseBus(bus, timeoutMs);
+  let onAbort: (() => void) | undefined;
+  const interrupted = new Promise<never>((_, reject) => {
+    onAbort = () => {
+      reject(new NvmemError('ABORT_ERR', 'the scan was interrupted', { cause: signal.reason }));
+    };
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort);
+  });
+  try {
+    return await Promise.race([opening, interrupted]);
+  } catch (error) {
+    void opening.then((lease) => lease.release()).catch(() => undefined);
+    throw error;
+  } finally {
+    if (onAbort) signal.removeEventListener('abort', onAbort);
   }
 }
 
@@ -133,12 +159,12 @@ async function describeAll(asking: Asking, present: ReadonlySet<number>): Promis
 }
 
 /** Parts that drivers of the kernel have, as far as this machine's kernel has the bus. */
-async function heldParts({ system }: Session, bus: WholeBusUri): Promise<KernelClient[]> {
+async function heldParts({ machine }: Session, bus: WholeBusUri): Promise<KernelClient[]> {
   const parsed = bus.part(0x50, 'chip=24c01');
   if ((parsed.scheme !== 'i2c' && parsed.scheme !== 'hidraw') || parsed.force) return [];
   const adapters =
-    parsed.scheme === 'i2c' ? [basename(parsed.path)] : await adaptersOfHidraw(system, parsed.path);
-  const clients = (await Promise.all(adapters.map((adapter) => kernelClients(system, adapter)))).flat();
+    parsed.scheme === 'i2c' ? [basename(parsed.path)] : await adaptersOfHidraw(machine, parsed.path);
+  const clients = (await Promise.all(adapters.map((adapter) => kernelClients(machine, adapter)))).flat();
   return clients.filter(({ driver }) => driver !== undefined);
 }
 

@@ -7,9 +7,9 @@ import type { NvmemUri } from '../uri/uri.js';
 import { CommandFailure, withoutUndefined } from './failure.js';
 import type { CliIo } from './io.js';
 import type { Output } from './output.js';
-import { System } from './system.js';
 import { wrap } from './table.js';
 import { parseUriArgument } from './uri_argument.js';
+import { Machine } from '../machine/machine.js';
 
 export interface CommonOptions {
   readonly json?: boolean;
@@ -25,7 +25,7 @@ const OUR_COLORS = /(\x1b\[(?:1|2|22|31|32|33|39)m)/;
 
 export class Session {
   readonly colors: Colors;
-  readonly system: System;
+  readonly machine: Machine;
   #document: JsonDocument | undefined;
 
   constructor(
@@ -35,7 +35,7 @@ export class Session {
     readonly options: CommonOptions,
   ) {
     this.colors = pc.createColors(pc.isColorSupported && out.isTTY && !this.json);
-    this.system = io.system ?? new System();
+    this.machine = io.machine ?? new Machine();
   }
 
   /** Columns for running text; where nobody knows them, and in a pipe, a page's. */

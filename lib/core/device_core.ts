@@ -312,7 +312,7 @@ export class DeviceCore {
     return status === 0 ? undefined : { status };
   }
 
-  /** One operation is one section, however many pieces it has (fact sheet defect D10). */
+  /** One operation is one section, however many pieces it has (docs/defects.md, D10). */
   async #hold<T>(operation: Operation, body: () => Promise<T>): Promise<T> {
     const hold = this.backend.hold(`${this.facts.name}: ${operation.syscall}`);
     if (typeof hold === 'number') throw this.#error(operation, { status: hold });

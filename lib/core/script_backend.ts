@@ -143,7 +143,7 @@ export class ScriptBackend implements Backend {
       try {
         await this.#provider.write?.(offset, data, context);
       } finally {
-        // Never instead of the write's own result (fact sheet defect D11).
+        // Never instead of the write's own result (docs/defects.md, D11).
         await lease.release().catch((error: unknown) => {
           wp.protectStatus = errnoOf(error);
         });

@@ -9,15 +9,13 @@ import { promises as fs, watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 
-import { listBridges, type UsbBridge } from '../machine/bridges.js';
+import { bridgesOf, type UsbBridge } from '../machine/bridges.js';
+import { thisMachine } from '../machine/machine.js';
 
 export interface WatchOptions {
   /** How often to look without being told to, milliseconds. Default 2000. */
   readonly everyMs?: number;
   readonly signal?: AbortSignal | undefined;
-  /** Where sysfs and the device nodes are mounted. Default '/sys' and '/dev'. */
-  readonly sysfs?: string;
-  readonly dev?: string;
 }
 
 export interface BridgeEvent {
@@ -52,7 +50,10 @@ export class BridgeWatch extends EventEmitter<BridgeWatchEvents> implements Asyn
   #forget: (() => void) | undefined;
 
   /** @internal */
-  constructor(options: WatchOptions) {
+  constructor(
+    options: WatchOptions,
+    private readonly machine = thisMachine,
+  ) {
     super();
     this.#options = options;
     const { signal } = options;
@@ -155,7 +156,7 @@ export class BridgeWatch extends EventEmitter<BridgeWatchEvents> implements Asyn
       this.#again = false;
       // In this order: what changes after the look has a watch already.
       await this.#watchNodes();
-      this.#compare(await listBridges(this.#options.sysfs));
+      this.#compare(await bridgesOf(this.machine));
     }
     this.#looking = undefined;
   }
@@ -180,7 +181,7 @@ export class BridgeWatch extends EventEmitter<BridgeWatchEvents> implements Asyn
 
   /** One watch on the folder of buses, one on the folder of each. */
   async #watchNodes(): Promise<void> {
-    const root = join(this.#options.dev ?? '/dev', 'bus/usb');
+    const root = this.machine.path('/dev/bus/usb');
     const buses = await fs.readdir(root).catch(() => undefined); // none, as long as the machine has no USB
     if (buses === undefined) return;
     for (const folder of [root, ...buses.map((bus) => join(root, bus))]) {

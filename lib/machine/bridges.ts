@@ -1,8 +1,8 @@
 /** The CP2112 bridges of this machine, as sysfs shows them: no USB traffic, no permissions needed, no udevd. */
-import { promises as fs } from 'node:fs'; // which loads node:fs/promises at the first use
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 
 import { NvmemError } from '../base/errors.js';
+import { thisMachine, type Machine } from './machine.js';
 
 /** One interface of a bridge; a CP2112 has one. */
 export interface UsbInterface {
@@ -36,34 +36,30 @@ export interface UsbBridge {
 
 const VID = '10c4';
 const PID = 'ea90';
+const DEVICES = '/sys/bus/usb/devices';
 
 /**
  * Bridges by their place, in the order of their paths. A device counts as one by its default ids, or where its
  * product string names the chip: the ids can be programmed once (AN495, report 0x21).
- *
- * @param sysfs Where sysfs is mounted.
  */
-export async function listBridges(sysfs = '/sys'): Promise<UsbBridge[]> {
-  const devices = join(sysfs, 'bus/usb/devices');
-  const names = (await entries(devices)).filter((name) => /^\d+-\d+(\.\d+)*$/.test(name));
-  const found = await Promise.all(names.map((name) => readBridge(devices, name)));
-  return found
-    .filter((bridge) => bridge !== undefined)
-    .sort((a, b) => a.path.localeCompare(b.path, 'en', { numeric: true }));
+export async function bridgesOf(machine: Machine): Promise<UsbBridge[]> {
+  const names = await machine.list(DEVICES, /^\d+-\d+(\.\d+)*$/);
+  const found = await Promise.all(names.map((name) => readBridge(machine, name)));
+  return found.filter((bridge) => bridge !== undefined);
 }
 
-async function readBridge(devices: string, path: string): Promise<UsbBridge | undefined> {
-  const folder = join(devices, path);
+async function readBridge(machine: Machine, path: string): Promise<UsbBridge | undefined> {
+  const folder = `${DEVICES}/${path}`;
   const [vid, pid, product, serial, busnum, devnum] = await Promise.all(
     ['idVendor', 'idProduct', 'product', 'serial', 'busnum', 'devnum'].map((name) =>
-      readText(join(folder, name)),
+      machine.read(`${folder}/${name}`),
     ),
   );
   if (vid === undefined || pid === undefined || busnum === undefined || devnum === undefined)
     return undefined;
   if (!(vid === VID && pid === PID) && !(product ?? '').includes('CP2112')) return undefined;
-  const inside = (await entries(folder)).filter((name) => name.startsWith(`${path}:`)).sort();
-  const parts = await Promise.all(inside.map((name) => readInterface(join(folder, name))));
+  const inside = (await machine.list(folder)).filter((name) => name.startsWith(`${path}:`));
+  const parts = await Promise.all(inside.map((name) => readInterface(machine, `${folder}/${name}`)));
   return {
     path,
     serial: serial ?? '',
@@ -80,21 +76,22 @@ async function readBridge(devices: string, path: string): Promise<UsbBridge | un
 }
 
 async function readInterface(
+  machine: Machine,
   folder: string,
 ): Promise<{ itself: UsbInterface; hidraw: string[]; i2c: string[] }> {
   // Bus, vendor, product and a running number: '0003:10C4:EA90.0001'.
-  const hids = (await entries(folder)).filter((name) => /^[0-9A-F]{4}(:[0-9A-F]{4}){2}\./.test(name));
-  const hidFolder = hids[0] === undefined ? undefined : join(folder, hids[0]);
-  const below = hidFolder === undefined ? [] : await entries(hidFolder);
-  const hidraw = hidFolder === undefined ? [] : await entries(join(hidFolder, 'hidraw'));
+  const [hid] = await machine.list(folder, /^[0-9A-F]{4}(:[0-9A-F]{4}){2}\./);
+  const hidFolder = hid === undefined ? undefined : `${folder}/${hid}`;
+  const below = hidFolder === undefined ? [] : await machine.list(hidFolder, /^i2c-\d+$/);
+  const hidraw = hidFolder === undefined ? [] : await machine.list(`${hidFolder}/hidraw`);
   return {
     itself: {
       name: basename(folder),
-      driver: await linkName(join(folder, 'driver')),
-      hidDriver: hidFolder === undefined ? undefined : await linkName(join(hidFolder, 'driver')),
+      driver: await machine.linkName(`${folder}/driver`),
+      hidDriver: hidFolder === undefined ? undefined : await machine.linkName(`${hidFolder}/driver`),
     },
     hidraw: hidraw.map((name) => `/dev/${name}`),
-    i2c: below.filter((name) => /^i2c-\d+$/.test(name)).map((name) => `/dev/${name}`),
+    i2c: below.map((name) => `/dev/${name}`),
   };
 }
 
@@ -104,8 +101,8 @@ async function readInterface(
  * @param wanted Serial number, or bus and ports; empty: the only one there is.
  * @throws NvmemError ENOENT: no such bridge; EINVAL: it could be several, which are named.
  */
-export async function findBridge(wanted: string, uri: string, sysfs?: string): Promise<UsbBridge> {
-  const bridges = await listBridges(sysfs);
+export async function findBridge(wanted: string, uri: string, machine = thisMachine): Promise<UsbBridge> {
+  const bridges = await bridgesOf(machine);
   const bySerial = bridges.filter(({ serial }) => serial === wanted);
   const byPath = bridges.filter(({ path }) => path === wanted);
   const fitting = wanted === '' ? bridges : byPath.length > 0 ? byPath : bySerial;
@@ -133,28 +130,4 @@ export async function findBridge(wanted: string, uri: string, sysfs?: string): P
 
 function describe(bridges: readonly UsbBridge[]): string {
   return bridges.map(({ path, serial }) => (serial === '' ? path : `${path} (serial ${serial})`)).join(', ');
-}
-
-async function entries(folder: string): Promise<string[]> {
-  try {
-    return await fs.readdir(folder);
-  } catch {
-    return []; // not there, or unplugged meanwhile
-  }
-}
-
-async function readText(file: string): Promise<string | undefined> {
-  try {
-    return (await fs.readFile(file, 'utf8')).replace(/\n$/, '');
-  } catch {
-    return undefined;
-  }
-}
-
-async function linkName(link: string): Promise<string | undefined> {
-  try {
-    return basename(await fs.readlink(link));
-  } catch {
-    return undefined;
-  }
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
-import { watchBridges, type BridgeEvent, type BridgeWatch } from '../../../lib/hotplug/watch.js';
+import { BridgeWatch, watchBridges, type BridgeEvent } from '../../../lib/hotplug/watch.js';
 import { UsbTree } from '../usb_tree.js';
 
 let tree: UsbTree;
@@ -12,7 +12,7 @@ beforeEach(async () => {
   tree = new UsbTree();
   tree.plug('1-1', { serial: '0001', devnum: 4 });
   // Only what is asked for and what the nodes say: the clock is out of the way.
-  watching = watchBridges({ sysfs: tree.sysfs, dev: tree.dev, everyMs: 1e6 });
+  watching = new BridgeWatch({ everyMs: 1e6 }, tree.machine);
   events = [];
   watching.on('attach', ({ path, devnum }) => events.push(`attach ${path} ${String(devnum)}`));
   watching.on('detach', ({ path, devnum }) => events.push(`detach ${path} ${String(devnum)}`));
@@ -69,7 +69,7 @@ test('as an iterable it begins with what is there and ends with close()', async 
 
 test('close() and an aborted signal end it, and nothing comes after', async () => {
   const controller = new AbortController();
-  const other = watchBridges({ sysfs: tree.sysfs, dev: tree.dev, signal: controller.signal });
+  const other = new BridgeWatch({ signal: controller.signal }, tree.machine);
   await other.look();
   controller.abort();
   expect(other.closed).toBe(true);

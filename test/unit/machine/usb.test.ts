@@ -3,8 +3,9 @@ import { mkdirSync, openSync, closeSync, readFileSync, symlinkSync, writeFileSyn
 import { basename, join } from 'node:path';
 
 import type { NvmemError } from '../../../lib/index.js';
-import { findBridge, listBridges } from '../../../lib/machine/bridges.js';
+import { bridgesOf, findBridge } from '../../../lib/machine/bridges.js';
 import { holdersOf, nameHolders } from '../../../lib/machine/holders.js';
+import { Machine } from '../../../lib/machine/machine.js';
 import { UDEV_RULES_FILE, udevHint, udevRules } from '../../../lib/machine/udev.js';
 import { UsbTree } from '../usb_tree.js';
 
@@ -17,7 +18,7 @@ afterEach(() => {
 });
 
 async function refusal(wanted: string): Promise<NvmemError> {
-  return await findBridge(wanted, 'cp2112:///0x50', tree.sysfs).then(
+  return await findBridge(wanted, 'cp2112:///0x50', tree.machine).then(
     ({ path }) => {
       throw new Error(`it found ${path}`);
     },
@@ -31,7 +32,7 @@ describe('bridges in sysfs', () => {
     tree.plug('1-1.4', { serial: '0043FFF3', devnum: 4, kernel: { hidraw: 2, i2c: 11 } });
     tree.plug('1-2', { ids: ['046d', 'c31c'], product: 'USB Keyboard', devnum: 5 });
     mkdirSync(join(tree.sysfs, 'bus/usb/devices/usb1'));
-    expect(await listBridges(tree.sysfs)).toEqual([
+    expect(await bridgesOf(tree.machine)).toEqual([
       {
         path: '1-1.4',
         serial: '0043FFF3',
@@ -62,19 +63,19 @@ describe('bridges in sysfs', () => {
   });
 
   test('a machine without USB has none', async () => {
-    expect(await listBridges(join(tree.root, 'nowhere'))).toEqual([]);
+    expect(await bridgesOf(new Machine(join(tree.root, 'nowhere')))).toEqual([]);
   });
 
   test('one bridge is found by its serial number, by its place and without a word', async () => {
     tree.plug('1-1.4', { serial: '0043FFF3', devnum: 4 });
     for (const wanted of ['', '1-1.4', '0043FFF3']) {
-      expect((await findBridge(wanted, 'x', tree.sysfs)).devnum).toBe(4);
+      expect((await findBridge(wanted, 'x', tree.machine)).devnum).toBe(4);
     }
   });
 
   test('ids programmed anew are no obstacle where the name is kept', async () => {
     tree.plug('1-3', { ids: ['1234', '5678'], product: 'My CP2112 board', devnum: 9 });
-    expect((await findBridge('1-3', 'x', tree.sysfs)).vid).toBe('1234');
+    expect((await findBridge('1-3', 'x', tree.machine)).vid).toBe('1234');
   });
 
   test('several and no choice: all are named', async () => {
@@ -89,7 +90,7 @@ describe('bridges in sysfs', () => {
     expect(same.code).toBe('EINVAL');
     expect(same.message).toContain('1-1 (serial 0001), 1-2 (serial 0001)');
     expect(same.message).not.toContain('1-3');
-    expect((await findBridge('1-2', 'x', tree.sysfs)).devnum).toBe(5);
+    expect((await findBridge('1-2', 'x', tree.machine)).devnum).toBe(5);
   });
 
   test('none, or none of that name: ENOENT says which there are', async () => {
@@ -133,11 +134,11 @@ describe('who has a node open', () => {
     symlinkSync('/dev/i2c-3', join(proc, '77/fd/5'));
     symlinkSync('/dev/i2c-3', join(proc, '77/fd/6'));
     writeFileSync(join(proc, '77/comm'), 'i2cdump\n');
-    expect(await holdersOf(['/dev/i2c-3', '/dev/i2c-4'], proc)).toEqual([
+    expect(await holdersOf(['/dev/i2c-3', '/dev/i2c-4'], tree.machine)).toEqual([
       { pid: 77, command: 'i2cdump', node: '/dev/i2c-3' },
     ]);
-    expect(await holdersOf(['/dev/i2c-4'], proc)).toEqual([]);
-    expect(await holdersOf([], join(tree.root, 'nowhere'))).toEqual([]);
+    expect(await holdersOf(['/dev/i2c-4'], tree.machine)).toEqual([]);
+    expect(await holdersOf([], tree.machine)).toEqual([]);
   });
 });
 
