@@ -1,9 +1,9 @@
 /** The command line: options in, an exit status out. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 
+import { inPackage } from '../base/package.js';
 import { jsonLine, visible } from '../base/visible.js';
 
 import type { RigOptions } from './rig.js';
@@ -214,7 +214,7 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
 }
 
 function version(): string {
-  const manifest = readFileSync(join(__dirname, '..', '..', 'package.json'), 'utf8');
+  const manifest = readFileSync(inPackage('package.json'), 'utf8');
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
