@@ -83,3 +83,7 @@ export type {
 } from './uri/uri.js';
 export { at24Chips, chipAt, findChip, serialPartOf } from './chips/chips.js';
 export type { At24Chip, ChipPlace } from './chips/chips.js';
+
+/** All of it, for those who write `import NAME from`: what `require()` gives. */
+// eslint-disable-next-line @typescript-eslint/consistent-type-imports -- a module cannot import itself by name without a circle
+export default exports as typeof import('./index.js');

@@ -5,6 +5,8 @@
  */
 import { getSystemErrorMap } from 'node:util';
 
+import { visible } from './visible.js';
+
 /** Exit statuses of the command line: 0 fine, 130 interrupted. */
 export type ExitStatus = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 130;
 
@@ -316,9 +318,9 @@ export class NvmemError extends Error {
   /** EBADMSG: how many bytes differ. */
   readonly mismatchCount: number | undefined;
 
-  /** The code is put in front of `message`, as Node does. */
+  /** The code is put in front of `message`, as Node does; what a terminal would act on in it is an escape. */
   constructor(code: NvmemError['code'], message: string, details: NvmemErrorDetails = {}) {
-    super(`${code}: ${message}`, details.cause === undefined ? undefined : { cause: details.cause });
+    super(`${code}: ${visible(message)}`, details.cause === undefined ? undefined : { cause: details.cause });
     const entry = entryOf(code);
     this.name = code === 'ABORT_ERR' ? 'AbortError' : 'NvmemError';
     this.code = code;

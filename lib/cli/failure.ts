@@ -38,7 +38,8 @@ export interface FailureReport {
 
 export function describeFailure(error: unknown): FailureReport {
   if (error instanceof NvmemError) {
-    const { code, hint } = error;
+    const { code, cause } = error;
+    const hint = cause instanceof SignalReceived ? `${cause.signalName} ended it.` : error.hint;
     return {
       status: statusOf(error),
       message: error.message,
@@ -66,13 +67,15 @@ export function describeFailure(error: unknown): FailureReport {
   }
   const { code: given } = (error ?? {}) as { code?: unknown };
   const code = typeof given === 'string' ? given : 'ERR_INTERNAL';
-  const message = error instanceof Error ? error.message : String(error);
-  const hint = error instanceof CliError ? error.hint : (entryOf(code)?.hint ?? hintOf(code));
+  const said = error instanceof Error ? error.message : String(error);
+  const own = (error as { hint?: unknown } | null)?.hint;
+  const hint = typeof own === 'string' ? own : (entryOf(code)?.hint ?? hintOf(code));
+  // Who has no place for a hint has it at the end of the message.
+  const message = said.endsWith(`. ${hint}`) ? said.slice(0, -hint.length - 2) : said;
   return { status: statusOf(error), message, hint, json: { code, message, hint } };
 }
 
 function hintOf(code: string): string {
-  if (code === 'ERR_NVMEM_ADDON') return 'Build the addon: npm rebuild nvmem.';
   if (code.startsWith('ERR_INVALID') || code === 'ERR_OUT_OF_RANGE') return 'Correct what the message names.';
   return 'This is a bug in nvmem: please report it.';
 }

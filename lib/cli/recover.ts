@@ -26,7 +26,7 @@ export async function recoverCommand(
   });
   await session.withDevice(uri, {}, async (device, facts) => {
     const began = performance.now();
-    const progress = new Progress(session.io, back ? 'putting back' : 'finishing');
+    const progress = new Progress(session, back ? 'putting back' : 'finishing');
     const about = { ...facts, file, back };
     try {
       const options = { ...session.limits, back, torn, moved, onProgress: progress.update };

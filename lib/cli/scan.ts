@@ -1,6 +1,7 @@
 /** `nvmem scan`: who answers on an I2C bus, and how to open it. */
 import { basename } from 'node:path';
 
+import { visible } from '../base/visible.js';
 import { scanAddresses, type ScannedAddress } from '../bus/scan/adapter.js';
 import { leaseBus } from '../bus/pool.js';
 import { parseBusUri, type WholeBusUri } from '../uri/bus_uri.js';
@@ -10,6 +11,7 @@ import { bytes } from './format.js';
 import { Progress } from './progress.js';
 import type { Session } from './session.js';
 import { columns, wrap } from './table.js';
+import { checkIsUri } from './uri_argument.js';
 import { answersAt, type Asking } from '../bus/scan/ask.js';
 import { guessesFor, type Guess, type SeenParts } from '../bus/scan/guess.js';
 
@@ -34,6 +36,7 @@ interface Found {
 }
 
 export async function scanCommand(session: Session, uri: string, options: ScanCommandOptions): Promise<void> {
+  checkIsUri(uri, '');
   const bus = parseBusUri(uri);
   const all = options.all === true;
   const asked = all ? ALL : EEPROMS;
@@ -57,12 +60,16 @@ export async function scanCommand(session: Session, uri: string, options: ScanCo
       found: found.map((part) => foundFacts(bus, part)),
     });
     if (session.json) return;
-    await session.say(`${lease.source.what}:\n`);
+    await session.tell(`${lease.source.what}:`);
+    await session.say();
     for (const line of map(session, asked, presence, held)) await session.say(line);
     for (const line of [...foundLines(session, bus, found), ...heldLines(session, held)]) {
       await session.say(line);
     }
-    if (found.length === 0 && held.length === 0) await session.say(`\n${nobody(all)}`);
+    if (found.length === 0 && held.length === 0) {
+      await session.say();
+      await session.tell(nobody(all));
+    }
   } catch (error) {
     throw error instanceof CommandFailure ? error : new CommandFailure(error, { uri });
   } finally {
@@ -83,7 +90,7 @@ async function whoAnswers(
   const byKernel = await askAdapter(bus);
   for (const [address, state] of byKernel) if (state !== 'silent') presence.set(address, state);
   const rest = asked.filter((address) => !byKernel.has(address));
-  const progress = new Progress(session.io, 'asking');
+  const progress = new Progress(session, 'asking');
   try {
     for (const [done, address] of rest.entries()) {
       if (await answersAt(asking, address)) presence.set(address, 'answers');
@@ -210,7 +217,7 @@ function heldLines(session: Session, held: readonly KernelClient[]): string[] {
   if (held.length === 0) return [];
   const rows = held.map(({ address, device, name, driver }) => [
     `0x${hex(address)}`,
-    `${name} (${device}), held by the kernel's driver ${driver ?? ''}`,
+    visible(`${name} (${device}), held by the kernel's driver ${driver ?? ''}`),
   ]);
   const hint = held.some(({ driver }) => driver === 'at24')
     ? [
@@ -226,7 +233,7 @@ function heldLines(session: Session, held: readonly KernelClient[]): string[] {
 
 /** A label of four columns, and text beside it. */
 function hanging({ width }: Session, label: string, text: string): string[] {
-  return wrap(text, width - 6).map((line, i) => `${i === 0 ? label : '    '}  ${line}`);
+  return wrap(visible(text), width - 6).map((line, i) => `${i === 0 ? label : '    '}  ${line}`);
 }
 
 function nobody(all: boolean): string {

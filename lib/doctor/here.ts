@@ -22,10 +22,11 @@ export function checkAddon(): Finding {
     native();
     return ok('addon', 'loads');
   } catch (error) {
-    const { cause } = error as { cause?: unknown };
-    const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : '';
-    const said = error instanceof Error ? error.message.replace(/:.*$/s, '') : String(error);
-    return problem('addon', why === '' ? said : `${said} (${why})`, 'npm rebuild nvmem', 'ERR_NVMEM_ADDON');
+    const { message, hint } = error as Error & { hint?: string };
+    const remedy = hint ?? 'npm rebuild nvmem';
+    // The file, and then the reason; what to do stands beside it.
+    const why = message.replace(/^.*?nvmem\.node: /s, '').replace(`. ${remedy}`, '');
+    return problem('addon', `does not load: ${why}`, remedy, 'ERR_NVMEM_ADDON');
   }
 }
 
