@@ -4,7 +4,7 @@ import { type CellEntry, makeCellEntry, type NvmemCellInfo } from './cell_entry.
 import type { NvmemType } from './device_core.js';
 import { NvmemError } from '../base/errors.js';
 import { validateKeepouts, type Keepout } from './keepouts.js';
-import { checkId, checkName, type NvmemId } from './naming.js';
+import { checkId, checkName, type Names, type NvmemId } from './naming.js';
 import { NativeProvider, type NvmemProvider } from './provider.js';
 import { checkWpLine, type WpLine } from './wp_line.js';
 import {
@@ -110,7 +110,7 @@ const TYPES: readonly NvmemType[] = ['Unknown', 'EEPROM', 'OTP', 'Battery backed
  * The types of all fields, and the kernel's first rules: a parent (EINVAL), a callback (EINVAL). The others follow in the
  * kernel's order when the line is taken: see checkRanges() and makeCells().
  */
-export function checkConfig(config: NvmemConfig): CheckedConfig {
+export function checkConfig(config: NvmemConfig, names: Names = 'checked'): CheckedConfig {
   checkKeys('config', checkObject('config', config), KEYS);
   const { provider } = config;
   checkObject('provider', provider);
@@ -121,7 +121,7 @@ export function checkConfig(config: NvmemConfig): CheckedConfig {
       if (method !== undefined) checkFunction(`provider.${name}`, method);
     }
   }
-  const name = config.name === undefined ? undefined : checkName(config.name);
+  const name = config.name === undefined ? undefined : checkName(config.name, names);
   const id = checkId(config.id ?? 'auto');
   const type = config.type ?? 'Unknown';
   if (!TYPES.includes(type)) throw rangeError('type', `one of ${TYPES.join(', ')}`, type);
@@ -190,9 +190,11 @@ export function checkRanges(config: CheckedConfig): void {
 }
 
 /** Puts the cells of the configuration, then those of the board file, into `cells`; EINVAL at the first bad one. */
-export function makeCells(config: CheckedConfig, cells: CellEntry[]): void {
+export function makeCells(config: CheckedConfig, cells: CellEntry[], names: Names = 'checked'): void {
   const { infos, boardCells, fixupCellInfo, wordSize, stride } = config;
-  infos.forEach((info, i) => cells.push(makeCellEntry(`cells[${String(i)}]`, info, wordSize, stride)));
+  infos.forEach((info, i) => {
+    cells.push(makeCellEntry(`cells[${String(i)}]`, info, wordSize, stride, names));
+  });
   boardCells.forEach((node, i) => {
     const field = `boardCells[${String(i)}]`;
     const info = boardCellInfo(field, node);

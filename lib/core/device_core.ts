@@ -3,6 +3,7 @@
  * outlives its provider, and is numb then: every operation gives ENODEV.
  */
 import type { Backend, WriteHow } from './backend.js';
+import { alignUp } from './align.js';
 import { extractBits, insertBits } from './bits.js';
 import { checkCellData, isBitCell, type CellEntry } from './cell_entry.js';
 import { CallSite, codeOf, errnoOf, NvmemError, saysOf, type NvmemErrorDetails } from '../base/errors.js';
@@ -197,11 +198,13 @@ export class DeviceCore {
     below: Below,
   ): Promise<NvmemWriteResult> {
     const { offset, bytes, bitOffset, nbits } = cell;
-    const { name, wordSize } = this.facts;
+    const { name, size, wordSize } = this.facts;
     const how = howOf(options);
     return this.#track('cell-write', offset, bytes, options, below, async (operation) => {
       const { canRead, canWrite } = this.backend;
       const kept = isBitCell(cell) ? neighbours(cell, wordSize) : [];
+      // All that is touched is what is checked: the words around a field as well.
+      const reach = Math.max(bytes, ...kept.map(([, to]) => to));
       const able = canWrite && (canRead || kept.length === 0);
       // As in the kernel what is wrong with the request itself comes before the provider's absence.
       const readOnly = this.readOnly !== 'no';
@@ -210,13 +213,19 @@ export class DeviceCore {
         ? { status: EINVAL, reason: 'the device is read-only' }
         : this.#refusal(operation, options.unbounded || able ? 0 : EOPNOTSUPP);
       if (refused) throw this.#writeError(operation, nothingWritten(refused, this.#split(offset, bytes)));
-      this.#checkBounds(offset, bytes, options);
+      this.#checkBounds(offset, reach, options);
+      // Without bounds the kernel reads no more than the field's own bytes, so a word that the end of the device cuts is cut.
+      const rest = bytes <= size - offset ? size - offset : reach;
       return this.#exclusive(operation, async () => {
         const segments = this.#split(offset, bytes);
         if (!isBitCell(cell)) return writeSegments(this.backend, operation, segments, data, how);
         const whole = Buffer.alloc(bytes);
         for (const [from, to] of kept) {
-          const { data: old, failure } = await this.#readOut(operation, offset + from, to - from);
+          const { data: old, failure } = await this.#readOut(
+            operation,
+            offset + from,
+            Math.min(to, rest) - from,
+          );
           if (failure !== undefined) return nothingWritten(failure, segments);
           old.copy(whole, from);
         }
@@ -419,8 +428,8 @@ function reportWhole({ onProgress }: OperationOptions, length: number): void {
  * kernel those before the field and then the last byte; whole cells where the provider only does whole words.
  */
 function neighbours(cell: CellEntry, wordSize: number): [number, number][] {
-  const { bytes, bitOffset, nbits, rawLength } = cell;
-  if (wordSize > 1 || nbits === 0) return [[0, wordSize > 1 ? rawLength : bytes]];
+  const { bytes, bitOffset, nbits } = cell;
+  if (wordSize > 1 || nbits === 0) return [[0, alignUp(bytes, wordSize)]];
   const stretches: [number, number][] = [];
   if (bitOffset !== 0) stretches.push([0, Math.ceil(bitOffset / 8)]);
   if ((bitOffset + nbits) % 8 !== 0) stretches.push([bytes - 1, bytes]);

@@ -20,7 +20,7 @@ import { DeviceCore } from './device_core.js';
 import { NvmemError } from '../base/errors.js';
 import { type LayoutContext, LayoutTable, type NvmemLayout } from './layouts.js';
 import { LookupTable, type NvmemCellLookup } from './lookups.js';
-import { deviceName, NumberPool } from './naming.js';
+import { checkNaming, deviceName, type Names, NumberPool } from './naming.js';
 import { endsRound, NotifierChain, type NvmemNotification, type NvmemNotifier } from './notifier.js';
 import { NativeProvider } from './provider.js';
 import { RegisteredDevice } from './registered_device.js';
@@ -103,7 +103,12 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
    * start; off the stride or word size), ERANGE (keepouts unsorted, overlapping or too small), EEXIST (name taken).
    */
   async register(config: NvmemConfig): Promise<RegisteredDevice> {
-    const device = await Promise.resolve(this.registerNow(config));
+    return Promise.resolve(this.registerAs(config, 'checked'));
+  }
+
+  /** @internal As register(). */
+  registerAs(config: NvmemConfig, names: Names): RegisteredDevice {
+    const device = this.registerNow(config, undefined, undefined, names);
     const owner = new RegisteredDevice(device, () => this.unregister(device));
     this.addHandle(device, owner);
     return owner;
@@ -113,8 +118,13 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
    * @internal `free` lets go of what the provider stands on; it runs before 'removed'. `uri`: where that is; a device that
    * has been unplugged (see unplugged()) has its number back when what is there is registered again.
    */
-  registerNow(config: NvmemConfig, free?: () => Promise<void>, uri?: string): NvmemDevice {
-    const checked = checkConfig(config);
+  registerNow(
+    config: NvmemConfig,
+    free?: () => Promise<void>,
+    uri?: string,
+    names: Names = 'checked',
+  ): NvmemDevice {
+    const checked = checkConfig(config, names);
     const key = uri === undefined ? undefined : uriKey('uri', uri);
     const wasAway = key !== undefined && this.#numbers.isPinned(key);
     const number = this.#numbers.take(key);
@@ -127,7 +137,9 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       line?.request?.();
       lineTaken = true;
       checkRanges(checked);
-      makeCells(checked, cells);
+      makeCells(checked, cells, names);
+      // What device_add() says, after the cells.
+      if (name === '') throw new NvmemError('EINVAL', 'the name is empty', { syscall: 'register' });
       if (this.#byName.has(name)) {
         throw new NvmemError('EEXIST', `a device called ${name} is registered`, {
           syscall: 'register',
@@ -265,12 +277,17 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
 
   /** Cells for consumers, by the consumer's name and what it calls them (nvmem_add_cell_lookups()). */
   addCellLookups(...lookups: NvmemCellLookup[]): void {
-    this.#lookups.add(lookups);
+    this.#lookups.add(lookups, 'checked');
   }
 
   /** Takes them away again (nvmem_del_cell_lookups()). */
   removeCellLookups(...lookups: NvmemCellLookup[]): void {
-    this.#lookups.remove(lookups);
+    this.#lookups.remove(lookups, 'checked');
+  }
+
+  /** @internal The table itself, for the kernel's names. */
+  get lookups(): LookupTable {
+    return this.#lookups;
   }
 
   /** Somebody who uses cells under names of its own: what lookups call `devId`. */
@@ -285,12 +302,17 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
    *   device is not there, or its layout has not yet said which cells it has.
    */
   lookupCell(devId: string, conId: string | null | undefined): NvmemCell {
-    checkString('devId', devId);
+    return this.lookupAs(devId, conId, 'checked');
+  }
+
+  /** @internal As lookupCell(). */
+  lookupAs(devId: string, conId: string | null | undefined, names: Names): NvmemCell {
+    checkNaming('devId', devId, names);
     const refuse = (code: NvmemError['code'], message: string): never => {
       throw new NvmemError(code, message, { syscall: 'lookupCell' });
     };
     if (conId === null || conId === undefined) return refuse('EINVAL', 'conId is missing');
-    checkString('conId', conId);
+    checkNaming('conId', conId, names);
     const lookup = this.#lookups.matching(devId, conId);
     if (!lookup) return refuse('ENOENT', `no lookup says what ${devId} means by ${JSON.stringify(conId)}`);
     const { nvmemName, cellName } = lookup;

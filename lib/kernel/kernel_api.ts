@@ -14,6 +14,7 @@ import { type AdHocCellInfo, coreOf, type NvmemDevice } from '../core/device.js'
 import type { DeviceCore, NvmemWriteResult } from '../core/device_core.js';
 import { NvmemError } from '../base/errors.js';
 import type { NvmemCellLookup } from '../core/lookups.js';
+import { checkNaming } from '../core/naming.js';
 import type { NvmemNotifier } from '../core/notifier.js';
 import { hostNumber, variableNumber } from '../base/numbers.js';
 import type { Nvmem } from '../core/registry.js';
@@ -29,10 +30,15 @@ export class NvmemKernelApi {
     this.#registry = registry;
   }
 
-  /** nvmem_register(). Without a name id 'auto' makes "(null)0", as printk's "%s" has it. */
-  nvmemRegister(config: NvmemConfig): Promise<NvmemDevice> {
+  /**
+   * nvmem_register(). Without a name id 'auto' makes "(null)0", as printk's "%s" has it; an empty one makes "0". Rejects with
+   * EINVAL where the name comes to nothing, ENOMEM where there is none (id 'none') or a cell has none.
+   */
+  async nvmemRegister(config: NvmemConfig): Promise<NvmemDevice> {
     const nameless = config.name === undefined && (config.id === 'auto' || config.id === -2);
-    return this.#registry.register(nameless ? { ...config, name: '(null)' } : config);
+    return Promise.resolve(
+      this.#registry.registerAs(nameless ? { ...config, name: '(null)' } : config, 'kernel'),
+    );
   }
 
   /** nvmem_unregister(); null is nothing to do. */
@@ -42,7 +48,8 @@ export class NvmemKernelApi {
 
   /** nvmem_device_get() of a consumer without a device tree. @throws NvmemError EPROBE_DEFER */
   nvmemDeviceGet(_consumer: string, name: string): NvmemDevice {
-    return this.#registry.get(name);
+    checkNaming('name', name, 'kernel');
+    return this.nvmemDeviceFind((device) => device.name === name);
   }
 
   /** nvmem_device_find() @throws NvmemError EPROBE_DEFER */
@@ -131,7 +138,7 @@ export class NvmemKernelApi {
 
   /** nvmem_cell_get() of a consumer without a device tree. @throws NvmemError EINVAL, ENOENT, EPROBE_DEFER */
   nvmemCellGet(consumer: string, conId: string | null): NvmemCell {
-    return this.#registry.lookupCell(consumer, conId);
+    return this.#registry.lookupAs(consumer, conId, 'kernel');
   }
 
   /** nvmem_cell_put(): a handle keeps nothing, so nothing happens. */
@@ -183,12 +190,12 @@ export class NvmemKernelApi {
 
   /** nvmem_add_cell_lookups() */
   nvmemAddCellLookups(...lookups: NvmemCellLookup[]): void {
-    this.#registry.addCellLookups(...lookups);
+    this.#registry.lookups.add(lookups, 'kernel');
   }
 
   /** nvmem_del_cell_lookups() */
   nvmemDelCellLookups(...lookups: NvmemCellLookup[]): void {
-    this.#registry.removeCellLookups(...lookups);
+    this.#registry.lookups.remove(lookups, 'kernel');
   }
 
   /** nvmem_register_notifier() @throws NvmemError EEXIST */

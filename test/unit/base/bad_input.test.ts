@@ -292,7 +292,7 @@ const rows: Row[] = [
 
   ['nvmemRegister', onKernel('nvmemRegister'), [7], 'TypeError', 'config'],
   ['nvmemUnregister', onKernel('nvmemUnregister'), [{}], 'TypeError', 'device'],
-  ...strings('nvmemDeviceGet', onKernel('nvmemDeviceGet'), (value) => ['dev', value], 'name'),
+  ['nvmemDeviceGet', onKernel('nvmemDeviceGet'), ['dev', 7], 'TypeError', 'name'],
   ['nvmemDeviceFind', onKernel('nvmemDeviceFind'), [7], 'TypeError', 'match'],
   ['nvmemDevicePut', onKernel('nvmemDevicePut'), [{}], 'TypeError', 'device'],
   ['nvmemDeviceRead', onKernel('nvmemDeviceRead'), [{}, 0, 1], 'TypeError', 'device'],
@@ -384,7 +384,14 @@ test('no public class has a function that the table leaves out', () => {
     'nvmemDevName',
     'nvmemDevSize',
   ]);
-  const internal = new Set(['registerNow', 'addHandle', 'announceRemoved', 'unplugged']);
+  const internal = new Set([
+    'registerNow',
+    'registerAs',
+    'lookupAs',
+    'addHandle',
+    'announceRemoved',
+    'unplugged',
+  ]);
   const missing = [
     Nvmem,
     NvmemDevice,
