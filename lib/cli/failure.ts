@@ -1,4 +1,5 @@
 /** Errors on their way out of the command line: one sentence, the next step, and an exit status. */
+import { messageOf } from '../base/foreign.js';
 import { entryOf, NvmemError, type ExitStatus } from '../base/errors.js';
 import { SignalReceived } from './io.js';
 
@@ -66,7 +67,7 @@ export function describeFailure(error: unknown): FailureReport {
   }
   const { code: given } = (error ?? {}) as { code?: unknown };
   const code = typeof given === 'string' ? given : 'ERR_INTERNAL';
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const hint = error instanceof CliError ? error.hint : (entryOf(code)?.hint ?? hintOf(code));
   return { status: statusOf(error), message, hint, json: { code, message, hint } };
 }

@@ -5,6 +5,7 @@ import { access, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 
+import { messageOf } from '../base/foreign.js';
 import { CliError } from './failure.js';
 
 /** Asks before any I/O on the device whether `path` could be written. @throws CliError */
@@ -98,10 +99,7 @@ function fileError(error: unknown, what: string): CliError {
     EROFS: ['the file system is read-only', 'Use another directory.'],
   };
   const name = typeof code === 'string' ? code : 'EIO';
-  const [sentence, hint] = says[name] ?? [
-    error instanceof Error ? error.message : String(error),
-    'Check the file.',
-  ];
+  const [sentence, hint] = says[name] ?? [messageOf(error), 'Check the file.'];
   const denied = name === 'EACCES' || name === 'EPERM' || name === 'EROFS';
   return new CliError(name, `${what}: ${sentence}`, hint, denied ? 4 : 1);
 }

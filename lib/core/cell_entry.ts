@@ -79,7 +79,8 @@ export function makeCellEntry(
   if (!isAligned(rawLength, wordSize))
     refuse(`rawLength must be a multiple of the word size, ${String(wordSize)}`);
   // kstrdup_const() of no name, after the rules above.
-  if (isNameless) throw new NvmemError('ENOMEM', `${field} has no name`, { syscall: 'register' });
+  if (isNameless)
+    throw new NvmemError('ENOMEM', `${field} has no name`, { syscall: 'register', hint: 'Give it one.' });
   return { name, offset, rawLength, bytes, bitOffset, nbits, readPostProcess };
 }
 

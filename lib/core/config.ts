@@ -6,12 +6,14 @@ import { NvmemError } from '../base/errors.js';
 import { validateKeepouts, type Keepout } from './keepouts.js';
 import { checkId, checkName, type Names, type NvmemId } from './naming.js';
 import { NativeProvider, type NvmemProvider } from './provider.js';
-import { checkWpLine, type WpLine } from './wp_line.js';
+import type { ScriptProvider } from './script_backend.js';
+import { checkWpLine, type CheckedLine, type WpLine } from './wp_line.js';
 import {
   checkBoolean,
   checkFunction,
   checkInteger,
   checkKeys,
+  checkMethod,
   checkObject,
   checkString,
   rangeError,
@@ -62,7 +64,7 @@ export interface NvmemConfig {
 }
 
 export interface CheckedConfig {
-  readonly provider: NvmemProvider | NativeProvider;
+  readonly provider: ScriptProvider | NativeProvider;
   readonly name: string | undefined;
   readonly id: NvmemId;
   readonly type: NvmemType;
@@ -76,7 +78,7 @@ export interface CheckedConfig {
   readonly infos: readonly NvmemCellInfo[];
   readonly boardCells: readonly BoardCell[];
   readonly fixupCellInfo: NvmemConfig['fixupCellInfo'];
-  readonly wp: WpLine | undefined;
+  readonly wp: CheckedLine | undefined;
   readonly layout: string | undefined;
   readonly compat: boolean;
   readonly baseDev: string | undefined;
@@ -115,12 +117,7 @@ export function checkConfig(config: NvmemConfig, names: Names = 'checked'): Chec
   const { provider } = config;
   checkObject('provider', provider);
   const isNative = provider instanceof NativeProvider;
-  if (!isNative) {
-    for (const name of ['read', 'write'] as const) {
-      const method = Reflect.get(provider, name) as unknown;
-      if (method !== undefined) checkFunction(`provider.${name}`, method);
-    }
-  }
+  const script = isNative ? undefined : checkScript(provider);
   const name = config.name === undefined ? undefined : checkName(config.name, names);
   const id = checkId(config.id ?? 'auto');
   const type = config.type ?? 'Unknown';
@@ -148,18 +145,18 @@ export function checkConfig(config: NvmemConfig, names: Names = 'checked'): Chec
   if (dev !== undefined && dev !== null) checkString('dev', dev);
 
   if (dev === null) throw new NvmemError('EINVAL', 'dev must name the parent', { syscall: 'register' });
-  if (!isNative && provider.read === undefined && provider.write === undefined) {
+  if (script && script.read === undefined && script.write === undefined) {
     throw new NvmemError('EINVAL', 'provider needs a read or a write function', { syscall: 'register' });
   }
   return {
-    provider,
+    provider: script ?? (provider as NativeProvider),
     name,
     id,
     type,
     size,
     wordSize,
     stride,
-    readOnly: readOnly || (!isNative && provider.write === undefined),
+    readOnly: readOnly || (script !== undefined && script.write === undefined),
     rootOnly,
     ignoreWp,
     keepouts,
@@ -173,12 +170,17 @@ export function checkConfig(config: NvmemConfig, names: Names = 'checked'): Chec
   };
 }
 
+function checkScript(self: NvmemProvider): ScriptProvider {
+  return { read: checkMethod('provider', self, 'read'), write: checkMethod('provider', self, 'write') };
+}
+
 /** A name (ENOMEM), keepouts (ERANGE, EINVAL), then the folder of the compat file (EINVAL). */
 export function checkRanges(config: CheckedConfig): void {
   const { name, id, keepouts, wordSize, stride, compat, baseDev } = config;
   if (name === undefined && id === 'none') {
     throw new NvmemError('ENOMEM', "id 'none' makes the name alone the device's, and there is no name", {
       syscall: 'register',
+      hint: "Give a name, or id: 'auto'.",
     });
   }
   validateKeepouts(keepouts, wordSize, stride);
@@ -208,7 +210,10 @@ export function checkCellFiles(cells: readonly CellEntry[]): void {
   for (const { name, offset, bitOffset } of cells) {
     const file = `${name}@${offset.toString(16)},${bitOffset.toString(16)}`;
     if (files.has(file)) {
-      throw new NvmemError('EEXIST', `there are two cells ${file}`, { syscall: 'register' });
+      throw new NvmemError('EEXIST', `there are two cells ${file}`, {
+        syscall: 'register',
+        hint: 'Give one of them another name.',
+      });
     }
     files.add(file);
   }

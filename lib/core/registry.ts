@@ -18,6 +18,7 @@ import { NvmemConsumer } from './consumer.js';
 import { coreOf, NvmemDevice } from './device.js';
 import { DeviceCore } from './device_core.js';
 import { NvmemError } from '../base/errors.js';
+import { goneHint } from '../base/part_words.js';
 import { type LayoutContext, LayoutTable, type NvmemLayout } from './layouts.js';
 import { LookupTable, type NvmemCellLookup } from './lookups.js';
 import { checkNaming, deviceName, type Names, NumberPool } from './naming.js';
@@ -134,7 +135,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     let backend: Backend;
     const cells: CellEntry[] = [];
     try {
-      line?.request?.();
+      line?.request();
       lineTaken = true;
       checkRanges(checked);
       makeCells(checked, cells, names);
@@ -155,7 +156,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       for (const event of ['CELL_ADD', 'CELL_REMOVE'] as const) {
         for (const cell of cells) this.#notify(event, cell.name, name);
       }
-      if (lineTaken) line?.release?.();
+      if (lineTaken && line) callUser(line.release);
       throw error;
     }
     const { type, size, wordSize, stride, rootOnly, readOnly, keepouts, layout } = checked;
@@ -207,6 +208,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       throw new NvmemError('ENODEV', `${name} is not registered any more`, {
         syscall: 'addCell',
         device: name,
+        hint: goneHint(core.gone),
       });
     }
     core.cells.push(entry);
@@ -308,13 +310,16 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
   /** @internal As lookupCell(). */
   lookupAs(devId: string, conId: string | null | undefined, names: Names): NvmemCell {
     checkNaming('devId', devId, names);
-    const refuse = (code: NvmemError['code'], message: string): never => {
-      throw new NvmemError(code, message, { syscall: 'lookupCell' });
+    const refuse = (code: NvmemError['code'], message: string, hint?: string): never => {
+      throw new NvmemError(code, message, { syscall: 'lookupCell', hint });
     };
     if (conId === null || conId === undefined) return refuse('EINVAL', 'conId is missing');
     checkNaming('conId', conId, names);
     const lookup = this.#lookups.matching(devId, conId);
-    if (!lookup) return refuse('ENOENT', `no lookup says what ${devId} means by ${JSON.stringify(conId)}`);
+    if (!lookup) {
+      const says = `no lookup says what ${devId} means by ${JSON.stringify(conId)}`;
+      return refuse('ENOENT', says, 'Say it with addCellLookups().');
+    }
     const { nvmemName, cellName } = lookup;
     const registration = this.#byName.get(nvmemName);
     if (!registration) return refuse('EPROBE_DEFER', `no device called ${nvmemName} is registered`);
@@ -322,7 +327,10 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     const entry = core.cells.find(({ name }) => name === cellName);
     if (entry) return new NvmemCell(core, entry, conId);
     const mayCome = layout !== undefined && !layoutDone;
-    return refuse(mayCome ? 'EPROBE_DEFER' : 'ENOENT', `${nvmemName} has no cell ${cellName}`);
+    const says = `${nvmemName} has no cell ${cellName}`;
+    return mayCome
+      ? refuse('EPROBE_DEFER', says, `Add its layout ${layout}, or wait for layout-add.`)
+      : refuse('ENOENT', says, 'Correct cellName of the lookup, or add the cell with addCell().');
   }
 
   /**
@@ -368,7 +376,10 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
   /** @throws NvmemError ENOENT: it is not there. */
   unregisterNotifier(notifier: NvmemNotifier): void {
     if (this.#notifiers.remove(notifier)) return;
-    throw new NvmemError('ENOENT', 'that notifier is not registered', { syscall: 'unregisterNotifier' });
+    throw new NvmemError('ENOENT', 'that notifier is not registered', {
+      syscall: 'unregisterNotifier',
+      hint: 'Give the object that was given to registerNotifier().',
+    });
   }
 
   /** Makes a layout known: devices that name it get their cells now, later ones when they come. */
@@ -457,9 +468,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     const context: LayoutContext = {
       device,
       addCell: (info) => {
-        this.addCell(device, info);
-        const entry = core.cells.at(-1);
-        if (entry) added.push(entry);
+        added.push(NvmemCell.partsOf(this.addCell(device, info)).entry);
       },
     };
     const end = (error: unknown): void => {
@@ -477,7 +486,10 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       }
       end(error);
     };
-    void (async () => layout.addCells(context))().then(() => {
+    const looked = new Promise<unknown>((resolve) => {
+      resolve(layout.addCells(context));
+    });
+    void looked.then(() => {
       end(undefined);
     }, undo);
   }
@@ -517,6 +529,7 @@ function makeBackend(name: string, { provider, wp, ignoreWp }: CheckedConfig): B
   throw new NvmemError('EBUSY', 'this provider is registered already; make another', {
     syscall: 'register',
     device: name,
+    hint: 'A provider of the addon serves one registration: call memoryProvider() or open() again.',
   });
 }
 

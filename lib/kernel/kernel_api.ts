@@ -98,8 +98,8 @@ export class NvmemKernelApi {
   async nvmemDeviceWrite(device: NvmemDevice | null, offset: number, data: Uint8Array): Promise<number> {
     const core = present(device);
     checkInteger('offset', offset, 0, UINT_MAX);
-    checkBytes('data', data);
-    return written(core.write(offset, data, RAW, NvmemKernelApi.prototype.nvmemDeviceWrite), data.length);
+    const bytes = checkBytes('data', data);
+    return written(core.write(offset, bytes, RAW, NvmemKernelApi.prototype.nvmemDeviceWrite), bytes.length);
   }
 
   /**
@@ -155,7 +155,8 @@ export class NvmemKernelApi {
   /** nvmem_cell_write(): the count. */
   async nvmemCellWrite(cell: NvmemCell, data: Uint8Array): Promise<number> {
     const { core, entry } = NvmemCell.partsOf(cell);
-    return written(core.writeCell(entry, data, RAW, NvmemKernelApi.prototype.nvmemCellWrite), data.length);
+    const bytes = checkBytes('data', data);
+    return written(core.writeCell(entry, bytes, RAW, NvmemKernelApi.prototype.nvmemCellWrite), bytes.length);
   }
 
   /** nvmem_cell_read_u8() */
@@ -229,9 +230,9 @@ function present(device: NvmemDevice | null): DeviceCore {
 /** The memory that a caller wants an answer in. */
 function roomFor(into: Uint8Array | undefined, bytes: number): Buffer | undefined {
   if (into === undefined) return undefined;
-  checkBytes('into', into);
-  if (into.length < bytes) throw rangeError('into', `at least ${String(bytes)} bytes long`, into.length);
-  return Buffer.from(into.buffer, into.byteOffset, bytes);
+  const { buffer, byteOffset, length } = checkBytes('into', into);
+  if (length < bytes) throw rangeError('into', `at least ${String(bytes)} bytes long`, length);
+  return Buffer.from(buffer, byteOffset, bytes);
 }
 
 /** The count of a write: what was asked for, unless the provider said a number of its own. */

@@ -3,6 +3,7 @@ import { providerOfSlot } from '../core/backend.js';
 import type { NvmemCellInfo } from '../core/cell_entry.js';
 import { coreOf, NvmemDevice } from '../core/device.js';
 import { codeOf, NvmemError, saysOf } from '../base/errors.js';
+import { partWords } from '../base/part_words.js';
 import type { Keepout } from '../core/keepouts.js';
 import type { NvmemId } from '../core/naming.js';
 import { memoryProvider, nvmem, type Nvmem } from '../core/registry.js';
@@ -258,7 +259,7 @@ async function openPart(
   const address = part.address.toString(16).padStart(4, '0');
   return {
     name: `${lease.source.name(lease.bus.identity)}-${address}`,
-    provider: providerOfSlot(slot, part.size, { hasWpLine: part.wp !== undefined }),
+    provider: providerOfSlot(slot, part.size, { hasWpLine: part.wp !== undefined, isPart: true }),
     readOnly: part.chip.readOnly,
     type: 'EEPROM',
     identity: lease.bus.identity,
@@ -300,11 +301,14 @@ async function probe(
     EAGAIN: `another master keeps the I2C bus of ${bus}`,
     EBUSY: `the I2C bus of ${bus} is stuck: the part at ${at} cannot be reached`,
   };
-  const sentence = sentences[code] ?? `the part at ${at} cannot be read: ${saysOf(code)}`;
+  const sentence =
+    sentences[code] ?? `the part at ${at} cannot be read: ${partWords(code)?.says ?? saysOf(code)}`;
   throw new NvmemError(code, `${sentence}${detail}`, {
     errno: status,
     syscall: 'open',
     device: uri.uri,
-    hint: lease.source.partHint?.(code),
+    hint:
+      lease.source.partHint?.(code) ??
+      (code === 'ENODEV' ? lease.source.hint?.(code) : partWords(code)?.hint),
   });
 }

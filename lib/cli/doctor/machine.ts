@@ -1,4 +1,5 @@
 /** What has to hold whatever is plugged in: Node.js, the addon, a place where USB devices could appear. */
+import { messageOf } from '../../base/foreign.js';
 import { native } from '../../native/index.js';
 import type { System } from '../system.js';
 import { ok, problem, warning, type Check } from './check.js';
@@ -23,8 +24,8 @@ export function checkAddon(): Check {
     return ok('addon', 'loads');
   } catch (error) {
     const { cause } = error as { cause?: unknown };
-    const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : '';
-    const said = error instanceof Error ? error.message.replace(/:.*$/s, '') : String(error);
+    const why = messageOf(cause).split('\n')[0] ?? '';
+    const said = messageOf(error).replace(/:.*$/s, '');
     return problem('addon', why === '' ? said : `${said} (${why})`, 'npm rebuild nvmem', 'ERR_NVMEM_ADDON');
   }
 }
