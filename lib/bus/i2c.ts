@@ -25,7 +25,12 @@ export async function i2cSource({ path, force }: I2cUri): Promise<BusSource> {
       ENOENT: 'there is no such node',
       ENODEV: 'it went away while it was being opened',
     },
-    hint: (code) => (code === 'EACCES' ? ACCESS_HINT : undefined),
+    hint: (code) =>
+      code === 'EACCES'
+        ? ACCESS_HINT
+        : code === 'ENODEV' || code === 'ENOENT'
+          ? 'nvmem list shows the adapters of this machine.'
+          : undefined,
     partHint: (code) => PART_HINTS[code],
     // As the kernel names its I2C devices: 1-0050.
     name: () => node.replace(/^.*\/(i2c-)?/, ''),

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { entryOf, NvmemError } from '../base/errors.js';
 import { clearTimeout, setTimeout } from '../base/timers.js';
 import { USBIP_PORT } from '../uri/uri.js';
+import { usbipHint } from './usbip.js';
 
 /** A USB device that a server exports. */
 export interface ExportedDevice {
@@ -62,6 +63,7 @@ export function exportedDevices(options: DevlistOptions): Promise<ExportedDevice
           new NvmemError(code, `cannot list the devices of ${where}: ${sentence}`, {
             syscall: 'list',
             cause,
+            hint: usbipHint(code, host),
           }),
         );
       });
@@ -102,7 +104,9 @@ export function exportedDevices(options: DevlistOptions): Promise<ExportedDevice
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
       const code = errorCode(error);
-      fail(code, entryOf(code)?.says ?? error.message, error);
+      const isName = code === 'EHOSTUNREACH' && code !== error.code;
+      const says = isName ? `its name cannot be resolved (${error.message})` : undefined;
+      fail(code, says ?? entryOf(code)?.says ?? error.message, error);
     });
   });
 }

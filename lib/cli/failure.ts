@@ -1,4 +1,5 @@
 /** Errors on their way out of the command line: one sentence, the next step, and an exit status. */
+import { messageOf, propertyOf } from '../base/foreign.js';
 import { entryOf, NvmemError, type ExitStatus } from '../base/errors.js';
 import { SignalReceived } from './io.js';
 
@@ -67,8 +68,8 @@ export function describeFailure(error: unknown): FailureReport {
   }
   const { code: given } = (error ?? {}) as { code?: unknown };
   const code = typeof given === 'string' ? given : 'ERR_INTERNAL';
-  const said = error instanceof Error ? error.message : String(error);
-  const own = (error as { hint?: unknown } | null)?.hint;
+  const said = messageOf(error);
+  const own = propertyOf(error, 'hint');
   const hint = typeof own === 'string' ? own : (entryOf(code)?.hint ?? hintOf(code));
   // Who has no place for a hint has it at the end of the message.
   const message = said.endsWith(`. ${hint}`) ? said.slice(0, -hint.length - 2) : said;

@@ -8,6 +8,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { NvmemError } from '../base/errors.js';
+import { messageOf } from '../base/foreign.js';
 import { CliError } from './failure.js';
 
 /** How often a FIFO is asked for a reader. */
@@ -294,10 +295,7 @@ function fileError(error: unknown, what: string): CliError | NvmemError {
     EROFS: ['the file system is read-only', 'Use another directory.'],
   };
   const name = typeof code === 'string' ? code : 'EIO';
-  const [sentence, hint] = says[name] ?? [
-    error instanceof Error ? error.message : String(error),
-    'Check the file.',
-  ];
+  const [sentence, hint] = says[name] ?? [messageOf(error), 'Check the file.'];
   const denied = name === 'EACCES' || name === 'EPERM' || name === 'EROFS';
   return new CliError(name, `${what}: ${sentence}`, hint, denied ? 4 : 1);
 }

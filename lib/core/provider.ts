@@ -34,7 +34,7 @@ export interface ClaimedPart {
   release(): void;
 }
 
-const claimants = new WeakMap<NvmemProvider, (holder: string) => ClaimedPart>();
+const claimants = new WeakMap<object, (holder: string) => ClaimedPart>();
 
 /** Says what is to be claimed when `provider` is registered, by the device's name; that may throw. */
 export function claimWhenRegistered(provider: NvmemProvider, claim: (holder: string) => ClaimedPart): void {
@@ -42,7 +42,7 @@ export function claimWhenRegistered(provider: NvmemProvider, claim: (holder: str
 }
 
 /** Undefined: nothing. */
-export function claimFor(provider: NvmemProvider, holder: string): ClaimedPart | undefined {
+export function claimFor(provider: object, holder: string): ClaimedPart | undefined {
   return claimants.get(provider)?.(holder);
 }
 

@@ -1,4 +1,5 @@
 /** What has to hold whatever is plugged in: Node.js, the addon, a place where USB devices could appear. */
+import { messageOf, propertyOf } from '../base/foreign.js';
 import { native } from '../native/index.js';
 import type { Machine } from '../machine/machine.js';
 import { ok, problem, warning, type Finding } from './finding.js';
@@ -22,8 +23,9 @@ export function checkAddon(): Finding {
     native();
     return ok('addon', 'loads');
   } catch (error) {
-    const { message, hint } = error as Error & { hint?: string };
-    const remedy = hint ?? 'npm rebuild nvmem';
+    const message = messageOf(error);
+    const hint = propertyOf(error, 'hint');
+    const remedy = typeof hint === 'string' ? hint : 'npm rebuild nvmem';
     // The file, and then the reason; what to do stands beside it.
     const why = message.replace(/^.*?nvmem\.node: /s, '').replace(`. ${remedy}`, '');
     return problem('addon', `does not load: ${why}`, remedy, 'ERR_NVMEM_ADDON');

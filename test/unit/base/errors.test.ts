@@ -32,6 +32,7 @@ test('the numbers are those of the operating system', () => {
   expect(unknown.sort()).toEqual([
     'ABORT_ERR',
     'EBADMSG',
+    'EDEADLK',
     'EMEDIUMTYPE',
     'EOPNOTSUPP',
     'EPROBE_DEFER',
