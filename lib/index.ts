@@ -34,6 +34,8 @@ export type { NvmemProvider, ProviderContext } from './core/provider.js';
 export type { OperationOptions } from './base/validate.js';
 export { open, OpenDevice } from './open/open.js';
 export type { OpenOptions } from './open/open.js';
+export type { NvmemGeometry } from './bus/geometry.js';
+export type { NvmemDiagnosis } from './base/diagnosis.js';
 export { listBridges } from './machine/bridges.js';
 export type { UsbBridge, UsbInterface } from './machine/bridges.js';
 export { BridgeWatch, watchBridges } from './hotplug/watch.js';

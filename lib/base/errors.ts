@@ -4,6 +4,7 @@
  * Programs test `code`, not `instanceof`: errors cross realms and copies of a package.
  */
 import { getSystemErrorMap } from 'node:util';
+import type { NvmemDiagnosis } from './diagnosis.js';
 
 /** Exit statuses of the command line: 0 fine, 130 interrupted. */
 export type ExitStatus = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 130;
@@ -40,8 +41,8 @@ const table = {
     errno: 124,
     exit: 1,
     says: 'it is another part',
-    when: 'What answers at the address is not the part that chip= names: an SPD5118 tells its type, an EE1004 takes page selects.',
-    hint: 'Check chip= and the address; nothing was written to the part.',
+    when: 'What answers at the address is not the part that chip= names: an SPD5118 tells its type, an EE1004 takes page selects, and others show by what they hold that they take another number of address bytes, or are smaller.',
+    hint: 'Check chip= and the address.',
   },
   EREMOTEIO: {
     errno: 121,
@@ -276,6 +277,7 @@ export interface NvmemErrorDetails {
   protectError?: NvmemError | undefined;
   mismatchOffset?: number | undefined;
   mismatchCount?: number | undefined;
+  diagnosis?: NvmemDiagnosis | undefined;
 }
 
 /** What every failed operation rejects with. `code` is for programs, `message` for people. */
@@ -308,6 +310,8 @@ export class NvmemError extends Error {
   readonly mismatchOffset: number | undefined;
   /** EBADMSG: how many bytes differ. */
   readonly mismatchCount: number | undefined;
+  /** What the bytes of the part tell about why; undefined: nothing. */
+  readonly diagnosis: NvmemDiagnosis | undefined;
 
   /** The code is put in front of `message`, as Node does. */
   constructor(code: NvmemError['code'], message: string, details: NvmemErrorDetails = {}) {
@@ -328,6 +332,7 @@ export class NvmemError extends Error {
     this.protectError = details.protectError;
     this.mismatchOffset = details.mismatchOffset;
     this.mismatchCount = details.mismatchCount;
+    this.diagnosis = details.diagnosis;
   }
 }
 

@@ -11,15 +11,16 @@ export interface EraseCommandOptions {
   readonly length?: number;
   /** Commander's form of --no-verify. */
   readonly verify?: boolean;
+  readonly forceGeometry?: boolean;
 }
 
 /** Fills the device, or a stretch of it, with 0xff. Pages that are blank already are read, not worn. */
 export async function eraseCommand(
   session: Session,
   uri: string,
-  { offset = 0, length, verify = true }: EraseCommandOptions,
+  { offset = 0, length, verify = true, forceGeometry = false }: EraseCommandOptions,
 ): Promise<void> {
-  await session.withDevice(uri, {}, async (device, facts) => {
+  await session.withDevice(uri, { forceGeometry }, async (device, facts) => {
     const count = length ?? Math.max(device.size - offset, 0);
     const about = { ...facts, offset, bytes: count, verify };
     if (count === 0 || count > device.size - offset) {

@@ -1,6 +1,7 @@
 import { parseUri, type PartUri, type WpUri } from '../uri/uri.js';
 import { withoutUndefined } from './failure.js';
 import { bytes } from './format.js';
+import { contradiction, geometryWarning } from './geometry.js';
 import { describeKernelView, kernelView } from './kernel_view.js';
 import type { Session } from './session.js';
 import { columns } from './table.js';
@@ -19,11 +20,13 @@ export async function infoCommand(session: Session, uri: string): Promise<void> 
       bytes: length,
       ...(nbits > 0 && { bitOffset, nbits }),
     }));
+    const geometry = await contradiction(session, device);
     session.answer(
       withoutUndefined({
         ...facts,
         type,
         size,
+        geometry,
         part: part && partFacts(part),
         bridge: part && Object.fromEntries(device.identity),
         path: parsed.scheme === 'file' ? parsed.path : undefined,
@@ -43,6 +46,7 @@ export async function infoCommand(session: Session, uri: string): Promise<void> 
     }
     if (kernel) lines.push(['kernel', describeKernelView(kernel)]);
     for (const line of columns(lines)) await session.say(line);
+    if (geometry) await session.note(geometryWarning(geometry));
   });
 }
 

@@ -116,6 +116,7 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
     .option('--offset <bytes>', 'where to begin', number(0))
     .option('--no-verify', 'do not read back')
     .option('--skip-equal', 'read first, and write only the pages that differ')
+    .option('--force-geometry', 'write even where the part looks like another one than chip= names')
     .action((uri: string, file: string, options: WriteCommandOptions & CommonOptions) =>
       run(options, (session) => writeCommand(session, uri, file, options)),
     );
@@ -123,6 +124,7 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
     .option('--offset <bytes>', 'where to begin', number(0))
     .option('--length <bytes>', 'how much', number(1))
     .option('--no-verify', 'do not read back')
+    .option('--force-geometry', 'write even where the part looks like another one than chip= names')
     .action((uri: string, options: EraseCommandOptions & CommonOptions) =>
       run(options, (session) => eraseCommand(session, uri, options)),
     );

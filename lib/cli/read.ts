@@ -5,6 +5,7 @@ import type { OpenDevice } from '../open/open.js';
 import { CliError, CommandFailure, withoutUndefined } from './failure.js';
 import { checkWritable, writeWhole } from './files.js';
 import { bytes, duration, hexdump } from './format.js';
+import { contradiction, geometryWarning } from './geometry.js';
 import { writeOut } from './io.js';
 import { Progress } from './progress.js';
 import type { DeviceFacts, Session } from './session.js';
@@ -24,12 +25,16 @@ export async function readCommand(session: Session, uri: string, options: ReadCo
     const data = await readWithProgress(session, device, offset, length).catch((error: unknown) =>
       failRead(error, { ...facts, offset, bytes: length, ms: since(began) }, output),
     );
+    const ms = since(began);
+    const isWhole = offset === 0 && data.length === device.size;
+    const geometry = isWhole ? await contradiction(session, device) : undefined;
     const document = {
       ...facts,
       offset,
       bytes: data.length,
       sha256: sha256(data),
-      ms: since(began),
+      ms,
+      ...(geometry && { geometry }),
     };
     if (output !== undefined && output !== '-') {
       await writeWhole(output, data);
@@ -45,6 +50,7 @@ export async function readCommand(session: Session, uri: string, options: ReadCo
     } else {
       await writeOut(session.io.stdout, data);
     }
+    if (geometry) await session.note(geometryWarning(geometry));
   });
 }
 

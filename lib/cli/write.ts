@@ -11,6 +11,7 @@ export interface WriteCommandOptions {
   readonly offset?: number;
   /** Commander's form of --no-verify. */
   readonly verify?: boolean;
+  readonly forceGeometry?: boolean;
   readonly skipEqual?: boolean;
 }
 
@@ -18,10 +19,10 @@ export async function writeCommand(
   session: Session,
   uri: string,
   file: string,
-  { offset = 0, verify = true, skipEqual = false }: WriteCommandOptions,
+  { offset = 0, verify = true, skipEqual = false, forceGeometry = false }: WriteCommandOptions,
 ): Promise<void> {
   const data = await loadFitting(session, uri, file, offset);
-  await session.withDevice(uri, {}, async (device, facts) => {
+  await session.withDevice(uri, { forceGeometry }, async (device, facts) => {
     checkFits(file, data.length, offset, device.size, uri);
     const began = performance.now();
     const progress = new Progress(session.io, 'writing');

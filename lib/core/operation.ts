@@ -1,4 +1,5 @@
 /** One read or write from the call to its end: what can end it early, and the error it ends with. */
+import { diagnosed } from '../base/diagnosis.js';
 import { callUser } from './report.js';
 import type { OperationOptions } from '../base/validate.js';
 import { type CallSite, codeOf, NvmemError, type NvmemErrorDetails, saysOf } from '../base/errors.js';
@@ -20,6 +21,9 @@ export interface Failure {
   readonly status: number;
   readonly reason?: string | undefined;
   readonly cause?: unknown;
+  /** What the bytes themselves tell (lib/native). */
+  readonly finding?: number | undefined;
+  readonly found?: number | undefined;
 }
 
 export class Operation {
@@ -114,6 +118,7 @@ export class Operation {
       device: this.device,
       offset: this.offset,
       cause: aborted && this.signal?.aborted ? this.signal.reason : failure.cause,
+      ...diagnosed(failure),
       ...details,
     });
     return this.#site.adopt(error);

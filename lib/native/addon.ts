@@ -29,6 +29,7 @@ export interface Addon {
     readRollover: boolean,
     wpLine: number,
     paged: number,
+    forceGeometry: boolean,
   ): number;
   kernelFile(bus: number, path: string, size: number, writable: boolean): number;
   memory(image: Uint8Array): number;
@@ -93,6 +94,22 @@ export enum Operation {
   Write = 1,
   Probe = 2,
   ProbeWidth = 3,
+  ProbeGeometry = 4,
+}
+
+/** native/slot/request.h, enum Finding: what the bytes themselves tell about a failure. */
+export enum Finding {
+  None = 0,
+  Width = 1,
+  Size = 2,
+  Undecided = 3,
+  Protected = 4,
+  UpperHalf = 5,
+  Page = 6,
+  OtherBytes = 7,
+  WriteCycle = 8,
+  RefusedByte = 9,
+  Repeats = 10,
 }
 
 /** native/binding/mailbox.h, enum Message::Kind. */
@@ -121,6 +138,8 @@ export type Dispatch = (
   mismatchCount: number,
   text: string,
   data: Buffer | undefined,
+  finding: Finding,
+  found: number,
 ) => void;
 
 /** Compiled by `npm install`, two levels above both lib/native and dist/native. */

@@ -1,4 +1,5 @@
 import {
+  Finding,
   Kind,
   loadAddon,
   Operation,
@@ -71,6 +72,8 @@ class Desk {
       mismatchCount,
       text,
       data,
+      finding,
+      found,
     ) => {
       switch (kind) {
         case Kind.Completed: {
@@ -84,6 +87,8 @@ class Desk {
             protectStatus,
             mismatchOffset,
             mismatchCount,
+            finding,
+            found,
             reason: text,
             data: data ?? EMPTY,
           });
@@ -157,6 +162,8 @@ function failed(status: number): NativeReadOutcome {
     protectStatus: 0,
     mismatchOffset: 0,
     mismatchCount: 0,
+    finding: Finding.None,
+    found: 0,
     reason: '',
     data: EMPTY,
   };
@@ -215,6 +222,10 @@ class Slot implements NativeSlot {
 
   probeWidth(io: IoOptions = {}): Promise<NativeOutcome> {
     return this.#submit(Operation.ProbeWidth, 0, 0, io);
+  }
+
+  probeGeometry(io: IoOptions = {}): Promise<NativeOutcome> {
+    return this.#submit(Operation.ProbeGeometry, 0, 0, io);
   }
 
   #submit(
@@ -366,6 +377,7 @@ class Bus implements NativeBus {
       readRollover,
       wpLine,
       paging,
+      forceGeometry = false,
     } = config;
     const id = this.desk.addon.at24(
       this.id,
@@ -379,6 +391,7 @@ class Bus implements NativeBus {
       readRollover,
       wpLine,
       PAGED.indexOf(paging),
+      forceGeometry,
     );
     return new Slot(this.desk, id);
   }

@@ -4,7 +4,7 @@
  * C++ returns codes; nothing in here throws for a device's sake. `lib/core` turns outcomes into errors.
  */
 
-import type { NativeCounts } from './addon.js';
+import type { Finding, NativeCounts } from './addon.js';
 
 /** How a native read, write or probe ended (native/slot/request.h, Outcome). */
 export interface NativeOutcome {
@@ -24,6 +24,10 @@ export interface NativeOutcome {
   /** Verify mismatch: device offset of the first byte that differs, and how many do. */
   readonly mismatchOffset: number;
   readonly mismatchCount: number;
+  /** What the bytes themselves tell about it; absent: nothing. */
+  readonly finding?: Finding | undefined;
+  /** Bytes; what they are depends on `finding` (native/slot/request.h). */
+  readonly found?: number | undefined;
   /** Why, in a few words for a person, as the transport saw it; may be empty. */
   readonly reason: string;
 }
@@ -75,9 +79,14 @@ export interface NativeSlot {
   probe(io?: IoOptions): Promise<NativeOutcome>;
   /**
    * How many word address bytes the part takes, found out without changing what it holds: `transferred` is 1, 2 or, where
-   * its contents do not tell, 0. -EOPNOTSUPP (-95): outside of 0x50 to 0x57, or a bridge without repeated START.
+   * its contents do not tell, 0. -EOPNOTSUPP (-95): outside of 0x50 to 0x57.
    */
   probeWidth(io?: IoOptions): Promise<NativeOutcome>;
+  /**
+   * Whether the part is the one that was configured, as far as reading tells: `finding` and `found`, and `transferred` as of
+   * probeWidth(). What contradicts is no failure.
+   */
+  probeGeometry(io?: IoOptions): Promise<NativeOutcome>;
   /** What the provider has counted so far, and after unregister() at the end; undefined: it counts nothing. */
   stats(): NativeStats | undefined;
   /** A hold on the provider, or -ENODEV (-19) once it is gone. `label` names the holder in stall warnings. */
@@ -145,6 +154,8 @@ export interface At24Config {
   readonly wpLine: number;
   /** 'ee1004': page selected at 0x36 and 0x37 for the whole bus; 'spd5118': page selected in its register MR11. */
   readonly paging: 'none' | 'ee1004' | 'spd5118';
+  /** Neither width nor size are looked at before the first write. Default false. */
+  readonly forceGeometry?: boolean | undefined;
 }
 
 export interface OpenBusOptions {
@@ -243,5 +254,5 @@ export interface Native {
   counts(): NativeCounts;
 }
 
-export type { NativeCounts } from './addon.js';
+export { Finding, type NativeCounts } from './addon.js';
 export { native } from './client.js';

@@ -10,12 +10,16 @@ import {
   checkBoolean,
   checkKeys,
   checkObject,
+  checkOperationOptions,
   checkSignal,
   checkString,
   checkTimeout,
+  type OperationOptions,
 } from '../base/validate.js';
 import type { NativeSlot } from '../native/index.js';
 import { parseUri, type BusUri, type FileUri, type MemUri, type NvmemUri } from '../uri/uri.js';
+import { diagnosed } from '../base/diagnosis.js';
+import { geometryOf, type NvmemGeometry } from '../bus/geometry.js';
 import { leaseBus, type BusLease } from '../bus/pool.js';
 import { openFile } from './file_provider.js';
 import type { Source } from './source.js';
@@ -34,11 +38,20 @@ export interface OpenOptions {
   /** Limit for connecting, configuring the bridge and finding the part, milliseconds. Default 5000. */
   readonly openTimeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * The part is what the URI says, whatever it looks like. Default false: before the first write (and behind a CP2112 of
+   * version 1 before the first two address bytes, in open() already) it is asked with reads that change no part, and one of
+   * another width or a smaller size is EMEDIUMTYPE; what a blank part does not tell, its first page does, before the second.
+   */
+  readonly forceGeometry?: boolean | undefined;
   /** Where the device is registered. Default: `nvmem`. */
   readonly registry?: Nvmem | undefined;
 }
 
-const KEYS = ['name', 'id', 'readOnly', 'cells', 'keepouts', 'openTimeoutMs', 'signal', 'registry'];
+const KEYS = [
+  ...['name', 'id', 'readOnly', 'cells', 'keepouts', 'openTimeoutMs', 'signal', 'registry'],
+  ...['forceGeometry'],
+];
 const DEFAULT_OPEN_TIMEOUT_MS = 5000;
 
 /** A device that open() has opened and that its caller closes. */
@@ -48,6 +61,7 @@ export class OpenDevice extends NvmemDevice {
   /** What is behind it, as key and value: of a bridge its part, version, serial number and clock. */
   readonly identity: ReadonlyMap<string, string>;
   readonly #close: () => Promise<void>;
+  readonly #geometry: Source['geometry'];
 
   /** @internal */
   constructor(
@@ -55,11 +69,28 @@ export class OpenDevice extends NvmemDevice {
     uri: string,
     identity: ReadonlyMap<string, string>,
     close: () => Promise<void>,
+    geometry?: Source['geometry'],
   ) {
     super(coreOf(device));
     this.uri = uri;
     this.identity = identity;
     this.#close = close;
+    this.#geometry = geometry;
+  }
+
+  /**
+   * Whether the part is the one that the URI names: by its word address bytes and its size, as far as reading tells. It is asked
+   * once, as before the first write; nothing that could change a part is sent. Undefined: no part on an I2C bus.
+   *
+   * Rejects with NvmemError: ENODEV, ABORT_ERR, ETIMEDOUT, and what the bus says.
+   *
+   * @example
+   * const geometry = await device.geometry();
+   * if (geometry?.verdict === 'contradicts') console.warn(geometry.reason); // it looks like a part of one address byte, …
+   */
+  async geometry(options: Omit<OperationOptions, 'onProgress'> = {}): Promise<NvmemGeometry | undefined> {
+    checkOperationOptions(options, ['signal', 'timeoutMs']);
+    return this.#geometry?.(this.name, options);
   }
 
   /**
@@ -89,7 +120,7 @@ export class OpenDevice extends NvmemDevice {
  *
  * Rejects with NvmemError: EINVAL (bad URI, unknown chip), ENOTSUP (scheme not in this version; no CP2112),
  * ECONNREFUSED, EHOSTUNREACH, EPROTO (no USB/IP server), ENOENT (no such bus id, file, or line for wp=), ENXIO (nobody
- * at that address), EMEDIUMTYPE (another part there), EBUSY (bridge or WP line in use, open with another clock, or its I2C
+ * at that address), EMEDIUMTYPE (another part there, see forceGeometry), EBUSY (bridge or WP line in use, open with another clock, or its I2C
  * bus held low), EAGAIN (arbitration lost), ENODEV, ETIMEDOUT, ABORT_ERR, EEXIST (name taken), EACCES, ENOSYS (no
  * gpiochip lines in this kernel);
  * TypeError and RangeError for bad options.
@@ -106,7 +137,7 @@ export async function open(uri: string, options: OpenOptions = {}): Promise<Open
   const parsed = parseUri(uri);
   const openTimeoutMs = options.openTimeoutMs ?? DEFAULT_OPEN_TIMEOUT_MS;
   throwIfAborted(signal, uri);
-  const opening = openSource(parsed, options.readOnly ?? false, openTimeoutMs, signal);
+  const opening = openSource(parsed, options, openTimeoutMs, signal);
   const source = await unlessAborted(opening, signal, uri);
   try {
     throwIfAborted(signal, uri);
@@ -124,7 +155,13 @@ export async function open(uri: string, options: OpenOptions = {}): Promise<Open
       uri,
     );
     if (options.readOnly !== true && coreOf(device).readOnly === 'wp') device.forceRo = false;
-    const handle = new OpenDevice(device, uri, source.identity, () => registry.unregister(device, 'closed'));
+    const handle = new OpenDevice(
+      device,
+      uri,
+      source.identity,
+      () => registry.unregister(device, 'closed'),
+      source.geometry,
+    );
     registry.addHandle(device, handle);
     void source.gone?.then((reason) => registry.unplugged(device, reason === '' ? 'unplugged' : reason));
     return handle;
@@ -139,6 +176,7 @@ function checkOptions(options: OpenOptions): void {
   if (options.readOnly !== undefined) checkBoolean('options.readOnly', options.readOnly);
   if (options.openTimeoutMs !== undefined) checkTimeout('options.openTimeoutMs', options.openTimeoutMs);
   if (options.signal !== undefined) checkSignal('options.signal', options.signal);
+  if (options.forceGeometry !== undefined) checkBoolean('options.forceGeometry', options.forceGeometry);
   if (options.registry !== undefined) checkObject('options.registry', options.registry);
 }
 
@@ -181,7 +219,7 @@ async function unlessAborted(
 
 function openSource(
   uri: NvmemUri,
-  readOnly: boolean,
+  { readOnly = false, forceGeometry = false }: OpenOptions,
   openTimeoutMs: number,
   signal: AbortSignal | undefined,
 ): Promise<Source> {
@@ -193,7 +231,7 @@ function openSource(
     case 'sysfs':
       return openSysfs(uri, readOnly, openTimeoutMs, signal);
     default:
-      return openPart(uri, openTimeoutMs, signal);
+      return openPart(uri, forceGeometry, openTimeoutMs, signal);
   }
 }
 
@@ -226,6 +264,7 @@ async function openImage(uri: FileUri, readOnly: boolean): Promise<Source> {
 
 async function openPart(
   uri: BusUri,
+  forceGeometry: boolean,
   openTimeoutMs: number,
   signal: AbortSignal | undefined,
 ): Promise<Source> {
@@ -244,6 +283,7 @@ async function openPart(
     readRollover: false,
     wpLine: wpLineOf(lease.bus, part.wp),
     paging: part.chip.paging,
+    forceGeometry,
   });
   const discard = async (): Promise<void> => {
     await slot.unregister();
@@ -263,6 +303,7 @@ async function openPart(
     type: 'EEPROM',
     identity: lease.bus.identity,
     gone: lease.bus.gone,
+    geometry: (device, io) => geometryOf(slot, device, io),
     discard,
     free: () => lease.release(),
   };
@@ -281,7 +322,7 @@ async function probe(
   timeoutMs: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { status, protectStatus, reason } = await slot.probe({ timeoutMs, signal });
+  const { status, protectStatus, reason, finding, found } = await slot.probe({ timeoutMs, signal });
   if (status === 0) return;
   throwIfAborted(signal, uri.uri);
   const { part } = uri;
@@ -306,5 +347,6 @@ async function probe(
     syscall: 'open',
     device: uri.uri,
     hint: lease.source.partHint?.(code),
+    ...diagnosed({ finding, found }),
   });
 }

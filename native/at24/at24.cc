@@ -26,6 +26,8 @@ std::unique_ptr<Job> job_for(const std::shared_ptr<at24::Part>& part, std::uniqu
       return std::make_unique<at24::WriteJob>(part, std::move(request));
     case Operation::kProbeWidth:
       return std::make_unique<at24::ProbeWidthJob>(part, std::move(request));
+    case Operation::kProbeGeometry:
+      return std::make_unique<at24::GeometryJob>(part, std::move(request));
     case Operation::kProbe:
       break;
   }

@@ -162,7 +162,8 @@ Value GpioLine(const CallbackInfo& info) {
 
 Value NewAt24(const CallbackInfo& info) {
   if (refuse(info,
-             info.Length() == 11 && numbers(info, 0, 8) && info[8].IsBoolean() && numbers(info, 9, 11))) {
+             info.Length() == 12 && numbers(info, 0, 8) && info[8].IsBoolean() && numbers(info, 9, 11) &&
+                 info[11].IsBoolean())) {
     return info.Env().Undefined();
   }
   Environment& environment = Environment::of(info);
@@ -179,6 +180,7 @@ Value NewAt24(const CallbackInfo& info) {
   config.read_rollover = info[8].As<Napi::Boolean>().Value();
   config.wp_line = static_cast<int>(integer(info[9]));
   config.paged = static_cast<Paged>(std::min(small(info[10]), 2U));
+  config.force_geometry = info[11].As<Napi::Boolean>().Value();
   const std::uint64_t id = environment.add_slot(std::make_unique<At24>(std::move(bus), config));
   return number(info, static_cast<std::int64_t>(id));
 }

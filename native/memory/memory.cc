@@ -25,6 +25,7 @@ void Memory::submit(std::unique_ptr<Request> request) noexcept {
       outcome.status = read_now(0, {}).error();
       break;
     case Operation::kProbeWidth:
+    case Operation::kProbeGeometry:
       outcome.status = -EOPNOTSUPP;
       break;
   }

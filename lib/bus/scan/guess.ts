@@ -4,6 +4,7 @@
  */
 import { at24Chips, type At24Chip } from '../../chips/chips.js';
 import { bytes } from '../../cli/format.js';
+import { probeWidth } from '../probe_width.js';
 import { readFrom, type Asking } from './ask.js';
 
 export interface Guess {
@@ -15,8 +16,6 @@ export interface Guess {
   readonly why: string;
 }
 
-type Width = 8 | 16 | undefined;
-
 /** What was compared is long enough that equality is no accident, as far as contents go. */
 const SAMPLE = 32;
 const BLOCK = 256;
@@ -27,7 +26,7 @@ export async function guessesFor(
   address: number,
   present: ReadonlySet<number>,
 ): Promise<Guess[]> {
-  const width = await widthOf(asking, address);
+  const { addressWidth: width } = await probeWidth(asking.lease.bus, address, asking.limits);
   if (width === 8) return [await guessNarrow(asking, address, present)];
   if (width === 16 && hasRepeatedStart(asking)) return [await guessWide(asking, address, present)];
   if (width === 16)
@@ -42,20 +41,6 @@ export async function guessesFor(
  */
 function hasRepeatedStart({ lease }: Asking): boolean {
   return lease.bus.identity.get('version') !== '1';
-}
-
-/**
- * A part with one address byte gives the same bytes for the same address. One with two has not got its whole address: it
- * goes on where the last read ended.
- */
-async function widthOf(asking: Asking, address: number): Promise<Width> {
-  const geometry = { address, size: BLOCK, addressBytes: 1 } as const;
-  const first = await readFrom(asking, geometry, 0, BLOCK);
-  if (isUniform(first)) return undefined;
-  const shifted = await readFrom(asking, geometry, 1, SAMPLE);
-  const again = await readFrom(asking, geometry, 0, BLOCK - 1);
-  const isSame = again.equals(first.subarray(0, BLOCK - 1)) && shifted.equals(first.subarray(1, 1 + SAMPLE));
-  return isSame ? 8 : 16;
 }
 
 async function guessNarrow(asking: Asking, address: number, present: ReadonlySet<number>): Promise<Guess> {

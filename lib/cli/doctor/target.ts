@@ -1,10 +1,12 @@
 /** What a URI needs, looked at from the outside first, and then by opening it. */
 import { NvmemError } from '../../base/errors.js';
+import type { NvmemGeometry } from '../../bus/geometry.js';
 import { open } from '../../open/open.js';
 import { findBridge } from '../../machine/bridges.js';
 import { exportedDevices } from '../../bus/usbip_devices.js';
 import { parseUri, type BusUri, type Cp2112Uri, type NvmemUri, type SysfsUri } from '../../uri/uri.js';
 import { describeFailure } from '../failure.js';
+import { contradiction } from '../geometry.js';
 import { adaptersOfHidraw, kernelClients } from '../kernel_clients.js';
 import { localBridges } from '../inventory.js';
 import type { Session } from '../session.js';
@@ -148,10 +150,12 @@ async function checkKernelDevice(system: System, { name }: SysfsUri): Promise<Ch
 async function inside(session: Session, uri: NvmemUri): Promise<Check[]> {
   const { options, io } = session;
   const limit = options.timeout === undefined ? {} : { openTimeoutMs: options.timeout };
+  let geometry: NvmemGeometry | undefined;
   try {
     const device = await open(uri.uri, { readOnly: true, signal: io.signal, ...limit });
     try {
       await device.read(0, 1, session.limits);
+      geometry = await contradiction(session, device);
     } finally {
       await device.close();
     }
@@ -160,7 +164,16 @@ async function inside(session: Session, uri: NvmemUri): Promise<Check[]> {
     return [failure('open', error)];
   }
   const opened = ok('open', 'it opens, and its first byte can be read');
-  return 'part' in uri ? [opened, checkWriteProtect(uri)] : [opened];
+  if (!('part' in uri)) return [opened];
+  return [opened, ...(geometry ? [checkGeometry(geometry)] : []), checkWriteProtect(uri)];
+}
+
+function checkGeometry({ reason }: NvmemGeometry): Check {
+  return warning(
+    'geometry',
+    `this may not be the part that the URI names: ${reason}`,
+    'Correct chip=, or size= and addressWidth=; nvmem scan proposes one.',
+  );
 }
 
 function checkWriteProtect({ part }: BusUri): Check {
