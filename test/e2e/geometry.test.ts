@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open, type NvmemError } from '../../lib/index.js';
 import { VirtualBench, type EepromSetup, type SiliconVersion } from '../../lib/rig/index.js';
-import { cli, imageOf, seedOfRun } from './bench.js';
+import { System } from '../../lib/cli/system.js';
+import { nvmemOn } from '../unit/cli/cli_run.js';
+import { imageOf, seedOfRun } from './bench.js';
 
 const seed = seedOfRun();
 const folder = mkdtempSync(join(tmpdir(), 'nvmem-geometry-'));
@@ -33,6 +35,12 @@ function uri(query: string, address = 0x50): string {
 function stored(): { image: Buffer; writeCycles: number } {
   const { image, writeCycles } = bench.device().eeprom(0x50);
   return { image: Buffer.from(image), writeCycles };
+}
+
+/** The command line, in this process. */
+async function cli(args: readonly string[]): Promise<{ status: number; stdout: string; stderr: string }> {
+  const { status, out, err } = await nvmemOn(new System(), args);
+  return { status, stdout: out, stderr: err };
 }
 
 function file(data: Uint8Array): string {
@@ -187,7 +195,7 @@ test.each([0, 1, 3])(
     const before = stored().image;
     const device = await open(uri('24c32'));
     await device.write(4000, Buffer.of(1, 2, 3)); // the geometry is known from here on
-    bench.device().faults.add({ kind: 'nak-data', byte: 10, skip: 0, address: 0x50, count: 1 });
+    bench.device().faults.add({ kind: 'nak-data', byte: 10, skip: page, address: 0x50, count: 1 });
     const data = imageOf(128, seed + 6);
     const at = page * 32;
     const error = (await device
