@@ -77,6 +77,8 @@ class Desk {
       mismatchCount,
       text,
       data,
+      finding,
+      found,
     ) => {
       switch (kind) {
         case Kind.Completed: {
@@ -90,6 +92,8 @@ class Desk {
             protectStatus,
             mismatchOffset,
             mismatchCount,
+            finding,
+            found,
             reason: text,
             data: data ?? EMPTY,
           });
@@ -218,6 +222,10 @@ class Slot implements NativeSlot {
 
   lockState(io: IoOptions = {}): Promise<NativeOutcome> {
     return this.#submit(Operation.LockState, 0, 0, io);
+  }
+
+  probeGeometry(io: IoOptions = {}): Promise<NativeOutcome> {
+    return this.#submit(Operation.ProbeGeometry, 0, 0, io);
   }
 
   #submit(
@@ -378,6 +386,7 @@ class Bus implements NativeBus {
       writable = true,
       lockWord = -1,
       claim = 0,
+      forceGeometry = false,
     } = config;
     // The line could not be had: never a part without its write protect.
     if (wpLine < -1) return refused(wpLine);
@@ -397,6 +406,7 @@ class Bus implements NativeBus {
       writable,
       lockWord,
       claim,
+      forceGeometry,
     );
     return id < 0 ? refused(id) : new Slot(this.desk, id);
   }

@@ -185,10 +185,10 @@ Value GpioLine(const CallbackInfo& info) {
 
 Value NewAt24(const CallbackInfo& info) {
   if (refuse(info,
-             info.Length() == 15 && naturals(info, 0, 5) && info[5].IsNumber() && naturals(info, 6, 8) &&
+             info.Length() == 16 && naturals(info, 0, 5) && info[5].IsNumber() && naturals(info, 6, 8) &&
                  info[8].IsBoolean() && info[9].IsNumber() && integer(info[9]) >= -1 && natural(info[10]) &&
                  info[11].IsBoolean() && info[12].IsBoolean() && info[13].IsNumber() &&
-                 integer(info[13]) >= -1 && natural(info[14]))) {
+                 integer(info[13]) >= -1 && natural(info[14]) && info[15].IsBoolean())) {
     return info.Env().Undefined();
   }
   Environment& environment = Environment::of(info);
@@ -205,6 +205,7 @@ Value NewAt24(const CallbackInfo& info) {
   config.read_rollover = info[8].As<Napi::Boolean>().Value();
   config.wp_line = static_cast<int>(integer(info[9]));
   config.paged = static_cast<Paged>(std::min(small(info[10]), 2U));
+  config.force_geometry = info[15].As<Napi::Boolean>().Value();
   if (config.wp_line >= 0 && info[11].As<Napi::Boolean>().Value())
     config.wp_line |= static_cast<int>(kLowProtects);
   config.writable = info[12].As<Napi::Boolean>().Value();
@@ -291,7 +292,7 @@ Value WriteNow(const CallbackInfo& info) {
 }
 
 Value Submit(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 8 && naturals(info, 0, 3) && small(info[1]) <= 3 &&
+  if (refuse(info, info.Length() == 8 && naturals(info, 0, 3) && small(info[1]) <= static_cast<unsigned>(Operation::kLast) &&
                        (natural(info[3]) || bytes(info[3])) &&
                        info[4].IsNumber() && info[5].IsBoolean() && info[6].IsBoolean() &&
                        info[7].IsBoolean())) {
@@ -430,21 +431,21 @@ Value StartLookout(const CallbackInfo& info) {
 }
 
 Value HearsKernel(const CallbackInfo& info) {
-  if (refuse(info, numbers(info, 0, 1))) return info.Env().Undefined();
-  const hotplug::Lookout* const lookout = Environment::of(info).lookout(natural(info[0]));
+  if (refuse(info, naturals(info, 0, 1))) return info.Env().Undefined();
+  const hotplug::Lookout* const lookout = Environment::of(info).lookout(count(info[0]));
   return Napi::Boolean::New(info.Env(), lookout != nullptr && lookout->hears_kernel());
 }
 
 Value WatchFolder(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 2 && info[0].IsNumber() && info[1].IsString()))
+  if (refuse(info, info.Length() == 2 && natural(info[0]) && info[1].IsString()))
     return info.Env().Undefined();
-  hotplug::Lookout* const lookout = Environment::of(info).lookout(natural(info[0]));
+  hotplug::Lookout* const lookout = Environment::of(info).lookout(count(info[0]));
   if (lookout == nullptr) return number(info, -EBADF);
   return number(info, lookout->watch_folder(info[1].As<Napi::String>().Utf8Value()).error());
 }
 
 Value StopLookout(const CallbackInfo& info) {
-  if (!refuse(info, numbers(info, 0, 1))) Environment::of(info).stop_lookout(natural(info[0]));
+  if (!refuse(info, naturals(info, 0, 1))) Environment::of(info).stop_lookout(count(info[0]));
   return info.Env().Undefined();
 }
 

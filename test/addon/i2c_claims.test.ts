@@ -9,7 +9,7 @@ class Part implements PromisifiedI2cBus {
   async i2cWrite(_address: number, length: number, buffer: Buffer): Promise<{ bytesWritten: number }> {
     await new Promise((resolve) => setImmediate(resolve));
     if (length >= 2) {
-      this.#latch = buffer.readUInt16BE(0);
+      this.#latch = buffer.readUInt16BE(0) % this.memory.length;
       buffer.copy(this.memory, this.#latch, 2, length);
     }
     return { bytesWritten: length };
