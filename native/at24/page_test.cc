@@ -98,6 +98,11 @@ Status PageTest::after(BusPort& port, const Wait& wait) {
       if (status.ok() && phase_ == Phase::kWideAfter) judge_held();
       return status;
     }
+    case Phase::kHeldAgain: {
+      const Status status = hold(port, held_again_, Phase::kWideAfter, wait);
+      if (status.ok() && phase_ == Phase::kWideAfter) judge_again(port.master().limits());
+      return status;
+    }
     case Phase::kWideAfter:
       return wide_after(port, wait);
     case Phase::kPageAfter: {
@@ -152,14 +157,28 @@ bool PageTest::is_stored_at(std::uint8_t word, Bytes frame) const {
   return false;
 }
 
+/// What one address byte reaches differs by the page alone, wherever that lies in it: so it does where a part of
+/// two takes the byte for half of an address.
+bool PageTest::shows_page() const {
+  for (std::uint64_t at = 0; at < kBlock; ++at) {
+    std::vector<std::uint8_t> image = held_;
+    std::copy_n(data_.begin(), std::min<std::uint64_t>(data_.size(), kBlock - at),
+                image.begin() + static_cast<std::ptrdiff_t>(at));
+    if (image == held_after_) return true;
+  }
+  return false;
+}
+
 void PageTest::judge_held() {
   const WordAddress word = part_.word(offset_);
   if (part_.config.address_bytes == 2) {
     std::vector<std::uint8_t> frame{word.bytes[1]};
     frame.insert(frame.end(), data_.begin(), data_.end());
     if (is_stored_at(word.bytes[0], frame)) {
-      part_.geometry.width_contradicts(part_, 0);
-    } else if (held_after_ != held_) {
+      phase_ = Phase::kHeldAgain;
+      return;
+    }
+    if (held_after_ != held_) {
       // Neither as before nor as a part of one address byte would be.
       part_.geometry.width_fits();
     }
@@ -167,6 +186,22 @@ void PageTest::judge_held() {
     part_.geometry.width_fits();
   }
   next_after(Phase::kHeldAfter);
+}
+
+/// A part of two address bytes that reads on from where its counter stood shows something else now. One that
+/// takes a lone byte for the lower half of an address does not, but has the page where it was meant to be.
+void PageTest::judge_again(const I2cLimits& limits) {
+  if (held_again_ != held_after_) {
+    part_.geometry.width_fits();
+  } else if (limits.repeated_start && limits.max_read_prefix >= 2) {
+    suspect_ = true;
+    phase_ = Phase::kPageAfter;
+    return;
+  } else {
+    // Both would look the same: a page further on decides.
+    if (!shows_page()) part_.geometry.width_contradicts(part_, 0);
+  }
+  next_after(Phase::kHeldAgain);
 }
 
 /// Where a part of two address bytes would have put the page: the rest of it lies at the word and its first
@@ -195,6 +230,11 @@ Status PageTest::wide_after(BusPort& port, const Wait& wait) {
 
 void PageTest::judge_page() {
   const bool stored = page_after_ == data_ && data_ != old_;
+  if (suspect_ && (!stored || equal_from(held_after_, part_.word(offset_).bytes[0] + 1U, data_))) {
+    part_.geometry.width_contradicts(part_, 0);
+    phase_ = Phase::kDone;
+    return;
+  }
   if (part_.config.address_bytes == 2 && asks_width_ && stored &&
       part_.geometry.width() == Geometry::Fit::kUndecided) {
     // A part of one address byte has changed nothing, and would give what follows the word.

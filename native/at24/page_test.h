@@ -13,6 +13,8 @@ namespace nvmem::at24 {
 /// read that another kind of part would change by it, and afterwards it is looked at again:
 ///   - a part of one address byte that was sent two of them holds the second one, and the page after it, at
 ///     the word that the first one names;
+///   (data that is the same everywhere may look so on a part of two as well, which is asked again, and for
+///   the page itself);
 ///   - a part of two that was sent one has taken the first data byte for the rest of the address;
 ///   - a smaller part shows the page at its alias as well (Geometry::alias_of).
 /// A page that changes nothing for one of these decides nothing, and the next one is looked at. The part's
@@ -42,6 +44,7 @@ class PageTest {
     kAlias,  ///< its alias, where the size is not known
     kSent,
     kHeldAfter,
+    kHeldAgain,  ///< it looks like a part of one address byte: does it still?
     kWideAfter,  ///< where a part of two address bytes would have put it
     kPageAfter,
     kAliasAfter,
@@ -56,6 +59,8 @@ class PageTest {
   Status wide_after(BusPort& port, const Wait& wait);
   Status shrink(BusPort& port, const Wait& wait);
   void judge_held();
+  void judge_again(const I2cLimits& limits);
+  [[nodiscard]] bool shows_page() const;
   void judge_page();
   void judge_alias();
   void next_after(Phase phase);
@@ -71,10 +76,12 @@ class PageTest {
   std::vector<std::uint8_t> old_;
   std::vector<std::uint8_t> held_;
   std::vector<std::uint8_t> held_after_;
+  std::vector<std::uint8_t> held_again_;
   std::vector<std::uint8_t> alias_old_;
   std::vector<std::uint8_t> page_after_;
   std::vector<std::uint8_t> alias_after_;
   std::uint64_t smaller_ = 0;
+  bool suspect_ = false;  ///< all but the page itself speaks for one address byte
 };
 
 }  // namespace nvmem::at24

@@ -48,9 +48,12 @@ test.each(Object.keys(calls))('%s takes no number that is no handle', (name) => 
   }
 });
 
-test.each(['at24', 'claim', 'kernelFile', 'gpioLine'])('%s: a bus that is not there any more is EBADF', (name) => {
-  expect(addon[name]?.(...(calls[name]?.(2 ** 50) ?? []))).toBe(-9);
-});
+test.each(['at24', 'claim', 'kernelFile', 'gpioLine'])(
+  '%s: a bus that is not there any more is EBADF',
+  (name) => {
+    expect(addon[name]?.(...(calls[name]?.(2 ** 50) ?? []))).toBe(-9);
+  },
+);
 
 test.each([
   ['at24', [1, 0x50, 256, 1, 8, 5, 0, 0, false, -9, 0, false, true, -1, 0, false]],

@@ -33,19 +33,23 @@ interface Scan {
 }
 
 /**
- * A scan that is not allowed to touch what the parts hold: no part may see a data byte, whether it would have been stored
- * or not, and no report that writes may reach the bridge.
+ * A scan that is not allowed to touch what the parts hold: none of them stores anything, no data byte is followed by a STOP
+ * (one before a repeated START is aborted, and is the very one that the part holds), and no report that writes reaches the bridge.
  */
 async function scan(args: readonly string[] = [], status = 0): Promise<Scan> {
   const device = bench.device('1-1');
   const events: EepromEvent[] = [];
   const writes: number[] = [];
-  device.on('eeprom', (event) => events.push(event));
+  const images = device.eeproms.map(({ image }) => Buffer.from(image));
+  device.on('eeprom', (event) => {
+    if (event.type !== 'abort' || event.reason !== 'no-stop' || event.length > 1) events.push(event);
+  });
   device.on('report', ({ direction, data }) => {
     if (direction === 'out' && data[0] === 0x14) writes.push(data[1] ?? 0);
   });
   const document = await json(['scan', uri(), ...args], status);
   expect({ events, writes }).toEqual({ events: [], writes: [] });
+  expect(device.eeproms.map(({ image }) => Buffer.from(image))).toEqual(images);
   return document as unknown as Scan;
 }
 

@@ -167,6 +167,52 @@ TEST("at24 geometry: the right part is written to, whatever it holds, and is loo
   }
 }
 
+TEST("at24 geometry: pages of one byte over and over are never taken for another part's doing") {
+  for (const std::uint64_t size : {128U, 256U, 2048U, 4096U, 8192U, 65536U}) {
+    for (const Short way : {Short::kKeeps, Short::kSetsHigh, Short::kShifts, Short::kTakesLow}) {
+      for (const bool repeated_start : {true, false}) {
+        for (const std::uint8_t was : {0xff, 0x00, 0x33}) {
+          for (const std::uint8_t byte : {0x33, 0x00, 0xff, 0x20}) {
+            for (const std::uint64_t offset : {0U, 1U, 31U, 32U, 100U}) {
+              At24Bench bench;
+              Eeprom model = part_of(size, Memory(size, was));
+              model.short_address = way;
+              Eeprom& part = bench.world.add(model);
+              bench.world.limits.repeated_start = repeated_start;
+              bench.open();
+              At24 provider(bench.bus, config_of(size));
+              const std::uint64_t length = std::min<std::uint64_t>(size - offset, 300);
+              const int status = bench.run(provider, bench.write(offset, Memory(length, byte))).outcome.status;
+              CHECK_EQ(status, 0);
+              if (status != 0) {
+                std::printf("  size %u way %d restart %d: %02x over %02x at %u\n", static_cast<unsigned>(size),
+                            static_cast<int>(way), static_cast<int>(repeated_start), byte, was,
+                            static_cast<unsigned>(offset));
+              }
+              CHECK(std::all_of(part.memory.begin() + static_cast<std::ptrdiff_t>(offset),
+                                part.memory.begin() + static_cast<std::ptrdiff_t>(offset + length),
+                                [&](std::uint8_t one) { return one == byte; }));
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST("at24 geometry: on a blank part a page of one byte over and over shows the width as well") {
+  for (const std::uint64_t actual : {128U, 256U, 2048U}) {
+    for (const std::uint8_t byte : {0x33, 0x00}) {
+      for (const std::uint64_t offset : {0U, 32U, 100U}) {
+        Attempt one(part_of(actual, memory_of(actual, Content::kBlank)), 8192, offset, Memory(200, byte), false);
+        CHECK_EQ(one.outcome.status, -EMEDIUMTYPE);
+        one.bench.close();
+        CHECK(page_writes(one.bench) <= 1U);
+      }
+    }
+  }
+}
+
 TEST("at24 geometry: a width that contradicts ends the first write before a byte is sent") {
   for (const auto& [actual, configured] : {std::pair{2048U, 4096U}, {256U, 32768U}, {4096U, 2048U}, {32768U, 256U}}) {
     for (const std::uint64_t offset : {0U, 200U}) {
