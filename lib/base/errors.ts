@@ -232,6 +232,13 @@ const table = {
     when: 'A buffer could not be had.',
     hint: 'Read or write in smaller parts.',
   },
+  ENOBUFS: {
+    errno: 105,
+    exit: 6,
+    says: 'too many operations wait',
+    when: 'More operations of one device are pending than its queue takes (32768, or writes of 64 MiB in all).',
+    hint: 'Await what was started before starting more.',
+  },
   EPIPE: {
     errno: 32,
     exit: 1,
@@ -349,8 +356,21 @@ export function saysOf(code: string): string {
   return entryOf(code)?.says ?? `it failed with ${code}`;
 }
 
+/**
+ * V8's answer where a buffer cannot be had, and Node's to a length that V8 never gives. Providers in JavaScript pass it on as
+ * it is.
+ */
+export function isOutOfMemory(error: unknown): boolean {
+  if (!(error instanceof RangeError)) return false;
+  const { message, code } = error as { message: unknown; code?: unknown };
+  if (code === undefined)
+    return /^(Array buffer allocation failed|Invalid typed array length)/.test(String(message));
+  return code === 'ERR_OUT_OF_RANGE' && String(message).startsWith('The value of "size" is out of range');
+}
+
 /** The negative errno of an error that a provider or the operating system threw; -EIO where it says none. */
 export function errnoOf(error: unknown): number {
+  if (isOutOfMemory(error)) return -table.ENOMEM.errno;
   if (typeof error === 'object' && error !== null) {
     const { errno, code } = error as { errno?: unknown; code?: unknown };
     if (typeof errno === 'number' && Number.isInteger(errno) && errno < 0) return errno;

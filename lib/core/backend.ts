@@ -1,18 +1,13 @@
 /** What the core drives: one face over slots of the addon and over providers in JavaScript. */
-import type {
-  NativeHold,
-  NativeOutcome,
-  NativeReadOutcome,
-  NativeSlot,
-  NativeStats,
-  NativeTurn,
-} from '../native/index.js';
+import type { NativeHold, NativeOutcome, NativeSlot, NativeStats, NativeTurn } from '../native/index.js';
+import type { Place } from '../base/memory.js';
 import type { Operation } from './operation.js';
 import { NativeProvider } from './provider.js';
 
 /** How a piece of I/O ended; `cause` is what a provider in JavaScript threw. */
 export type PieceOutcome = NativeOutcome & { readonly cause?: unknown };
-export type PieceReadOutcome = PieceOutcome & { readonly data: Uint8Array };
+
+const ENOMEM = -12;
 
 /** What a write is to be, beyond its bytes. */
 export interface WriteHow {
@@ -33,7 +28,8 @@ export interface Backend {
   /** 0, a negative errno, or -EWOULDBLOCK (-11): use read(). */
   readNow(offset: number, into: Uint8Array): number;
   writeNow(offset: number, data: Uint8Array): number;
-  read(operation: Operation, offset: number, length: number, before: number): Promise<PieceReadOutcome>;
+  /** Fills `into`, as far as it comes: `transferred` bytes of it are good. */
+  read(operation: Operation, offset: number, into: Place, before: number): Promise<PieceOutcome>;
   write(
     operation: Operation,
     offset: number,
@@ -100,8 +96,9 @@ export class SlotBackend implements Backend {
     return this.slot.writeNow(offset, data);
   }
 
-  read(operation: Operation, offset: number, length: number, before: number): Promise<NativeReadOutcome> {
-    return this.slot.read(offset, length, ioOptions(operation, before));
+  async read(operation: Operation, offset: number, into: Place, before: number): Promise<NativeOutcome> {
+    const { data, ...outcome } = await this.slot.read(offset, into.length, ioOptions(operation, before));
+    return store(data, into, outcome);
   }
 
   write(
@@ -125,6 +122,15 @@ export class SlotBackend implements Backend {
   unregister(reason?: string): Promise<void> {
     return this.slot.unregister(reason);
   }
+}
+
+/** Puts `data` where it belongs; what there is no memory for has not been read. */
+export function store<T extends PieceOutcome>(data: Uint8Array, into: Place, outcome: T): T {
+  if (data.length === 0) return outcome;
+  const memory = into.take();
+  if (memory === undefined) return { ...outcome, status: outcome.status || ENOMEM, transferred: 0 };
+  memory.set(data.subarray(0, into.length));
+  return outcome;
 }
 
 function ioOptions(

@@ -10,6 +10,7 @@ import {
   checkObject,
   checkString,
 } from '../base/validate.js';
+import { needZeros } from '../base/memory.js';
 
 export interface PostProcessContext {
   /** Name under which the consumer asked for the cell, where it gave one. */
@@ -103,7 +104,7 @@ export function checkCellData(cell: CellEntry, value: unknown, device: string): 
   if (cell.readPostProcess) refuse('is read-only: it has a readPostProcess');
   const fits = data.length === cell.bytes || (isBitCell(cell) && data.length === bytesForBits(cell.nbits));
   if (!fits) refuse(`takes ${String(cell.bytes)} bytes, got ${String(data.length)}`);
-  const whole = Buffer.alloc(cell.bytes);
+  const whole = needZeros(cell.bytes);
   whole.set(data);
   return whole;
 }

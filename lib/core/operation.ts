@@ -21,6 +21,8 @@ export interface Failure {
   readonly status: number;
   readonly reason?: string | undefined;
   readonly cause?: unknown;
+  /** What to do next, where more is known than the code says. */
+  readonly hint?: string | undefined;
 }
 
 export class Operation {
@@ -28,6 +30,8 @@ export class Operation {
   readonly #options: OperationOptions;
   readonly #deadline: number | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
+  /** Bytes to write that it keeps while it waits. */
+  held = 0;
   #status = 0;
   #wake: (() => void) | undefined;
 
@@ -115,6 +119,7 @@ export class Operation {
       device: this.device,
       offset: this.offset,
       cause: aborted && this.signal?.aborted ? this.signal.reason : failure.cause,
+      hint: failure.hint,
       ...details,
     });
     return this.#site.adopt(error);

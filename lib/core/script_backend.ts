@@ -1,8 +1,9 @@
 /** Drives a provider written in JavaScript. */
 import type { NativeHold, NativeSlot } from '../native/index.js';
-import type { Backend, PieceOutcome, PieceReadOutcome, WriteHow } from './backend.js';
+import { type Backend, type PieceOutcome, store, type WriteHow } from './backend.js';
 import { errnoOf } from '../base/errors.js';
 import { heldCall } from './held_call.js';
+import { Destination, type Place } from '../base/memory.js';
 import { Interrupted, type Operation } from './operation.js';
 import type { NvmemProvider, ProviderContext } from './provider.js';
 import { leaseOf, type WpLease, type WpLine } from './wp_line.js';
@@ -54,30 +55,26 @@ export class ScriptBackend implements Backend {
     return EWOULDBLOCK;
   }
 
-  async read(
-    operation: Operation,
-    offset: number,
-    length: number,
-    before: number,
-  ): Promise<PieceReadOutcome> {
-    if (!this.canRead) return { ...outcome(EOPNOTSUPP), data: new Uint8Array(0) };
+  async read(operation: Operation, offset: number, into: Place, before: number): Promise<PieceOutcome> {
+    if (!this.canRead) return outcome(EOPNOTSUPP);
+    const { length } = into;
     try {
       const data = await this.#call(operation, 'read', (context) =>
         this.#provider.read?.(offset, length, context),
       );
       if (!(data instanceof Uint8Array)) {
-        const reason = 'the provider did not give a Uint8Array';
-        return { ...outcome(EIO), reason, data: new Uint8Array(0) };
+        return { ...outcome(EIO), reason: 'the provider did not give a Uint8Array' };
       }
       if (data.length !== length) {
         const reason = `the provider gave ${String(data.length)} bytes instead of ${String(length)}`;
         const good = data.subarray(0, length);
-        return { ...outcome(EIO, good.length), reason, data: good };
+        return store(good, into, { ...outcome(EIO, good.length), reason });
       }
-      operation.progressFrom(before)?.(length);
-      return { ...outcome(0, length), data };
+      const stored = store(data, into, outcome(0, length));
+      if (stored.status === 0) operation.progressFrom(before)?.(length);
+      return stored;
     } catch (error) {
-      return { ...failed(error), data: new Uint8Array(0) };
+      return failed(error);
     }
   }
 
@@ -110,9 +107,10 @@ export class ScriptBackend implements Backend {
       return { ...failed(error), transferred: stored, uncertain: data.length - stored };
     }
     if (verify && this.canRead && data.length > 0) {
-      const back = await this.read(operation, offset, data.length, before);
-      if (back.status !== 0) return { ...back, transferred: 0, uncertain: data.length };
-      const mismatch = compare(offset, data, back.data);
+      const back = new Destination(data.length);
+      const end = await this.read(operation, offset, back.place(0, data.length), before);
+      if (end.status !== 0) return { ...end, transferred: 0, uncertain: data.length };
+      const mismatch = compare(offset, data, back.take() ?? data);
       if (mismatch) return mismatch;
     } else {
       operation.progressFrom(before)?.(data.length);

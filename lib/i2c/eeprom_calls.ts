@@ -2,6 +2,7 @@
 import { NvmemError } from '../base/errors.js';
 import { monotonicMs, pause } from '../base/timers.js';
 import type { BusCalls } from './bus_calls.js';
+import { needZeros } from '../base/memory.js';
 
 export interface EepromGeometry {
   readonly address: number;
@@ -59,7 +60,7 @@ export class EepromCalls {
   }
 
   async read(offset: number, length: number, signal: AbortSignal): Promise<Buffer> {
-    const data = Buffer.alloc(length);
+    const data = needZeros(length);
     for (let done = 0; done < length;) {
       signal.throwIfAborted();
       const place = this.#place(offset + done);

@@ -6,6 +6,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { codeOf, errnoOf, NvmemError } from '../base/errors.js';
 import type { NvmemProvider } from '../core/provider.js';
 import type { FileUri } from '../uri/uri.js';
+import { needZeros } from '../base/memory.js';
 
 export interface FileProvider extends NvmemProvider {
   readonly size: number;
@@ -96,7 +97,7 @@ async function openHandle(
 
 /** Up to the end of the file, should it have become shorter. */
 async function readFully(handle: FileHandle, offset: number, length: number): Promise<Uint8Array> {
-  const data = Buffer.alloc(length);
+  const data = needZeros(length);
   let done = 0;
   while (done < length) {
     const { bytesRead } = await handle.read(data, done, length - done, offset + done);
