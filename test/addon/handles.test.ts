@@ -13,7 +13,9 @@ const shared = new Uint8Array(new SharedArrayBuffer(4));
 const calls: Record<string, (handle: unknown) => unknown[]> = {
   closeBus: (bus) => [bus],
   gpioLine: (bus) => [bus, 'chip', 0],
-  at24: (bus) => [bus, 0x50, 256, 1, 8, 5, 0, 0, false, -1, 0],
+  at24: (bus) => [bus, 0x50, 256, 1, 8, 5, 0, 0, false, -1, 0, false, true, -1, 0],
+  claim: (bus) => [bus, 'wire', [0x50, 'part'], 'holder'],
+  nameClaim: (claim) => [claim, 'holder'],
   kernelFile: (bus) => [bus, '/dev/null', 1, false],
   readNow: (slot) => [slot, 0, bytes],
   writeNow: (slot) => [slot, 0, bytes],
@@ -43,17 +45,24 @@ test.each(Object.keys(calls))('%s takes no number that is no handle', (name) => 
   }
 });
 
-test.each(['at24', 'kernelFile', 'gpioLine'])('%s: a bus that is not there any more is EBADF', (name) => {
+test.each(['at24', 'kernelFile', 'gpioLine', 'claim'])('%s: a bus that is not there any more is EBADF', (name) => {
   expect(addon[name]?.(...(calls[name]?.(2 ** 50) ?? []))).toBe(-9);
 });
 
 test.each([
-  ['at24', [1, 0x50, 256, 1, 8, 5, 0, 0, false, -9, 0]],
-  ['submit', [1, 9, 0, 4, -1, false, false, false]],
+  ['at24', [1, 0x50, 256, 1, 8, 5, 0, 0, false, -9, 0, false, true, -1, 0]],
+  ['submit', [1, 6, 0, 4, -1, false, false, false]],
   ['submit', [1, 0, -1, 4, -1, false, false, false]],
   ['submit', [1, 0, 0, -4, -1, false, false, false]],
   ['submit', [1, 0, 0, NaN, -1, false, false, false]],
   ['readNow', [1, -1, bytes]],
 ])('%s takes no other number that makes no sense: %j', (name, args) => {
   expect(() => addon[name]?.(...args)).toThrow(WRONG);
+});
+
+test('every operation there is comes to its slot', () => {
+  for (let operation = 0; operation <= 5; operation++) {
+    const what = operation === 1 ? bytes : 4;
+    expect(addon['submit']?.(2 ** 50, operation, 0, what, -1, false, false, false)).toBe(-19);
+  }
 });
