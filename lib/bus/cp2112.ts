@@ -76,7 +76,12 @@ function hint(code: string): string | undefined {
     case 'EBUSY':
       return 'Let the other program close the bridge, or use hidraw:///dev/hidrawN, which shares it with the kernel.';
     case 'ENODEV':
+    case 'ETIMEDOUT':
+    case 'EPIPE':
       return 'Plug it in again and repeat.';
+    case 'ENOENT':
+    case 'ENOTSUP':
+      return 'nvmem list shows the bridges of this machine.';
     default:
       return undefined;
   }

@@ -1,6 +1,9 @@
+import { promises } from 'node:fs';
+
 import { NvmemError } from '../base/errors.js';
 import { native } from '../native/index.js';
 import type { HidrawUri } from '../uri/uri.js';
+import { wireOfNode } from './claim.js';
 import type { BusSource } from './source.js';
 import { adaptersOfHidraw, heldClients, type KernelClient } from '../machine/kernel_clients.js';
 import { thisMachine } from '../machine/machine.js';
@@ -11,6 +14,16 @@ const NOT_PERMITTED =
   `Let udev give you the node: put the line ${UDEV_RULE} into /etc/udev/rules.d/70-cp2112.rules, run ` +
   '"udevadm control --reload" and plug the bridge in again. A container has to be given the node as well.';
 
+const HINTS: Readonly<Partial<Record<string, string>>> = {
+  EACCES: NOT_PERMITTED,
+  EPERM: NOT_PERMITTED,
+  ENOENT: 'Plug the bridge in; ls /sys/bus/hid/devices/0003:10C4:EA90.*/hidraw says which node is its own.',
+  ENOTSUP: 'nvmem list shows the nodes of bridges.',
+  EBUSY: 'Close it there, or end that process, then repeat.',
+  ENODEV: 'Plug the bridge in again and repeat.',
+  ETIMEDOUT: 'Plug the bridge in again and repeat.',
+};
+
 /**
  * A CP2112 that the kernel's driver keeps. Both use it and neither knows of the other, for the protocol has no tags.
  * What we hand out is checked for that (native/cp2112/bridge.h); what the kernel's driver hands out is not.
@@ -19,6 +32,7 @@ export function hidrawSource({ path }: HidrawUri, machine = thisMachine): BusSou
   return {
     key: `hidraw ${path}`,
     what: `the bridge ${path}`,
+    wire: async () => wireOfNode(await promises.realpath(path).catch(() => path), machine),
     setsClock: true,
     check: async (uri) => {
       const force = uri.scheme === 'hidraw' && uri.force;
@@ -35,12 +49,7 @@ export function hidrawSource({ path }: HidrawUri, machine = thisMachine): BusSou
       ENOTSUP: 'the device is no CP2112',
       ETIMEDOUT: 'the bridge did not answer',
     },
-    hint: (code) =>
-      code === 'EACCES' || code === 'EPERM'
-        ? NOT_PERMITTED
-        : code === 'ENOENT'
-          ? 'Plug the bridge in; ls /sys/bus/hid/devices/0003:10C4:EA90.*/hidraw says which node is its own.'
-          : undefined,
+    hint: (code) => HINTS[code],
     name: () => path.replace(/^.*\//, ''),
   };
 }

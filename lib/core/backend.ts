@@ -1,11 +1,11 @@
 /** What the core drives: one face over slots of the addon and over providers in JavaScript. */
 import type { NativeHold, NativeOutcome, NativeSlot, NativeStats, NativeTurn } from '../native/index.js';
 import type { Place } from '../base/memory.js';
-import type { Operation } from './operation.js';
+import type { Failure, Operation } from './operation.js';
 import { NativeProvider } from './provider.js';
 
 /** How a piece of I/O ended; `cause` is what a provider in JavaScript threw. */
-export type PieceOutcome = NativeOutcome & { readonly cause?: unknown };
+export type PieceOutcome = NativeOutcome & Pick<Failure, 'cause' | 'hint' | 'answered'>;
 
 const ENOMEM = -12;
 
@@ -21,6 +21,8 @@ export interface Backend {
   readonly canWrite: boolean;
   /** A write-protect line is leased around every write. */
   readonly hasWpLine: boolean;
+  /** A part on an I2C bus is behind it. */
+  readonly isPart: boolean;
   /** The provider wants accesses of no bytes as well (the kernel passes them on). */
   readonly takesEmpty: boolean;
   /** A write that its caller has given up but that still runs inside the provider: the next one waits for it. */
@@ -51,6 +53,8 @@ export interface SlotInfo {
   readonly hasWpLine: boolean;
   /** Other devices reach the same memory: writers take turns with theirs. */
   readonly sharesWriters?: boolean | undefined;
+  /** A part on an I2C bus: its errors are told in those words. */
+  readonly isPart?: boolean | undefined;
 }
 
 const slots = new WeakMap<NativeProvider, NativeSlot>();
@@ -81,11 +85,13 @@ export class SlotBackend implements Backend {
   readonly slot: NativeSlot;
   readonly hasWpLine: boolean;
   readonly takeTurn: (() => NativeTurn | number) | undefined;
+  readonly isPart: boolean;
 
   constructor(slot: NativeSlot, info: SlotInfo) {
     this.slot = slot;
     this.hasWpLine = info.hasWpLine;
     this.takeTurn = info.sharesWriters === true ? () => slot.takeTurn() : undefined;
+    this.isPart = info.isPart ?? false;
   }
 
   readNow(offset: number, into: Uint8Array): number {

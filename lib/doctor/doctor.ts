@@ -1,7 +1,7 @@
 /** What stands between this user and an EEPROM, and the command that takes it away. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 
+import { inPackage } from '../base/package.js';
 import { checkKeys, checkObject, checkSignal, checkString, checkTimeout } from '../base/validate.js';
 import { localBridges } from '../machine/list.js';
 import { thisMachine, type Machine } from '../machine/machine.js';
@@ -52,6 +52,6 @@ export async function examine(
 }
 
 function neededNode(): string {
-  const manifest = readFileSync(join(__dirname, '..', '..', 'package.json'), 'utf8');
+  const manifest = readFileSync(inPackage('package.json'), 'utf8');
   return (JSON.parse(manifest) as { engines: { node: string } }).engines.node;
 }

@@ -95,6 +95,13 @@ async function readInterface(
   };
 }
 
+/** Those that a URI could mean: the one at that place, else all of that serial number; empty: all. */
+export function bridgesNamed(bridges: readonly UsbBridge[], wanted: string): readonly UsbBridge[] {
+  if (wanted === '') return bridges;
+  const byPath = bridges.filter(({ path }) => path === wanted);
+  return byPath.length > 0 ? byPath : bridges.filter(({ serial }) => serial === wanted);
+}
+
 /**
  * The bridge that a URI means.
  *
@@ -103,9 +110,7 @@ async function readInterface(
  */
 export async function findBridge(wanted: string, uri: string, machine = thisMachine): Promise<UsbBridge> {
   const bridges = await bridgesOf(machine);
-  const bySerial = bridges.filter(({ serial }) => serial === wanted);
-  const byPath = bridges.filter(({ path }) => path === wanted);
-  const fitting = wanted === '' ? bridges : byPath.length > 0 ? byPath : bySerial;
+  const fitting = bridgesNamed(bridges, wanted);
   const [bridge] = fitting;
   if (fitting.length === 1 && bridge) return bridge;
   const details = { syscall: 'open', device: uri };
@@ -113,14 +118,14 @@ export async function findBridge(wanted: string, uri: string, machine = thisMach
     const some = fitting[0]?.path ?? '';
     throw new NvmemError(
       'EINVAL',
-      `${wanted === '' ? 'several bridges are plugged in' : `several bridges have the serial number ${wanted}`}: ${describe(fitting)}`,
+      `${wanted === '' ? 'several bridges are plugged in' : `several bridges have the serial number ${wanted}`}: ${describeBridges(fitting)}`,
       {
         ...details,
         hint: `Say which one by its place, for example cp2112://${some}/0x50, or its serial number.`,
       },
     );
   }
-  const others = bridges.length === 0 ? 'no CP2112 is plugged in' : `there are: ${describe(bridges)}`;
+  const others = bridges.length === 0 ? 'no CP2112 is plugged in' : `there are: ${describeBridges(bridges)}`;
   throw new NvmemError(
     'ENOENT',
     wanted === '' ? others : `no bridge has the serial number or the place ${wanted}; ${others}`,
@@ -128,6 +133,7 @@ export async function findBridge(wanted: string, uri: string, machine = thisMach
   );
 }
 
-function describe(bridges: readonly UsbBridge[]): string {
+/** '1-1 (serial 0043FFF3), 1-2' */
+export function describeBridges(bridges: readonly UsbBridge[]): string {
   return bridges.map(({ path, serial }) => (serial === '' ? path : `${path} (serial ${serial})`)).join(', ');
 }

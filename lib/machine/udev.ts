@@ -1,9 +1,10 @@
 /** The udev rule that lets users open a bridge, as shipped in the package. */
 import { readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 
-/** In the package, two levels above both lib/usb and dist/usb. */
-export const UDEV_RULES_FILE = join(__dirname, '..', '..', 'udev', '60-nvmem-cp2112.rules');
+import { inPackage } from '../base/package.js';
+
+export const UDEV_RULES_FILE = inPackage('udev', '60-nvmem-cp2112.rules');
 
 /** The rules, with their comments. */
 export function udevRules(): string {

@@ -1,12 +1,20 @@
 /** An image file as a memory: a provider in JavaScript like any user's. */
 // node:fs and not node:fs/promises: that one is loaded at its first use, which most programs never come to.
 import { constants, promises, type Stats } from 'node:fs';
+import { types } from 'node:util';
 import type { FileHandle } from 'node:fs/promises';
 
+import { messageOf } from '../base/foreign.js';
 import { codeOf, errnoOf, NvmemError } from '../base/errors.js';
 import type { NvmemProvider } from '../core/provider.js';
 import type { FileUri } from '../uri/uri.js';
 import { needZeros } from '../base/memory.js';
+
+const HINTS: Readonly<Partial<Record<string, string>>> = {
+  ENOENT: 'Check the path.',
+  EACCES: 'Check who may read the file and enter its directories: ls -l shows it.',
+  EISDIR: 'Name a file.',
+};
 
 export interface FileProvider extends NvmemProvider {
   readonly size: number;
@@ -43,8 +51,7 @@ export async function openFile(uri: FileUri, readOnly: boolean): Promise<FilePro
   } catch (cause) {
     const errno = errnoOf(cause);
     const code = codeOf(errno);
-    const says =
-      code === 'ENOENT' ? 'there is no such file' : cause instanceof Error ? cause.message : String(cause);
+    const says = code === 'ENOENT' ? 'there is no such file' : messageOf(cause);
     throw new NvmemError(code, `cannot open ${uri.path}: ${says}`, {
       errno,
       syscall: 'open',
@@ -55,7 +62,7 @@ export async function openFile(uri: FileUri, readOnly: boolean): Promise<FilePro
           ? 'Check the path.'
           : code === 'EINVAL' || code === 'EISDIR'
             ? KIND_HINT
-            : undefined,
+            : HINTS[code],
     });
   }
 }
@@ -115,6 +122,6 @@ async function writeFully(handle: FileHandle, offset: number, data: Uint8Array):
     }
     await handle.datasync();
   } catch (error) {
-    throw error instanceof Error ? Object.assign(error, { bytesTransferred: done }) : error;
+    throw types.isNativeError(error) ? Object.assign(error, { bytesTransferred: done }) : error;
   }
 }

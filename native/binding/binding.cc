@@ -425,6 +425,31 @@ Value ForgetSlot(const CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/// Its number, or a negative errno.
+Value StartLookout(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 1 && info[0].IsBoolean())) return info.Env().Undefined();
+  return number(info, Environment::of(info).start_lookout(info[0].As<Napi::Boolean>().Value()));
+}
+
+Value HearsKernel(const CallbackInfo& info) {
+  if (refuse(info, naturals(info, 0, 1))) return info.Env().Undefined();
+  const hotplug::Lookout* const lookout = Environment::of(info).lookout(count(info[0]));
+  return Napi::Boolean::New(info.Env(), lookout != nullptr && lookout->hears_kernel());
+}
+
+Value WatchFolder(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 2 && natural(info[0]) && info[1].IsString()))
+    return info.Env().Undefined();
+  hotplug::Lookout* const lookout = Environment::of(info).lookout(count(info[0]));
+  if (lookout == nullptr) return number(info, -EBADF);
+  return number(info, lookout->watch_folder(info[1].As<Napi::String>().Utf8Value()).error());
+}
+
+Value StopLookout(const CallbackInfo& info) {
+  if (!refuse(info, naturals(info, 0, 1))) Environment::of(info).stop_lookout(count(info[0]));
+  return info.Env().Undefined();
+}
+
 Value Counts(const CallbackInfo& info) { return Environment::of(info).counts(); }
 
 /// Where there is no memory for what a call asks for, that is its answer, and nothing has been begun.
@@ -478,6 +503,10 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add<Alive>(exports, "alive");
   add<Stats>(exports, "stats");
   add<ForgetSlot>(exports, "forgetSlot");
+  add<StartLookout>(exports, "startLookout");
+  add<HearsKernel>(exports, "hearsKernel");
+  add<WatchFolder>(exports, "watchFolder");
+  add<StopLookout>(exports, "stopLookout");
   add<Counts>(exports, "counts");
   return exports;
 }

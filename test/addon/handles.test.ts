@@ -31,11 +31,14 @@ const calls: Record<string, (handle: unknown) => unknown[]> = {
   alive: (slot) => [slot],
   stats: (slot) => [slot],
   forgetSlot: (slot) => [slot],
+  hearsKernel: (lookout) => [lookout],
+  watchFolder: (lookout) => [lookout, '/dev'],
+  stopLookout: (lookout) => [lookout],
 };
 
 test('every function with a handle is tried here', () => {
   const others = ['start', 'openUsbip', 'openUsb', 'openI2c', 'openSysfs', 'openHidraw', 'memory', 'script'];
-  const without = [...others, 'attach', 'counts'];
+  const without = [...others, 'attach', 'counts', 'startLookout'];
   expect(Object.keys(addon).sort()).toEqual([...Object.keys(calls), ...without].sort());
 });
 
@@ -45,9 +48,12 @@ test.each(Object.keys(calls))('%s takes no number that is no handle', (name) => 
   }
 });
 
-test.each(['at24', 'kernelFile', 'gpioLine', 'claim'])('%s: a bus that is not there any more is EBADF', (name) => {
-  expect(addon[name]?.(...(calls[name]?.(2 ** 50) ?? []))).toBe(-9);
-});
+test.each(['at24', 'kernelFile', 'gpioLine', 'claim', 'watchFolder'])(
+  '%s: a bus that is not there any more is EBADF',
+  (name) => {
+    expect(addon[name]?.(...(calls[name]?.(2 ** 50) ?? []))).toBe(-9);
+  },
+);
 
 test.each([
   ['at24', [1, 0x50, 256, 1, 8, 5, 0, 0, false, -9, 0, false, true, -1, 0]],

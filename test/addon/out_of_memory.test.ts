@@ -41,7 +41,7 @@ test('what does not fit is ENOMEM, and everything goes on', async () => {
     register: 'ENOMEM',
     script: 'ENOMEM',
     after: [0, 0, SIZE, 2 ** 20 - 1],
-    left: { requests: 0, holds: 0, slots: 0, buses: 0, turns: 0, shares: 0 },
+    left: { requests: 0, holds: 0, slots: 0, buses: 0, turns: 0, shares: 0, lookouts: 0 },
   });
 }, 60_000);
 

@@ -156,7 +156,9 @@ describe('a bridge', () => {
     });
     expect(find(await doctor(), 'bridge 1-1 users')).toMatchObject({
       state: 'warning',
-      sentence: expect.stringMatching(/^open in i2cdump \(process 812\); while \/dev\/i2c-0 is open, unplugging/),
+      sentence: expect.stringMatching(
+        /^open in i2cdump \(process 812\); while \/dev\/i2c-0 is open, unplugging/,
+      ),
       remedy: 'ps -p 812 -o pid,user,args',
     });
   });
