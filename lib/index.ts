@@ -40,6 +40,8 @@ export { list } from './machine/list.js';
 export type { KernelMemory, ListOptions, LocalAdapter, LocalBridge, MachineList } from './machine/list.js';
 export type { Access } from './machine/machine.js';
 export type { LockOptions } from './open/page_lock.js';
+export type { NvmemGeometry } from './bus/geometry.js';
+export type { NvmemDiagnosis } from './base/diagnosis.js';
 export type { UsbBridge, UsbInterface } from './machine/bridges.js';
 export { BridgeWatch, watchBridges } from './hotplug/watch.js';
 export type { BridgeEvent, BridgeWatchEvents, WatchOptions } from './hotplug/watch.js';

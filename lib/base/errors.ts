@@ -4,6 +4,7 @@
  * Programs test `code`, not `instanceof`: errors cross realms and copies of a package.
  */
 import { getSystemErrorMap } from 'node:util';
+import type { NvmemDiagnosis } from './diagnosis.js';
 
 import { isA, propertyOf } from './foreign.js';
 import { visible } from './visible.js';
@@ -46,7 +47,7 @@ const table = {
     errno: 124,
     exit: 1,
     says: 'it is another part',
-    when: 'What answers at the address is not the part that chip= names: an SPD5118 tells its type, an EE1004 takes page selects.',
+    when: 'What answers at the address is not the part that chip= names: an SPD5118 tells its type, an EE1004 takes page selects, and others show by what they hold that they take another number of address bytes, or are smaller.',
     hint: 'Compare what is there with what it was opened as.',
   },
   EREMOTEIO: {
@@ -317,6 +318,7 @@ export interface NvmemErrorDetails {
   protectError?: NvmemError | undefined;
   mismatchOffset?: number | undefined;
   mismatchCount?: number | undefined;
+  diagnosis?: NvmemDiagnosis | undefined;
 }
 
 /** What every failed operation rejects with. `code` is for programs, `message` for people. */
@@ -349,6 +351,8 @@ export class NvmemError extends Error {
   readonly mismatchOffset: number | undefined;
   /** EBADMSG: how many bytes differ. */
   readonly mismatchCount: number | undefined;
+  /** What the bytes of the part tell about why; undefined: nothing. */
+  readonly diagnosis: NvmemDiagnosis | undefined;
 
   /** The code is put in front of `message`, as Node does; what a terminal would act on in it is an escape. */
   constructor(code: NvmemError['code'], message: string, details: NvmemErrorDetails = {}) {
@@ -369,6 +373,7 @@ export class NvmemError extends Error {
     this.protectError = details.protectError;
     this.mismatchOffset = details.mismatchOffset;
     this.mismatchCount = details.mismatchCount;
+    this.diagnosis = details.diagnosis;
   }
 }
 

@@ -2,6 +2,7 @@
 import { codeOf, NvmemError, saysOf } from '../base/errors.js';
 import { partWords } from '../base/part_words.js';
 import type { IoOptions, NativeBus } from '../native/index.js';
+import { widthOf } from './geometry.js';
 
 export interface WidthProposal {
   /** Bits of the word address on the wire; undefined: what the part holds does not tell (it is blank, or the same everywhere). */
@@ -11,11 +12,11 @@ export interface WidthProposal {
 }
 
 /**
- * Proposes the `addressWidth=` of the EEPROM at a device address from random reads alone. No write cycle is started, and
- * every byte that a part could take for data is the one it holds there already (native/at24/probe_width.h).
+ * Proposes the `addressWidth=` of the EEPROM at a device address from random reads alone, with one address byte and, where
+ * the bridge has a repeated START, with two. No write cycle is started, and every byte that a part could take for data is the
+ * one it holds there already (native/at24/probe_width.h).
  *
- * Rejects with NvmemError: ENXIO (nobody there), EOPNOTSUPP (outside of 0x50 to 0x57, or a bridge that cannot do a repeated
- * START: a CP2112 of version 1), ENODEV, and what the bus says.
+ * Rejects with NvmemError: ENXIO (nobody there), EOPNOTSUPP (outside of 0x50 to 0x57), ENODEV, and what the bus says.
  */
 export async function probeWidth(
   bus: NativeBus,
@@ -37,14 +38,14 @@ export async function probeWidth(
   });
   try {
     const { status, transferred, reason } = await slot.probeWidth(io);
-    if (status === 0)
-      return { addressWidth: transferred === 0 ? undefined : transferred === 2 ? 16 : 8, reason };
+    if (status === 0) return { addressWidth: widthOf(transferred), reason };
     const code = codeOf(status);
     const why = reason === '' ? (partWords(code)?.says ?? saysOf(code)) : reason;
     throw new NvmemError(code, `cannot find out the address width at 0x${address.toString(16)}: ${why}`, {
       errno: status,
       syscall: 'probe',
       hint: partWords(code)?.hint,
+      cause: io.signal?.aborted ? io.signal.reason : undefined,
     });
   } finally {
     await slot.unregister();

@@ -18,6 +18,7 @@ export interface EraseCommandOptions {
   readonly yes?: boolean;
   /** Commander's form of --no-verify. */
   readonly verify?: boolean;
+  readonly forceGeometry?: boolean;
 }
 
 /** Fills the device, or a stretch of it, with 0xff. Pages that are blank already are read, not worn. */
@@ -26,11 +27,11 @@ export async function eraseCommand(
   uri: string,
   options: EraseCommandOptions,
 ): Promise<void> {
-  const { offset = 0, length, verify = true } = options;
+  const { offset = 0, length, verify = true, forceGeometry = false } = options;
   // Who says which bytes has said what is meant.
   if (options.offset === undefined && length === undefined && options.yes !== true)
     await consent(session, uri);
-  await session.withDevice(uri, {}, async (device, facts) => {
+  await session.withDevice(uri, { forceGeometry }, async (device, facts) => {
     const count = length ?? Math.max(device.size - offset, 0);
     const about = { ...facts, offset, bytes: count, verify };
     if (count === 0 || count > device.size - offset) {

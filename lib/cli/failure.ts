@@ -59,6 +59,7 @@ export function describeFailure(error: unknown): FailureReport {
         untouched: error.untouched,
         mismatchOffset: error.mismatchOffset,
         mismatchCount: error.mismatchCount,
+        diagnosis: error.diagnosis,
         protectError: error.protectError && {
           code: error.protectError.code,
           message: error.protectError.message,

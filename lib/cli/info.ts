@@ -3,6 +3,8 @@ import type { PartUri, WpUri } from '../uri/uri.js';
 import { wpText } from '../uri/wp.js';
 import { withoutUndefined } from './failure.js';
 import { bytes } from './format.js';
+import { contradiction } from '../bus/geometry.js';
+import { geometryWarning } from './geometry.js';
 import { describeKernelView, kernelView } from '../machine/kernel_view.js';
 import type { Session } from './session.js';
 import { columns } from './table.js';
@@ -22,11 +24,13 @@ export async function infoCommand(session: Session, uri: string): Promise<void> 
       bytes: length,
       ...(nbits > 0 && { bitOffset, nbits }),
     }));
+    const geometry = await contradiction(device, session.limits);
     session.answer(
       withoutUndefined({
         ...facts,
         type,
         size,
+        geometry,
         part: part && partFacts(part),
         bridge: part && Object.fromEntries(device.identity),
         path: parsed.scheme === 'file' ? parsed.path : undefined,
@@ -46,6 +50,7 @@ export async function infoCommand(session: Session, uri: string): Promise<void> 
     }
     if (kernel) lines.push(['kernel', describeKernelView(kernel)]);
     for (const line of columns(lines.map((row) => row.map(visible)))) await session.say(line);
+    if (geometry) await session.note(geometryWarning(geometry));
   });
 }
 

@@ -153,6 +153,7 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
     .option('--offset <bytes>', 'where to begin', number(0))
     .option('--no-verify', 'do not read back')
     .option('--skip-equal', 'read first, and write only the pages that differ')
+    .option('--force-geometry', 'write even where the part looks like another one than chip= names')
     .action((uri: string, file: string | undefined, options: WriteCommandOptions & CommonOptions) =>
       run(options, (session) => writeCommand(session, uri, file, options)),
     );
@@ -161,6 +162,7 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
     .option('--length <bytes>', 'how much', number(1))
     .option('--yes', 'all of it, without asking')
     .option('--no-verify', 'do not read back')
+    .option('--force-geometry', 'write even where the part looks like another one than chip= names')
     .action((uri: string, options: EraseCommandOptions & CommonOptions) =>
       run(options, (session) => eraseCommand(session, uri, options)),
     );

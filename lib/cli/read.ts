@@ -5,6 +5,8 @@ import type { OpenDevice } from '../open/open.js';
 import { CliError, CommandFailure, withoutUndefined } from './failure.js';
 import { checkWritable, dropPart, isStdout, keepPart, writeWhole } from './files.js';
 import { bytes, duration, hexdump } from './format.js';
+import { contradiction } from '../bus/geometry.js';
+import { geometryWarning } from './geometry.js';
 import { readPausable } from './pausable.js';
 import { Progress } from './progress.js';
 import type { DeviceFacts, Session } from './session.js';
@@ -35,12 +37,16 @@ export async function readCommand(session: Session, uri: string, options: ReadCo
         session.io.signal,
       ),
     );
+    const ms = since(began);
+    const isWhole = offset === 0 && data.length === device.size;
+    const geometry = isWhole ? await contradiction(device, session.limits) : undefined;
     const document = {
       ...facts,
       offset,
       bytes: data.length,
       sha256: sha256(data),
-      ms: since(began),
+      ms,
+      ...(geometry && { geometry }),
     };
     if (output !== undefined) {
       await writeWhole(output, encode(data), session.io.signal);
@@ -58,6 +64,7 @@ export async function readCommand(session: Session, uri: string, options: ReadCo
     } else {
       await session.out.write(data);
     }
+    if (geometry) await session.note(geometryWarning(geometry));
   });
 }
 

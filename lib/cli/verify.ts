@@ -1,6 +1,8 @@
 import { NvmemError } from '../base/errors.js';
 import { CommandFailure, withoutUndefined } from './failure.js';
 import { bytes, duration } from './format.js';
+import { contradiction } from '../bus/geometry.js';
+import { geometryWarning } from './geometry.js';
 import { checkFits, loadInput, type InputOptions } from './input.js';
 import { describe, readWithProgress, sha256, since } from './read.js';
 import type { Session } from './session.js';
@@ -24,6 +26,7 @@ export async function verifyCommand(
       throw new CommandFailure(error, { ...about, ms: since(began) });
     });
     const ms = since(began);
+    const geometry = await contradiction(device, session.limits);
     const difference = firstDifference(wanted, found);
     if (difference) {
       const { index, count } = difference;
@@ -43,16 +46,18 @@ export async function verifyCommand(
             hint: 'Write the file again, or read the device to see what it holds.',
           },
         ),
-        { ...about, ms },
+        { ...about, ms, ...(geometry && { geometry }) },
+        geometry ? [geometryWarning(geometry)] : [],
       );
     }
-    session.answer({ ...about, sha256: sha256(found), ms });
+    session.answer({ ...about, sha256: sha256(found), ms, ...(geometry && { geometry }) });
     const rest = device.size - offset - wanted.length;
     const beyond =
       rest > 0 ? `; ${bytes(rest)} of the device lie beyond ${file === undefined ? 'them' : 'the file'}` : '';
     await session.tell(
       `${describe(facts)} and ${name} are equal, ${bytes(wanted.length)} in ${duration(ms)}${beyond}`,
     );
+    if (geometry) await session.note(geometryWarning(geometry));
   });
 }
 

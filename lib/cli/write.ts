@@ -12,6 +12,7 @@ export interface WriteCommandOptions extends InputOptions {
   readonly offset?: number;
   /** Commander's form of --no-verify. */
   readonly verify?: boolean;
+  readonly forceGeometry?: boolean;
   readonly skipEqual?: boolean;
 }
 
@@ -19,10 +20,10 @@ export async function writeCommand(
   session: Session,
   uri: string,
   source: string | undefined,
-  { offset = 0, verify = true, skipEqual = false, ...input }: WriteCommandOptions,
+  { offset = 0, verify = true, skipEqual = false, forceGeometry = false, ...input }: WriteCommandOptions,
 ): Promise<void> {
   const { name, file, data } = await loadInput(session, uri, source, offset, input);
-  await session.withDevice(uri, {}, async (device, facts) => {
+  await session.withDevice(uri, { forceGeometry }, async (device, facts) => {
     checkFits(name, data.length, offset, device.size, uri);
     const began = performance.now();
     const progress = new Progress(session, 'writing');

@@ -1,6 +1,8 @@
 /** One read or write from the call to its end: what can end it early, and the error it ends with. */
+import { diagnosed } from '../base/diagnosis.js';
 import { callUser } from './report.js';
 import { clearTimeout, monotonicMs, setTimeout } from '../base/timers.js';
+import type { Finding } from '../native/finding.js';
 import type { OperationOptions } from '../base/validate.js';
 import { isA, messageOf, propertyOf } from '../base/foreign.js';
 import {
@@ -36,6 +38,9 @@ export interface Failure {
   readonly hint?: string | undefined;
   /** The number above zero that a provider in JavaScript answered instead of an error. */
   readonly answered?: number | undefined;
+  /** What the bytes themselves tell (lib/native). */
+  readonly finding?: Finding | undefined;
+  readonly found?: number | undefined;
 }
 
 const answers = new WeakMap<NvmemError, number>();
@@ -159,6 +164,7 @@ export class Operation {
       offset: this.offset,
       cause: aborted && this.signal?.aborted ? propertyOf(this.signal, 'reason') : failure.cause,
       hint: failure.hint,
+      ...diagnosed(failure),
       ...details,
     });
     if (failure.answered !== undefined) answers.set(error, failure.answered);

@@ -1,5 +1,6 @@
 /** What a URI needs, looked at from the outside first, and then by opening it. */
 import { entryOf, NvmemError } from '../base/errors.js';
+import { contradiction, type NvmemGeometry } from '../bus/geometry.js';
 import { open } from '../open/open.js';
 import { findBridge } from '../machine/bridges.js';
 import { exportedDevices } from '../bus/usbip_devices.js';
@@ -152,10 +153,12 @@ async function checkKernelDevice(machine: Machine, { name }: SysfsUri): Promise<
 
 /** Opens it as `nvmem info` does. */
 async function inside(uri: NvmemUri, { timeoutMs, signal }: DoctorOptions): Promise<Finding[]> {
+  let geometry: NvmemGeometry | undefined;
   try {
     const device = await open(uri.uri, { readOnly: true, signal, openTimeoutMs: timeoutMs });
     try {
       await device.read(0, 1, { signal, timeoutMs });
+      geometry = await contradiction(device, { signal, timeoutMs });
     } finally {
       await device.close();
     }
@@ -164,7 +167,16 @@ async function inside(uri: NvmemUri, { timeoutMs, signal }: DoctorOptions): Prom
     return [failure('open', error)];
   }
   const opened = ok('open', 'it opens, and its first byte can be read');
-  return 'part' in uri ? [opened, checkWriteProtect(uri)] : [opened];
+  if (!('part' in uri)) return [opened];
+  return [opened, ...(geometry ? [checkGeometry(geometry)] : []), checkWriteProtect(uri)];
+}
+
+function checkGeometry({ reason }: NvmemGeometry): Finding {
+  return warning(
+    'geometry',
+    `this may not be the part that the URI names: ${reason}`,
+    'Correct chip=, or size= and addressWidth=; nvmem scan proposes one.',
+  );
 }
 
 function checkWriteProtect({ part }: BusUri): Finding {

@@ -1,3 +1,4 @@
+import type { Finding } from './finding.js';
 import { inPackage, packageFolder } from '../base/package.js';
 import { loadFailure } from './load_failure.js';
 
@@ -34,6 +35,7 @@ export interface Addon {
     writable: boolean,
     lockWord: number,
     claim: number,
+    forceGeometry: boolean,
   ): number;
   /** `uses`: address and use of each, one after another. The claim's number, the holder's name, or a negative errno. */
   claim(bus: number, wire: string, uses: readonly (number | string)[], holder: string): number | string;
@@ -111,6 +113,7 @@ export enum Operation {
   ProbeWidth = 3,
   Lock = 4,
   LockState = 5,
+  ProbeGeometry = 6,
 }
 
 /** native/binding/mailbox.h, enum Message::Kind. */
@@ -140,6 +143,8 @@ export type Dispatch = (
   mismatchCount: number,
   text: string,
   data: Buffer | undefined,
+  finding: Finding,
+  found: number,
 ) => void;
 
 /** Compiled by `npm install`. */

@@ -78,6 +78,8 @@ class Desk {
       mismatchCount,
       text,
       data,
+      finding,
+      found,
     ) => {
       switch (kind) {
         case Kind.Completed: {
@@ -91,6 +93,8 @@ class Desk {
             protectStatus,
             mismatchOffset,
             mismatchCount,
+            finding,
+            found,
             reason: text,
             data: data ?? EMPTY,
           });
@@ -226,6 +230,10 @@ class Slot implements NativeSlot {
 
   lockState(io: IoOptions = {}): Promise<NativeOutcome> {
     return this.#submit(Operation.LockState, 0, 0, io);
+  }
+
+  probeGeometry(io: IoOptions = {}): Promise<NativeOutcome> {
+    return this.#submit(Operation.ProbeGeometry, 0, 0, io);
   }
 
   #submit(
@@ -386,6 +394,7 @@ class Bus implements NativeBus {
       writable = true,
       lockWord = -1,
       claim = 0,
+      forceGeometry = false,
     } = config;
     // The line could not be had: never a part without its write protect.
     if (wpLine < -1) return refused(wpLine);
@@ -405,6 +414,7 @@ class Bus implements NativeBus {
       writable,
       lockWord,
       claim,
+      forceGeometry,
     );
     return id < 0 ? refused(id) : new Slot(this.desk, id);
   }

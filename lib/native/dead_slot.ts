@@ -1,4 +1,5 @@
 /** What stands in for a slot that the addon refused to make: numb from the beginning, like one whose provider has gone. */
+import { Finding } from './finding.js';
 import type { NativeOutcome, NativeReadOutcome, NativeSlot } from './index.js';
 
 /** An operation that never began. */
@@ -11,6 +12,8 @@ export function failed(status: number): NativeReadOutcome {
     protectStatus: 0,
     mismatchOffset: 0,
     mismatchCount: 0,
+    finding: Finding.None,
+    found: 0,
     reason: '',
     data: Buffer.alloc(0),
   };
@@ -46,6 +49,10 @@ export class DeadSlot implements NativeSlot {
   }
 
   probeWidth(): Promise<NativeOutcome> {
+    return this.read();
+  }
+
+  probeGeometry(): Promise<NativeOutcome> {
     return this.read();
   }
 

@@ -5,6 +5,7 @@
  */
 
 import type { NativeCounts } from './addon.js';
+import type { Finding } from './finding.js';
 
 /** How a native read, write or probe ended (native/slot/request.h, Outcome). */
 export interface NativeOutcome {
@@ -24,6 +25,10 @@ export interface NativeOutcome {
   /** Verify mismatch: device offset of the first byte that differs, and how many do. */
   readonly mismatchOffset: number;
   readonly mismatchCount: number;
+  /** What the bytes themselves tell about it; absent: nothing. */
+  readonly finding?: Finding | undefined;
+  /** Bytes; what they are depends on `finding` (native/slot/request.h). */
+  readonly found?: number | undefined;
   /** Why, in a few words for a person, as the transport saw it; may be empty. */
   readonly reason: string;
 }
@@ -75,13 +80,18 @@ export interface NativeSlot {
   probe(io?: IoOptions): Promise<NativeOutcome>;
   /**
    * How many word address bytes the part takes, found out without changing what it holds: `transferred` is 1, 2 or, where
-   * its contents do not tell, 0. -EOPNOTSUPP (-95): outside of 0x50 to 0x57, or a bridge without repeated START.
+   * its contents do not tell, 0. -EOPNOTSUPP (-95): outside of 0x50 to 0x57.
    */
   probeWidth(io?: IoOptions): Promise<NativeOutcome>;
   /** Locks the part's page for ever (ST's Lock ID): `transferred` is 1 where the part says so afterwards. */
   lock(io?: IoOptions): Promise<NativeOutcome>;
   /** Whether it is locked: `transferred` is 1 or 0. -EOPNOTSUPP (-95): it cannot be asked. */
   lockState(io?: IoOptions): Promise<NativeOutcome>;
+  /**
+   * Whether the part is the one that was configured, as far as reading tells: `finding` and `found`, and `transferred` as of
+   * probeWidth(). What contradicts is no failure.
+   */
+  probeGeometry(io?: IoOptions): Promise<NativeOutcome>;
   /** What the provider has counted so far, and after unregister() at the end; undefined: it counts nothing. */
   stats(): NativeStats | undefined;
   /** A hold on the provider, or -ENODEV (-19) once it is gone. `label` names the holder in stall warnings. */
@@ -166,6 +176,8 @@ export interface At24Config {
   readonly lockWord?: number | undefined;
   /** Of NativeBus.claim(); the slot holds it from now on. 0, the default: none. */
   readonly claim?: number | undefined;
+  /** Neither width nor size are looked at before the first write. Default false. */
+  readonly forceGeometry?: boolean | undefined;
 }
 
 export interface OpenBusOptions {

@@ -15,13 +15,17 @@ import {
   checkBoolean,
   checkKeys,
   checkObject,
+  checkOperationOptions,
   checkSignal,
   checkString,
   checkTimeout,
+  type OperationOptions,
 } from '../base/validate.js';
 import type { NativeSlot } from '../native/index.js';
 import { parseUri, type BusUri, type FileUri, type MemUri, type NvmemUri } from '../uri/uri.js';
 import { claimPart, holderOf } from '../bus/claim.js';
+import { diagnosed } from '../base/diagnosis.js';
+import { geometryOf, type NvmemGeometry } from '../bus/geometry.js';
 import { leaseBus, type BusLease } from '../bus/pool.js';
 import { openFile } from './file_provider.js';
 import { PageLock, refuseLock, type LockOptions } from './page_lock.js';
@@ -41,11 +45,20 @@ export interface OpenOptions {
   /** Limit for connecting, configuring the bridge and finding the part, milliseconds. Default 5000. */
   readonly openTimeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * The part is what the URI says, whatever it looks like. Default false: before the first write (and behind a CP2112 of
+   * version 1 before the first two address bytes, in open() already) it is asked with reads that change no part, and one of
+   * another width or a smaller size is EMEDIUMTYPE; what a blank part does not tell, its first page does, before the second.
+   */
+  readonly forceGeometry?: boolean | undefined;
   /** Where the device is registered. Default: `nvmem`. */
   readonly registry?: Nvmem | undefined;
 }
 
-const KEYS = ['name', 'id', 'readOnly', 'cells', 'keepouts', 'openTimeoutMs', 'signal', 'registry'];
+const KEYS = [
+  ...['name', 'id', 'readOnly', 'cells', 'keepouts', 'openTimeoutMs', 'signal', 'registry'],
+  ...['forceGeometry'],
+];
 const DEFAULT_OPEN_TIMEOUT_MS = 5000;
 /** What limits itself (the addon, the pool of buses) knows better what it was waiting for, and gets the time to say so. */
 const GRACE_MS = 500;
@@ -64,12 +77,13 @@ export class OpenDevice extends NvmemDevice {
   readonly #close: () => Promise<void>;
   readonly #pageLock: PageLock | undefined;
   readonly #hold = new LoopHold();
+  readonly #geometry: Source['geometry'];
 
   /** @internal */
   constructor(
     device: NvmemDevice,
     uri: string,
-    source: Pick<Source, 'identity' | 'pageLock'>,
+    source: Pick<Source, 'identity' | 'pageLock' | 'geometry'>,
     close: () => Promise<void>,
   ) {
     super(coreOf(device));
@@ -77,6 +91,7 @@ export class OpenDevice extends NvmemDevice {
     this.identity = source.identity;
     this.#pageLock = source.pageLock;
     this.#close = close;
+    this.#geometry = source.geometry;
     this.#hold.needed = true;
   }
 
@@ -102,6 +117,21 @@ export class OpenDevice extends NvmemDevice {
   async lockPermanently(options: LockOptions = {}): Promise<boolean> {
     if (!this.#pageLock) return refuseLock(this.name, 'lock', options, OpenDevice.prototype.lockPermanently);
     return this.#pageLock.lock(this.name, this.forceRo, options, OpenDevice.prototype.lockPermanently);
+  }
+
+  /**
+   * Whether the part is the one that the URI names: by its word address bytes and its size, as far as reading tells. It is asked
+   * once, as before the first write; nothing that could change a part is sent. Undefined: no part on an I2C bus.
+   *
+   * Rejects with NvmemError: ENODEV, ABORT_ERR, ETIMEDOUT, and what the bus says.
+   *
+   * @example
+   * const geometry = await device.geometry();
+   * if (geometry?.verdict === 'contradicts') console.warn(geometry.reason); // it looks like a part of one address byte, …
+   */
+  async geometry(options: Omit<OperationOptions, 'onProgress'> = {}): Promise<NvmemGeometry | undefined> {
+    checkOperationOptions(options, ['signal', 'timeoutMs']);
+    return this.#geometry?.(this.name, options);
   }
 
   /**
@@ -152,7 +182,7 @@ export class OpenDevice extends NvmemDevice {
  *
  * Rejects with NvmemError: EINVAL (bad URI, unknown chip), ENOTSUP (scheme not in this version; no CP2112),
  * ECONNREFUSED, EHOSTUNREACH, EPROTO (no USB/IP server), ENOENT (no such bus id, file, or line for wp=), ENXIO (nobody
- * at that address), EMEDIUMTYPE (another part there), EBUSY (bridge or WP line in use, open with another clock, an address
+ * at that address), EMEDIUMTYPE (another part there, see forceGeometry), EBUSY (bridge or WP line in use, open with another clock, an address
  * of the part in use as another part, or its I2C bus held low), EAGAIN (arbitration lost), ENODEV, ETIMEDOUT, ABORT_ERR, EEXIST (name taken), EACCES, ENOSYS (no
  * gpiochip lines in this kernel);
  * TypeError and RangeError for bad options.
@@ -170,7 +200,7 @@ export async function open(uri: string, options: OpenOptions = {}): Promise<Open
   const openTimeoutMs = options.openTimeoutMs ?? DEFAULT_OPEN_TIMEOUT_MS;
   throwIfAborted(signal, uri);
   const source = await withinLimit(
-    openSource(parsed, options.readOnly ?? false, openTimeoutMs, signal),
+    openSource(parsed, options, openTimeoutMs, signal),
     openTimeoutMs,
     signal,
     uri,
@@ -207,6 +237,7 @@ function checkOptions(options: OpenOptions): void {
   if (options.readOnly !== undefined) checkBoolean('options.readOnly', options.readOnly);
   if (options.openTimeoutMs !== undefined) checkTimeout('options.openTimeoutMs', options.openTimeoutMs);
   if (options.signal !== undefined) checkSignal('options.signal', options.signal);
+  if (options.forceGeometry !== undefined) checkBoolean('options.forceGeometry', options.forceGeometry);
   if (options.registry !== undefined) checkObject('options.registry', options.registry);
 }
 
@@ -238,7 +269,7 @@ async function withinLimit(
 
 function openSource(
   uri: NvmemUri,
-  readOnly: boolean,
+  { readOnly = false, forceGeometry = false }: OpenOptions,
   openTimeoutMs: number,
   signal: AbortSignal | undefined,
 ): Promise<Source> {
@@ -250,7 +281,7 @@ function openSource(
     case 'sysfs':
       return openSysfs(uri, readOnly, openTimeoutMs, signal);
     default:
-      return openPart(uri, openTimeoutMs, signal);
+      return openPart(uri, forceGeometry, openTimeoutMs, signal);
   }
 }
 
@@ -283,6 +314,7 @@ async function openImage(uri: FileUri, readOnly: boolean): Promise<Source> {
 
 async function openPart(
   uri: BusUri,
+  forceGeometry: boolean,
   openTimeoutMs: number,
   signal: AbortSignal | undefined,
 ): Promise<Source> {
@@ -311,6 +343,7 @@ async function openPart(
     writable: part.chip.neverWritten ? false : undefined,
     lockWord: part.chip.lockWord,
     claim,
+    forceGeometry,
   });
   const discard = async (): Promise<void> => {
     await slot.unregister();
@@ -338,6 +371,7 @@ async function openPart(
     type: 'EEPROM',
     identity: lease.bus.identity,
     gone: lease.bus.gone,
+    geometry: (device, io) => geometryOf(slot, device, io),
     discard,
     free: () => lease.release(),
   };
@@ -356,7 +390,7 @@ async function probe(
   timeoutMs: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { status, protectStatus, reason } = await slot.probe({ timeoutMs, signal });
+  const { status, protectStatus, reason, finding, found } = await slot.probe({ timeoutMs, signal });
   if (status === 0) return;
   throwIfAborted(signal, uri.uri);
   const { part } = uri;
@@ -384,5 +418,6 @@ async function probe(
     hint:
       lease.source.partHint?.(code) ??
       (code === 'ENODEV' ? lease.source.hint?.(code) : partWords(code)?.hint),
+    ...diagnosed({ finding, found }),
   });
 }

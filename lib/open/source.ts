@@ -1,7 +1,9 @@
+import type { NvmemGeometry } from '../bus/geometry.js';
 import type { NvmemCellInfo } from '../core/cell_entry.js';
 import type { NvmemType } from '../core/device_core.js';
 import type { PageLock } from './page_lock.js';
 import type { Nvmem } from '../core/registry.js';
+import type { IoOptions } from '../native/index.js';
 
 /** What a scheme makes of a URI: ready to be registered, and how to let go of it. */
 export interface Source {
@@ -17,6 +19,8 @@ export interface Source {
   readonly cells?: readonly NvmemCellInfo[];
   readonly identity: ReadonlyMap<string, string>;
   readonly gone: Promise<string> | undefined;
+  /** Whether it is the part that the URI names; absent: it is no part on an I2C bus. */
+  readonly geometry?: (device: string, io: IoOptions) => Promise<NvmemGeometry>;
   /** Undoes all of it when the device is not registered after all. */
   discard(): Promise<void>;
   /** Lets go of the bridge or file, after the device was unregistered. */

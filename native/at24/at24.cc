@@ -24,6 +24,8 @@ std::unique_ptr<Job> job_for(const std::shared_ptr<at24::Part>& part, std::uniqu
     case Operation::kLock:
     case Operation::kLockState:
       return std::make_unique<at24::LockJob>(part, std::move(request));
+    case Operation::kProbeGeometry:
+      return std::make_unique<at24::GeometryJob>(part, std::move(request));
     case Operation::kProbe:
       break;
   }

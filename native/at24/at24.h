@@ -48,6 +48,9 @@ struct At24Config {
   bool writable = true;
   /// The word address of the command that locks the page for ever (ST's Lock ID); -1: there is none.
   int lock_word = -1;
+  /// It is what it says, whatever the part looks like: nothing is asked before two address bytes with a STOP
+  /// behind them, nor before the first write.
+  bool force_geometry = false;
 
   /// -EINVAL: a part like this cannot exist (size or page 0, addresses beyond seven bits, …).
   [[nodiscard]] Status check() const;
@@ -56,13 +59,15 @@ struct At24Config {
 /// Errors of an outcome:
 ///   -EINVAL      outside the part; a write of 0 bytes (at24.c; a read of 0 bytes is fine); a bad At24Config
 ///   -ENXIO       nothing answers at the device address (any longer)
-///   -EMEDIUMTYPE it is another part than `paged` says
+///   -EMEDIUMTYPE it is another part than `paged` says, or than width and size say (geometry.h): before the
+///                first write, and where there is no repeated START before the first two address bytes
 ///   -ETIMEDOUT   the deadline; or the part does not come back from its write cycle
-///   -EPERM       write: the part refuses data bytes (ST parts with WC high); nothing of that page is stored;
+///   -EPERM       write: the part refuses data bytes (ST parts with WC high), and its page reads as before;
 ///                or what would be sent is no data but a command, and nothing is
+///   -EIO         write: a data byte was refused after others, which may be stored
 ///   -EBADMSG     write with verify: reads back differently (Microchip parts with WP high drop it in silence)
-///   -EOPNOTSUPP  the bus master cannot carry what the part needs; a write to an SPD5118; kProbeWidth where
-///                there is no repeated START, or outside of 0x50 to 0x57
+///   -EOPNOTSUPP  the bus master cannot carry what the part needs; a write to an SPD5118; kProbeWidth outside of
+///                0x50 to 0x57
 ///   -ENODEV      the bridge is gone, or stop() was called
 ///   and those of I2cMaster; the request's cancel reason
 ///

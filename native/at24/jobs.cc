@@ -23,11 +23,33 @@ Job::Next PartJob::step(BusPort& port) noexcept {
   if (part_->stopped.load(std::memory_order_acquire)) return end(port, -ENODEV);
   try {
     if (const Status status = request_->start(); !status.ok()) return end(port, status.error());
-    return work(port);
+    return must_ask_width(port) ? ask_width(port) : work(port);
   } catch (const std::bad_alloc&) {
     // What was begun on the wire by then is in the outcome, and write protect goes back up.
     return end(port, -ENOMEM);
   }
+}
+
+bool PartJob::must_ask_width(BusPort& port) const {
+  const Geometry& geometry = part_->geometry;
+  // Or it is being found out what the part is instead: for the sentence.
+  const bool at_it = geometry.width() == Geometry::Fit::kContradicts && !geometry.asked();
+  return request_->operation != Operation::kProbeWidth && request_->operation != Operation::kProbeGeometry &&
+         (part_->asks_width_first(port) || at_it);
+}
+
+Job::Next PartJob::ask_width(BusPort& port) {
+  const Nanoseconds tried_at = port.now();
+  const Status status = part_->geometry.step(*part_, port, request_->offset, wait());
+  if (!status.ok()) return again_or_end(port, status.error(), tried_at);
+  retry_.reset();
+  if (part_->geometry.contradicts() && part_->geometry.asked()) return end(port, -EMEDIUMTYPE);
+  return later();
+}
+
+Job::Next PartJob::again_or_end(BusPort& port, int error, Nanoseconds tried_at) {
+  const auto again = retry_.again(*part_, error, tried_at, port.now());
+  return again ? later(*again) : end(port, error);
 }
 
 void PartJob::abandon(BusPort& port, int reason) noexcept { (void)end(port, reason); }
@@ -47,6 +69,10 @@ Job::Next PartJob::end(BusPort& port, int status) noexcept {
   }
   result.status = status;
   if (result.reason.empty()) result.reason = std::move(why);
+  if (status == -EMEDIUMTYPE && result.finding == Finding::kNone) {
+    result.finding = part_->geometry.finding();
+    result.found = part_->geometry.found();
+  }
   Request::complete(std::move(request_), std::move(result));
   return {true, 0};
 }
@@ -65,8 +91,7 @@ Job::Next ReadJob::work(BusPort& port) {
     report_progress(done_);
   }
   if (result.status.ok()) return done_ == request_->data.size() ? end(port, 0) : later();
-  const auto again = retry_.again(*part_, result.status.error(), tried_at, port.now());
-  return again ? later(*again) : end(port, result.status.error());
+  return again_or_end(port, result.status.error(), tried_at);
 }
 
 Outcome ReadJob::outcome(BusPort&, int) {
@@ -86,14 +111,37 @@ Job::Next ProbeJob::work(BusPort& port) {
   const Nanoseconds tried_at = port.now();
   std::uint8_t byte = 0;
   const Status status = part_->read_chunk(port, 0, std::span(&byte, 1), wait()).status;
-  if (status.ok()) return end(port, 0);
-  const auto again = retry_.again(*part_, status.error(), tried_at, port.now());
-  return again ? later(*again) : end(port, status.error());
+  return status.ok() ? end(port, 0) : again_or_end(port, status.error(), tried_at);
 }
 
 Outcome ProbeJob::outcome(BusPort&, int) {
   Outcome result;
   result.protect_status = protect_status_;
+  return result;
+}
+
+Job::Next GeometryJob::work(BusPort& port) {
+  Geometry& geometry = part_->geometry;
+  // Of a width that contradicts nothing more can be told than was.
+  if (geometry.asked() || !Geometry::applies(*part_)) return end(port, 0);
+  const Nanoseconds tried_at = port.now();
+  const Status status = geometry.step(*part_, port, 0, wait());
+  if (!status.ok()) return again_or_end(port, status.error(), tried_at);
+  retry_.reset();
+  return later();
+}
+
+Outcome GeometryJob::outcome(BusPort&, int) {
+  const Geometry& geometry = part_->geometry;
+  Outcome result;
+  const Width width = part_->geometry.ask().answer();
+  result.transferred = width == Width::kOne ? 1 : width == Width::kTwo ? 2 : 0;
+  result.finding = geometry.finding();
+  result.found = geometry.found();
+  if (result.finding == Finding::kNone && (!geometry.asked() || geometry.undecided())) {
+    result.finding = Finding::kUndecided;
+  }
+  result.reason = geometry.sentence();
   return result;
 }
 

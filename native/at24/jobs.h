@@ -22,6 +22,7 @@ class PartJob : public Job {
   static Next later(Nanoseconds not_before = 0) { return {false, not_before}; }
   /// Completes with `status`, and with what outcome() says became of the memory.
   Next end(BusPort& port, int status) noexcept;
+  Next again_or_end(BusPort& port, int error, Nanoseconds tried_at);
   [[nodiscard]] Wait wait() const { return {deadline, cancel.get()}; }
   void report_progress(std::uint64_t done);
 
@@ -33,6 +34,12 @@ class PartJob : public Job {
 
   const std::shared_ptr<Part> part_;
   std::unique_ptr<Request> request_;
+  Retry retry_;
+
+ private:
+  /// Before the first two address bytes that a STOP will follow. -EMEDIUMTYPE: they are not sent.
+  Next ask_width(BusPort& port);
+  [[nodiscard]] bool must_ask_width(BusPort& port) const;
 };
 
 class ReadJob final : public PartJob {
@@ -44,7 +51,6 @@ class ReadJob final : public PartJob {
   Outcome outcome(BusPort& port, int status) override;
 
   std::uint64_t done_ = 0;
-  Retry retry_;
 };
 
 class ProbeJob final : public PartJob {
@@ -57,7 +63,16 @@ class ProbeJob final : public PartJob {
 
   bool claimed_ = false;
   int protect_status_ = 0;
-  Retry retry_;
+};
+
+/// Reads what tells whether the part is the one that was configured. Nothing that contradicts is a failure.
+class GeometryJob final : public PartJob {
+ public:
+  using PartJob::PartJob;
+
+ private:
+  Next work(BusPort& port) override;
+  Outcome outcome(BusPort& port, int status) override;
 };
 
 }  // namespace nvmem::at24

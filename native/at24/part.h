@@ -11,6 +11,7 @@
 
 #include "native/bus/bus.h"
 #include "native/at24/at24.h"
+#include "native/at24/geometry.h"
 #include "native/at24/paging.h"
 #include "native/util/status.h"
 
@@ -23,6 +24,9 @@ inline constexpr Nanoseconds kCycleMargin = 20 * kMillisecond;
 inline constexpr Nanoseconds kPollInterval = kMillisecond;
 /// Times a transfer is tried again after arbitration was lost.
 inline constexpr unsigned kArbitrationTries = 5;
+
+/// Inside this layer only: the width has to be asked first, see Part::asks_width_first().
+inline constexpr int kAskWidth = -ERESTART;
 
 /// A word address on the wire, big-endian.
 struct WordAddress {
@@ -48,6 +52,7 @@ struct Part {
   std::atomic<bool> stopped{false};
   /// Has acknowledged at least once: when it does not, it is busy rather than absent.
   std::atomic<bool> answered{false};
+  Geometry geometry;  ///< bus thread only
 
   [[nodiscard]] std::uint8_t device(std::uint64_t offset) const;
   [[nodiscard]] WordAddress word(std::uint64_t offset) const;
@@ -58,17 +63,34 @@ struct Part {
     return offset <= config.size && length <= config.size - offset;
   }
 
+  /// Two address bytes would go out with a STOP behind them, and nobody knows yet whether the part takes two:
+  /// one that takes one stores the second (there is no repeated START in the first silicon of the CP2112,
+  /// CP2112_E10, nor through the kernel's driver of it).
+  [[nodiscard]] bool asks_width_first(BusPort& port) const;
+  /// Reads, where it is not known, what a part of one address byte would hold at the device address `at`: see
+  /// WidthAsk::held().
+  Status hold(BusPort& port, std::uint8_t at, const Wait& wait);
+
+  /// One read transfer with one address byte: harmless to every part. What is read is anything where the part
+  /// takes two.
+  Transferred ask(BusPort& port, std::uint8_t at, std::uint8_t word, std::span<std::uint8_t> data,
+                  const Wait& wait);
+  /// A read transfer cut to what the master carries. kAskWidth: it has just turned out to have no repeated
+  /// START, and nothing was sent of a prefix of two bytes.
+  Transferred transfer(BusPort& port, std::uint8_t at, std::span<const std::uint8_t> prefix,
+                       std::span<std::uint8_t> data, const Wait& wait);
   /// One read transfer at `offset`: as much of `data` as the master and the part allow. Where the master
-  /// finds that it can carry less than it said, less.
+  /// finds that it can carry less than it said, less. kAskWidth: see asks_width_first().
   Transferred read_chunk(BusPort& port, std::uint64_t offset, std::span<std::uint8_t> data, const Wait& wait);
   /// One write transfer of `data`, which lies in one page and fits the master.
   Status write_chunk(BusPort& port, std::uint64_t offset, std::span<const std::uint8_t> data,
                      const Wait& wait);
   /// The largest write transfer at `offset`; 0 where the master carries no data byte.
   [[nodiscard]] std::uint64_t write_room(BusPort& port, std::uint64_t offset) const;
-  /// Does the part answer? Only the word address is written: a CP2112 has no empty transfer, and this one
-  /// just sets the part's address latch (a write cycle starts after a data byte only), while a one-byte read
-  /// would be two transfers on bridges without a repeated START and twice the USB reports on the others.
+  /// Does the part answer? The first byte of a word address is written: a CP2112 has no empty transfer, and
+  /// this one just sets (half of) the part's address latch, whatever the part is: a write cycle starts after a
+  /// data byte only. A one-byte read would be two transfers on bridges without a repeated START and twice the
+  /// USB reports on the others.
   Status poll(BusPort& port, std::uint64_t offset, const Wait& wait);
   /// The same, tried again by the master itself where it can do that.
   Status ack_poll(BusPort& port, std::uint64_t offset, const Wait& wait);
@@ -80,15 +102,19 @@ struct Part {
 
   /// Why `error` happened, for a person.
   [[nodiscard]] std::string reason(BusPort& port, int error, std::uint64_t offset) const;
-
- private:
-  [[nodiscard]] std::uint64_t block_size() const {
+  /// Bytes behind one device address, or in a page that has to be selected.
+  [[nodiscard]] std::uint64_t block_bytes() const {
     if (paging) return paging->page_size();
     return config.address_bytes == 1 ? 0x100 : 0x10000;
   }
+
+ private:
+  /// read_chunk() where the width cannot be told and a STOP follows the address.
+  Transferred read_beside(BusPort& port, std::uint64_t offset, std::span<std::uint8_t> data, const Wait& wait);
   Status enter_page(BusPort& port, std::uint64_t offset, const Wait& wait);
 
   bool identified_ = false;  ///< bus thread only
+  unsigned struck_ = 0;      ///< read_beside(): times the part was busy after an address and a STOP
   Status heard(Status status);
 };
 

@@ -22,16 +22,46 @@ std::uint64_t WriteJob::page_end() const {
 
 Job::Next WriteJob::work(BusPort& port) {
   switch (phase_) {
+    case Phase::kGeometry:
+      return check_geometry(port);
     case Phase::kPage:
       return next_page(port);
+    case Phase::kBefore:
+      return look_before(port);
     case Phase::kRefused:
       return refused(port);
+    case Phase::kLook:
+      return look_at_refused(port);
     case Phase::kCycle:
+    case Phase::kUndoCycle:
       return poll_cycle(port);
+    case Phase::kAfter:
+      return look_after(port);
+    case Phase::kUndo:
+      return undo(port);
+    case Phase::kUndoLook:
+      return look_at_undone(port);
     case Phase::kReadBack:
       break;
   }
   return read_back(port);
+}
+
+/// Once for each part, however many writes.
+Job::Next WriteJob::check_geometry(BusPort& port) {
+  Geometry& geometry = part_->geometry;
+  if (Geometry::applies(*part_)) {
+    const Nanoseconds tried_at = port.now();
+    if (!geometry.asked()) {
+      const Status status = geometry.step(*part_, port, request_->offset, wait());
+      if (!status.ok()) return again_or_end(port, status.error(), tried_at);
+      retry_.reset();
+      return later();
+    }
+    if (geometry.contradicts()) return end(port, -EMEDIUMTYPE);
+  }
+  phase_ = Phase::kPage;
+  return next_page(port);
 }
 
 Job::Next WriteJob::next_page(BusPort& port) {
@@ -42,8 +72,43 @@ Job::Next WriteJob::next_page(BusPort& port) {
     if (committed_ == size()) return finish(port);
     if (known_.size() < page_end()) return compare(port);
   }
-  if (part_->config.wp_line >= 0 && !leased_) return unprotect(port);
+  if (const Status status = plan_page(port); !status.ok()) return end(port, status.error());
+  // Of the first page it is always known what it overwrites, of others where they may tell the geometry.
+  const bool is_first = pages_.empty() && !request_->skip_equal;
+  if (is_first || PageTest::asks(*part_, position(), page_length_)) {
+    test_.emplace(*part_, position(), page());
+    phase_ = Phase::kBefore;
+    return look_before(port);
+  }
+  test_.reset();
   return send_page(port);
+}
+
+Status WriteJob::plan_page(BusPort& port) {
+  const std::uint64_t room = part_->write_room(port, position());
+  if (room == 0) return Status(-EOPNOTSUPP);
+  const std::span<const std::uint8_t> rest = std::span(request_->data).subspan(committed_);
+  page_length_ = std::min<std::uint64_t>(room, rest.size());
+  if (request_->skip_equal) {
+    // It begins with a byte that differs, and ends with one.
+    while (known_[committed_ + page_length_ - 1] == rest[page_length_ - 1]) --page_length_;
+  }
+  return {};
+}
+
+Job::Next WriteJob::look_before(BusPort& port) {
+  if (test_->ready()) {
+    if (pages_.empty()) {
+      first_ = test_->old();
+      first_begin_ = committed_;
+    }
+    return send_page(port);
+  }
+  const Nanoseconds tried_at = port.now();
+  const Status status = test_->before(port, wait());
+  if (!status.ok()) return again_or_end(port, status.error(), tried_at);
+  retry_.reset();
+  return later();
 }
 
 Job::Next WriteJob::unprotect(BusPort& port) {
@@ -84,31 +149,27 @@ void WriteJob::pass_equal() {
 }
 
 Job::Next WriteJob::send_page(BusPort& port) {
-  const std::uint64_t room = part_->write_room(port, position());
-  if (room == 0) return end(port, -EOPNOTSUPP);
-  const std::span<const std::uint8_t> rest = std::span(request_->data).subspan(committed_);
-  page_length_ = std::min<std::uint64_t>(room, rest.size());
-  if (request_->skip_equal) {
-    // It begins with a byte that differs, and ends with one.
-    while (known_[committed_ + page_length_ - 1] == rest[page_length_ - 1]) --page_length_;
-  }
+  if (part_->config.wp_line >= 0 && !leased_) return unprotect(port);
   const Nanoseconds tried_at = port.now();
-  const int error = part_->write_chunk(port, position(), rest.first(page_length_), wait()).error();
+  const int error = part_->write_chunk(port, position(), page(), wait()).error();
   const Nanoseconds now = port.now();
+  cycle_ends_ = now + part_->config.write_cycle + kCycleMargin;
   switch (error) {
     case 0:
       at_risk_ = true;
       phase_ = Phase::kCycle;
-      cycle_ends_ = now + part_->config.write_cycle + kCycleMargin;
       return later(port.master().limits().ack_polls && port.alone() ? now : now + kPollInterval);
     case -EREMOTEIO:
+      at_risk_ = true;
       phase_ = Phase::kRefused;
-      cycle_ends_ = now + part_->config.write_cycle + kCycleMargin;
       return refused(port);
     case -EINVAL:
     case -EOPNOTSUPP:
       // No data byte was sent. The master may have found that it can carry less than it said.
-      if (part_->write_room(port, position()) < page_length_) return later();
+      if (part_->write_room(port, position()) < page_length_) {
+        phase_ = Phase::kPage;
+        return later();
+      }
       break;
     case -ENXIO:
     case -EMEDIUMTYPE:
@@ -117,27 +178,6 @@ Job::Next WriteJob::send_page(BusPort& port) {
       at_risk_ = true;
   }
   return again_or_end(port, error, tried_at);
-}
-
-/// A data byte was not acknowledged. An ST part with WC high refuses the first one and stores nothing: it
-/// answers at once. A part that took some bytes before it refused one, and is now busy, is storing those. One
-/// that does not come back any more has lost its supply, or is broken.
-Job::Next WriteJob::refused(BusPort& port) {
-  const Nanoseconds tried_at = port.now();
-  const int error = part_->poll(port, position(), wait()).error();
-  if (error == 0 && !at_risk_) {
-    reason_ = "the part refuses data: it is write protected";
-    return end(port, -EPERM);
-  }
-  at_risk_ = true;
-  if (error == 0) {
-    reason_ = "the part refused a data byte in the middle of a page";
-    return end(port, -EIO);
-  }
-  if (error != -ENXIO && error != -EAGAIN) return end(port, error);
-  if (tried_at < cycle_ends_) return later(port.now() + kPollInterval);
-  reason_ = "the part stopped answering in the middle of a page";
-  return end(port, error);
 }
 
 Job::Next WriteJob::poll_cycle(BusPort& port) {
@@ -151,20 +191,35 @@ Job::Next WriteJob::poll_cycle(BusPort& port) {
     // As in at24.c what counts is when the try began, so that one comes late enough however slow the host is.
     if (tried_at < cycle_ends_) return later(port.now() + kPollInterval);
     reason_ = "the part does not come back from its write cycle";
+    finding_ = Finding::kWriteCycle;
     return end(port, -ETIMEDOUT);
   }
   if (error != 0) return end(port, error);
   part_->leave_page(port, position());
-  page_written();
-  report_progress(committed_);
-  if (committed_ == size()) return finish(port);
-  phase_ = Phase::kPage;
-  return later();
+  if (phase_ == Phase::kUndoCycle) {
+    phase_ = Phase::kUndoLook;
+    return later();
+  }
+  if (!test_ || test_->done()) return page_written(port);
+  phase_ = Phase::kAfter;
+  return look_after(port);
 }
 
-void WriteJob::page_written() {
+Job::Next WriteJob::look_after(BusPort& port) {
+  if (!test_->done()) {
+    const Nanoseconds tried_at = port.now();
+    const Status status = test_->after(port, wait());
+    if (!status.ok()) return again_or_end(port, status.error(), tried_at);
+    retry_.reset();
+    if (!test_->done()) return later();
+  }
+  return part_->geometry.contradicts() ? contradicted(port) : page_written(port);
+}
+
+Job::Next WriteJob::page_written(BusPort& port) {
   const std::uint64_t begin = committed_;
   committed_ += page_length_;
+  pages_.push_back({begin, committed_});
   if (!written_.empty() && begin - written_.back().end <= kReadAcross) {
     written_.back().end = committed_;
   } else {
@@ -173,7 +228,12 @@ void WriteJob::page_written() {
   page_touched_ = part_->page_rest(position()) != part_->config.page_size;
   page_length_ = 0;
   at_risk_ = false;
+  test_.reset();
   retry_.reset();
+  report_progress(committed_);
+  if (committed_ == size()) return finish(port);
+  phase_ = Phase::kPage;
+  return later();
 }
 
 Job::Next WriteJob::finish(BusPort& port) {
@@ -181,6 +241,7 @@ Job::Next WriteJob::finish(BusPort& port) {
   if (!request_->verify || written_.empty()) return end(port, 0);
   phase_ = Phase::kReadBack;
   checked_ = written_.front().begin;
+  read_ = request_->data;
   return later();
 }
 
@@ -191,6 +252,7 @@ Job::Next WriteJob::read_back(BusPort& port) {
       std::min<std::uint64_t>(written_[checking_].end - checked_, port.master().limits().max_read));
   const Transferred result = part_->read_chunk(port, offset, got, wait());
   for (std::size_t i = 0; i < result.good; ++i) {
+    read_[checked_ + i] = got[i];
     if (got[i] == request_->data[checked_ + i]) continue;
     if (mismatch_count_++ == 0) mismatch_offset_ = offset + i;
   }
@@ -202,15 +264,7 @@ Job::Next WriteJob::read_back(BusPort& port) {
     checked_ = written_[checking_].begin;
     return later();
   }
-  if (mismatch_count_ == 0) return end(port, 0);
-  Counters::add(part_->counters->verify_failures);
-  reason_ = "reads back differently: write protected, locked or worn out";
-  return end(port, -EBADMSG);
-}
-
-Job::Next WriteJob::again_or_end(BusPort& port, int error, Nanoseconds tried_at) {
-  const auto again = retry_.again(*part_, error, tried_at, port.now());
-  return again ? later(*again) : end(port, error);
+  return mismatch_count_ == 0 ? end(port, 0) : differs(port);
 }
 
 void WriteJob::protect(BusPort& port) {
@@ -230,6 +284,8 @@ Outcome WriteJob::outcome(BusPort& port, int status) {
     result.mismatch_offset = mismatch_offset_;
     result.mismatch_count = mismatch_count_;
   }
+  result.finding = finding_;
+  result.found = found_;
   result.reason = std::move(reason_);
   return result;
 }

@@ -187,10 +187,10 @@ Value GpioLine(const CallbackInfo& info) {
 
 Value NewAt24(const CallbackInfo& info) {
   if (refuse(info,
-             info.Length() == 15 && naturals(info, 0, 5) && info[5].IsNumber() && naturals(info, 6, 8) &&
+             info.Length() == 16 && naturals(info, 0, 5) && info[5].IsNumber() && naturals(info, 6, 8) &&
                  info[8].IsBoolean() && info[9].IsNumber() && integer(info[9]) >= -1 && natural(info[10]) &&
                  info[11].IsBoolean() && info[12].IsBoolean() && info[13].IsNumber() &&
-                 integer(info[13]) >= -1 && natural(info[14]))) {
+                 integer(info[13]) >= -1 && natural(info[14]) && info[15].IsBoolean())) {
     return info.Env().Undefined();
   }
   Environment& environment = Environment::of(info);
@@ -207,6 +207,7 @@ Value NewAt24(const CallbackInfo& info) {
   config.read_rollover = info[8].As<Napi::Boolean>().Value();
   config.wp_line = static_cast<int>(integer(info[9]));
   config.paged = static_cast<Paged>(std::min(small(info[10]), 2U));
+  config.force_geometry = info[15].As<Napi::Boolean>().Value();
   if (config.wp_line >= 0 && info[11].As<Napi::Boolean>().Value())
     config.wp_line |= static_cast<int>(kLowProtects);
   config.writable = info[12].As<Napi::Boolean>().Value();
@@ -293,7 +294,7 @@ Value WriteNow(const CallbackInfo& info) {
 }
 
 Value Submit(const CallbackInfo& info) {
-  constexpr auto kLast = static_cast<unsigned>(Operation::kLockState);
+  constexpr auto kLast = static_cast<unsigned>(Operation::kLast);
   if (refuse(info, info.Length() == 8 && naturals(info, 0, 3) && small(info[1]) <= kLast &&
                        (natural(info[3]) || bytes(info[3])) && info[4].IsNumber() && info[5].IsBoolean() &&
                        info[6].IsBoolean() && info[7].IsBoolean())) {

@@ -462,7 +462,9 @@ void Environment::deliver_one(Message& message) {
             Napi::Number::New(env_, outcome.protect_status),
             Napi::Number::New(env_, static_cast<double>(outcome.mismatch_offset)),
             Napi::Number::New(env_, static_cast<double>(outcome.mismatch_count)),
-            Napi::String::New(env_, outcome.reason), data});
+            Napi::String::New(env_, outcome.reason), data,
+            Napi::Number::New(env_, static_cast<double>(outcome.finding)),
+            Napi::Number::New(env_, static_cast<double>(outcome.found))});
   // Only now: the handler takes the last look at what the provider has counted.
   if (message.kind == Kind::kUnregistered || message.kind == Kind::kFreed) slots_.erase(message.id);
 }

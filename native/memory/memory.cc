@@ -29,6 +29,7 @@ void Memory::submit(std::unique_ptr<Request> request) noexcept {
     case Operation::kProbeWidth:
     case Operation::kLock:
     case Operation::kLockState:
+    case Operation::kProbeGeometry:
       outcome.status = -EOPNOTSUPP;
       break;
   }

@@ -28,6 +28,26 @@ enum class Operation : std::uint8_t {
   kLock,
   /// Is it locked: Outcome::transferred is 1 or 0; -EOPNOTSUPP where it cannot be asked.
   kLockState,
+  /// Is it the part that the provider was told, as far as reading tells? Outcome::transferred as above,
+  /// `finding` and `found` what it looks like. What contradicts is no failure: the status is 0.
+  kProbeGeometry,
+  kLast = kProbeGeometry,
+};
+
+/// What the bytes themselves tell about a failure, for programs; `reason` says it for people. lib/native has
+/// the same numbers.
+enum class Finding : std::uint8_t {
+  kNone = 0,
+  kWidth = 1,        ///< the part takes another number of word address bytes; `found`: its size, or 0
+  kSize = 2,         ///< the part is smaller; `found`: its size
+  kUndecided = 3,    ///< what the part holds does not tell
+  kProtected = 4,    ///< every byte is the old one: write protect
+  kUpperHalf = 5,    ///< only from `found` on are the bytes the old ones: a protected stretch of the part
+  kPage = 6,         ///< the end of a page write lies at its beginning: the page has `found` bytes
+  kOtherBytes = 7,   ///< neither the old bytes nor the new ones
+  kWriteCycle = 8,   ///< the part does not come back from its write cycle
+  kRefusedByte = 9,  ///< a data byte was refused after others had been stored
+  kRepeats = 10,     ///< what the part holds comes again after `found` bytes: a smaller part, or such contents
 };
 
 /// What became of a request. Offsets are device offsets, lengths are bytes.
@@ -48,6 +68,8 @@ struct Outcome {
   /// and how many bytes do.
   std::uint64_t mismatch_offset = 0;
   std::uint64_t mismatch_count = 0;
+  Finding finding = Finding::kNone;
+  std::uint64_t found = 0;  ///< bytes; see `finding`
   /// Why it failed, in a few words for a person, as the layer that saw it put it; may be empty.
   std::string reason;
 };

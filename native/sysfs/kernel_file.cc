@@ -92,6 +92,7 @@ class FileJob final : public Job {
       case Operation::kWrite:
         return done_ < request_->data.size() ? write(port) : read_back(port);
       case Operation::kProbeWidth:
+      case Operation::kProbeGeometry:
         return end(-EOPNOTSUPP, "a file has no word address");
       case Operation::kLock:
       case Operation::kLockState:

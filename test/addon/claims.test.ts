@@ -18,8 +18,7 @@ async function busOn(port: number): Promise<NativeBus> {
 const THREAD = `
 const { parentPort, workerData } = require('node:worker_threads');
 const { native } = require(workerData.library);
-// A turn, or a bus, keeps no thread going.
-parentPort.on('message', () => undefined);
+parentPort.on('message', () => undefined); // it stays until it is terminated
 (async () => {
   const { bus } = await native().openUsbip(workerData.options);
   const claimed = bus.claim(workerData.claim);

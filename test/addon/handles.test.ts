@@ -13,9 +13,9 @@ const shared = new Uint8Array(new SharedArrayBuffer(4));
 const calls: Record<string, (handle: unknown) => unknown[]> = {
   closeBus: (bus) => [bus],
   gpioLine: (bus) => [bus, 'chip', 0],
-  at24: (bus) => [bus, 0x50, 256, 1, 8, 5, 0, 0, false, -1, 0, false, true, -1, 0],
-  claim: (bus) => [bus, 'wire', [0x50, 'part'], 'holder'],
+  claim: (bus) => [bus, 'wire', [0x50, 'a 24c02'], 'holder'],
   nameClaim: (claim) => [claim, 'holder'],
+  at24: (bus) => [bus, 0x50, 256, 1, 8, 5, 0, 0, false, -1, 0, false, true, -1, 0, false],
   kernelFile: (bus) => [bus, '/dev/null', 1, false],
   readNow: (slot) => [slot, 0, bytes],
   writeNow: (slot) => [slot, 0, bytes],
@@ -32,13 +32,13 @@ const calls: Record<string, (handle: unknown) => unknown[]> = {
   stats: (slot) => [slot],
   forgetSlot: (slot) => [slot],
   hearsKernel: (lookout) => [lookout],
-  watchFolder: (lookout) => [lookout, '/dev'],
+  watchFolder: (lookout) => [lookout, '/'],
   stopLookout: (lookout) => [lookout],
 };
 
 test('every function with a handle is tried here', () => {
   const others = ['start', 'openUsbip', 'openUsb', 'openI2c', 'openSysfs', 'openHidraw', 'memory', 'script'];
-  const without = [...others, 'attach', 'counts', 'startLookout'];
+  const without = [...others, 'startLookout', 'attach', 'counts'];
   expect(Object.keys(addon).sort()).toEqual([...Object.keys(calls), ...without].sort());
 });
 
@@ -48,7 +48,7 @@ test.each(Object.keys(calls))('%s takes no number that is no handle', (name) => 
   }
 });
 
-test.each(['at24', 'kernelFile', 'gpioLine', 'claim', 'watchFolder'])(
+test.each(['at24', 'claim', 'kernelFile', 'gpioLine', 'watchFolder'])(
   '%s: a bus that is not there any more is EBADF',
   (name) => {
     expect(addon[name]?.(...(calls[name]?.(2 ** 50) ?? []))).toBe(-9);
@@ -56,8 +56,9 @@ test.each(['at24', 'kernelFile', 'gpioLine', 'claim', 'watchFolder'])(
 );
 
 test.each([
-  ['at24', [1, 0x50, 256, 1, 8, 5, 0, 0, false, -9, 0, false, true, -1, 0]],
-  ['submit', [1, 6, 0, 4, -1, false, false, false]],
+  ['at24', [1, 0x50, 256, 1, 8, 5, 0, 0, false, -9, 0, false, true, -1, 0, false]],
+  ['at24', [1, 0x50, 256, 1, 8, 5, 0, 0, false, -1, 0, false, true, -2, 0, false]],
+  ['submit', [1, 9, 0, 4, -1, false, false, false]],
   ['submit', [1, 0, -1, 4, -1, false, false, false]],
   ['submit', [1, 0, 0, -4, -1, false, false, false]],
   ['submit', [1, 0, 0, NaN, -1, false, false, false]],
@@ -67,7 +68,7 @@ test.each([
 });
 
 test('every operation there is comes to its slot', () => {
-  for (let operation = 0; operation <= 5; operation++) {
+  for (let operation = 0; operation <= 6; operation++) {
     const what = operation === 1 ? bytes : 4;
     expect(addon['submit']?.(2 ** 50, operation, 0, what, -1, false, false, false)).toBe(-19);
   }

@@ -9,7 +9,6 @@ class Part implements PromisifiedI2cBus {
   async i2cWrite(_address: number, length: number, buffer: Buffer): Promise<{ bytesWritten: number }> {
     await new Promise((resolve) => setImmediate(resolve));
     if (length >= 2) {
-      // Twelve bits of it; what lies above the part does not look at.
       this.#latch = buffer.readUInt16BE(0) % this.memory.length;
       buffer.copy(this.memory, this.#latch, 2, length);
     }

@@ -244,10 +244,10 @@ TEST("at24: lost arbitration is tried again a few times, from where the good byt
   CHECK(losses >= 1000 - 8);
   const auto write = bench.run(*provider, bench.write(0, {3, 4})).outcome;
   CHECK_EQ(write.status, -EAGAIN);
-  CHECK_EQ(write.uncertain, 2U);
+  CHECK_EQ(write.uncertain, 0U);  // it is lost when looking what is there
 }
 
-TEST("at24: the write cycle is polled with the word address alone, and others are served meanwhile") {
+TEST("at24: the write cycle is polled with one byte, and others are served meanwhile") {
   At24Bench bench;
   Eeprom model;
   model.size = 4096;
@@ -276,15 +276,16 @@ TEST("at24: the write cycle is polled with the word address alone, and others ar
     } else if (op.kind == Kind::kRead) {
       seen += "r";
     } else {
-      CHECK(op.length != 0 || op.bytes.size() == 2);
+      CHECK(op.length != 0 || op.bytes.size() == 1);
       seen += op.length != 0 ? "W" : op.status == 0 ? "A" : "n";
     }
   }
   // All ten chunks of the dump fit into the first write cycle, between its polls, which are a millisecond
   // apart.
-  const std::string first_cycle = seen.substr(0, seen.find('A'));
+  const std::string first_cycle = seen.substr(seen.find('W'), seen.find('A') - seen.find('W'));
+  CHECK_EQ(seen.substr(0, 2), "rd");  // what the first page overwrites
   CHECK_EQ(first_cycle.substr(0, 4), "Wddd");
-  CHECK_EQ(std::count(first_cycle.begin(), first_cycle.end(), 'd'), 10);
+  CHECK_EQ(std::count(first_cycle.begin(), first_cycle.end(), 'd'), 9);
   CHECK_EQ(std::count(seen.begin(), seen.end(), 'A'), 2);
   CHECK(std::count(seen.begin(), seen.end(), 'n') <= 10);
   CHECK(bench.sink->progress_of(write) == (std::vector<std::uint64_t>{32, 64}));
@@ -387,5 +388,5 @@ TEST("at24: a probe whose line cannot be claimed says so and does not touch the 
   CHECK_EQ(bench.run(*provider, bench.probe()).outcome.status, -EBUSY);
   CHECK_EQ(bench.run(*provider, bench.write(0, {1})).outcome.status, -EBUSY);
   bench.close();
-  CHECK(bench.world.transfers().empty());
+  for (const Op& op : bench.world.transfers()) CHECK(op.kind == Kind::kRead);
 }

@@ -70,7 +70,7 @@ class At24Bench : public Bench {
  public:
   std::shared_ptr<Sink> sink = std::make_shared<Sink>();
 
-  /// The provider that fits a model.
+  /// The provider that fits a model. It is not asked whether it does: see at24_geometry.test.cc.
   static nvmem::At24Config config_of(const Eeprom& part, bool read_rollover = false) {
     return {.address = part.address,
             .size = part.size,
@@ -80,7 +80,8 @@ class At24Bench : public Bench {
             .block_shift = part.block_shift,
             .offset_add = part.offset_add,
             .read_rollover = read_rollover,
-            .wp_line = part.wp_line};
+            .wp_line = part.wp_line,
+            .force_geometry = true};
   }
   std::unique_ptr<nvmem::At24> provider(const Eeprom& part, bool read_rollover = false) {
     return std::make_unique<nvmem::At24>(bus, config_of(part, read_rollover));

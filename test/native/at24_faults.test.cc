@@ -113,12 +113,14 @@ TEST("at24 faults: unplugged at every operation of a write, the outcome is true"
       trial.run();
       trial.bench.wait_event("gone unplugged");
       // The last but one operation puts write protect back up; the write itself is through by then.
-      const bool leased = k > 1 && k < ops.size();
+      // Looked at, claimed, lowered: from then on there is a lease.
+      const bool leased = k > 2 && k < ops.size();
       CHECK_EQ(trial.outcome.status, -ENODEV);
       CHECK_EQ(trial.outcome.reason, "unplugged");
       CHECK(trial.honest());
       if (leased && ops[k].kind != Kind::kRead) CHECK_EQ(trial.outcome.protect_status, -ENODEV);
-      if (ops[k].kind == Kind::kRead) CHECK_EQ(trial.outcome.transferred, kLength);
+      const bool verifies = ops[k].kind == Kind::kRead && k > 0;
+      if (verifies) CHECK_EQ(trial.outcome.transferred, kLength);
       trial.bench.close();
       const auto failed = std::count_if(trial.bench.world.log.begin(), trial.bench.world.log.end(),
                                         [](const Op& op) { return op.status == -ENODEV; });
@@ -278,7 +280,7 @@ TEST(
   CHECK_EQ(lower.outcome.transferred + lower.outcome.uncertain, 0U);
   CHECK(lower.honest());
   lower.bench.close();
-  CHECK(lower.bench.world.transfers().empty());
+  for (const Op& op : lower.bench.world.transfers()) CHECK(op.kind == Kind::kRead);
 
   Trial raise;
   bool stuck = true;
@@ -337,7 +339,9 @@ TEST(
     "protected") {
   Trial trial;
   trial.bench.world.before = [](std::size_t, const Op& op) {
-    return op.length == 32 ? Fault{.status = -EREMOTEIO, .reaches = 5, .stop_follows = true} : Fault{};
+    return op.kind == Kind::kWrite && op.length == 32
+               ? Fault{.status = -EREMOTEIO, .reaches = 5, .stop_follows = true}
+               : Fault{};
   };
   trial.run();
   CHECK_EQ(trial.outcome.status, -EIO);

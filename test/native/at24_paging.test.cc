@@ -143,7 +143,7 @@ TEST("at24 width: found for every part, whatever it does with a wrong address, a
   using Short = Eeprom::ShortAddress;
   for (auto& [name, one] : fake::geometries()) {
     if (one.offset_add != 0) continue;
-    for (const Short way : {Short::kKeeps, Short::kSetsHigh, Short::kShifts}) {
+    for (const Short way : {Short::kKeeps, Short::kSetsHigh, Short::kShifts, Short::kTakesLow}) {
       for (const bool at_once : {false, true}) {
         for (const std::uint64_t pointer : {std::uint64_t{0}, one.size / 3}) {
           for (const unsigned blank : {0U, 1U, 2U}) {
@@ -181,9 +181,9 @@ TEST("at24 width: found for every part, whatever it does with a wrong address, a
   }
 }
 
-TEST("at24 width: refused without a repeated START and elsewhere than at 0x50 to 0x57; absent is absent") {
+TEST("at24 width: refused elsewhere than at 0x50 to 0x57; absent is absent") {
   At24Bench bench;
-  Eeprom& part = bench.world.add({});
+  bench.world.add({});
   Eeprom other;
   other.address = 0x40;
   Eeprom& elsewhere = bench.world.add(other);
@@ -194,11 +194,22 @@ TEST("at24 width: refused without a repeated START and elsewhere than at 0x50 to
   CHECK_EQ(width_of(elsewhere, bench), -EOPNOTSUPP);
   CHECK_EQ(width_of(nobody, bench), -ENXIO);
   bench.close();
-  At24Bench old;
-  old.world.limits.repeated_start = false;
-  Eeprom& there = old.world.add(part);
-  old.open();
-  CHECK_EQ(width_of(there, old), -EOPNOTSUPP);
-  old.close();
-  CHECK(old.world.transfers().empty());
+}
+
+TEST("at24 width: without a repeated START one byte at a time is asked, and never two") {
+  for (const unsigned bytes : {1U, 2U}) {
+    for (const bool blank : {false, true}) {
+      At24Bench bench;
+      Eeprom one;
+      one.size = bytes == 1 ? 256 : 4096;
+      one.address_bytes = bytes;
+      one.memory = blank ? std::vector<std::uint8_t>(one.size, 0xff) : pattern(one.size, 7);
+      Eeprom& part = bench.world.add(one);
+      bench.world.limits.repeated_start = false;
+      bench.open();
+      CHECK_EQ(width_of(part, bench), blank ? 0 : static_cast<int>(bytes));
+      bench.close();
+      for (const Op& op : bench.world.transfers()) CHECK(op.kind == Kind::kRead && op.bytes.size() == 1);
+    }
+  }
 }

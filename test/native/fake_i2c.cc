@@ -88,13 +88,15 @@ Status Master::write(std::uint8_t address, std::span<const std::uint8_t> data, c
   // A write cycle begins at the STOP, and without one there is none.
   if (fault.status == 0 || fault.stop_follows || count == op.length) {
     const std::uint64_t base =
-        static_cast<std::uint64_t>(part->block_of(address)) * part->block() + part->page_shown * 256 + word;
+        (static_cast<std::uint64_t>(part->block_of(address)) * part->block() + part->page_shown * 256 + word) %
+        part->memory.size();
     const std::uint64_t page = base - base % part->page;
     for (std::size_t i = 0; i < count; ++i) {
       part->memory[(page + (base + i) % part->page) % part->memory.size()] = data[part->address_bytes + i];
     }
     part->busy_until = now + part->write_cycle;
     ++part->cycles;
+    part->pointer = page + (base + count) % part->page;
   }
   return Status(end(std::move(op), fault.status));
 }
@@ -147,9 +149,19 @@ Transferred Master::write_read(std::uint8_t address, std::span<const std::uint8_
     if (prefix.size() < part.address_bytes) {
       using Short = Eeprom::ShortAddress;
       const std::uint64_t old = part.pointer;
-      word = part.short_address == Short::kKeeps      ? old
+      word = part.short_address == Short::kKeeps       ? old
+             : part.short_address == Short::kTakesLow ? word
              : part.short_address == Short::kSetsHigh ? (word << 8 | (old & 0xff))
                                                       : ((old & 0xff) << 8 | word);
+    }
+    if (prefix.size() > part.address_bytes && !world_.limits.repeated_start) {
+      // A STOP ends it: stored, as every write.
+      ++part.cycles;
+      part.memory[(first + word) % part.memory.size()] = prefix[part.address_bytes];
+      if (!part.stores_at_once) {
+        part.busy_until = world_.clock.now() + part.write_cycle;
+        return {Status(end(std::move(op), -ENXIO)), 0};
+      }
     }
     for (std::size_t i = part.address_bytes; i < prefix.size(); ++i) {
       if (part.memory[(first + word) % part.memory.size()] != prefix[i]) ++part.foreign;

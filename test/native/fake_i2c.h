@@ -48,9 +48,9 @@ struct Eeprom {
   Nanoseconds busy_until = 0;
   unsigned cycles = 0;  ///< write cycles begun
 
-  /// What a part that wants two address bytes does with one: keeps its pointer, sets the high half of it, or
-  /// shifts it in.
-  enum class ShortAddress : std::uint8_t { kKeeps, kSetsHigh, kShifts };
+  /// What a part that wants two address bytes does with one: keeps its pointer, sets the high half of it,
+  /// shifts it in, or takes it for the low half with nothing above it.
+  enum class ShortAddress : std::uint8_t { kKeeps, kSetsHigh, kShifts, kTakesLow };
   ShortAddress short_address = ShortAddress::kKeeps;
   bool stores_at_once = false;  ///< FRAM: needs no STOP
   std::uint64_t pointer = 0;

@@ -297,7 +297,8 @@ TEST("out of memory: submitting a write") { write_with(Whose::kCaller, false, "w
 
 TEST("out of memory: reads and probes, on either thread") {
   for (const Whose whose : {Whose::kBus, Whose::kCaller}) {
-    for (const Operation operation : {Operation::kRead, Operation::kProbe, Operation::kProbeWidth}) {
+    for (const Operation operation :
+         {Operation::kRead, Operation::kProbe, Operation::kProbeWidth, Operation::kProbeGeometry}) {
       each_allocation(operation == Operation::kRead ? "read" : "probe", [&](long index) {
         OomBench bench;
         CHECK_EQ(bench.open(), 0);

@@ -85,6 +85,10 @@ export class FakeSlot implements NativeSlot {
     return Promise.resolve(outcome({ status: EOPNOTSUPP }));
   }
 
+  probeGeometry(): Promise<NativeOutcome> {
+    return Promise.resolve(outcome({ status: EOPNOTSUPP }));
+  }
+
   stats(): NativeStats | undefined {
     return undefined;
   }

@@ -4,6 +4,7 @@
  */
 import { at24Chips, type At24Chip } from '../../chips/chips.js';
 import { bytes } from '../../base/text.js';
+import { probeWidth } from '../probe_width.js';
 import { readFrom, type Asking } from './ask.js';
 import { groupAt, type Group, type Seen } from './group.js';
 
@@ -17,8 +18,6 @@ export interface Guess {
   /** Why, in a sentence. */
   readonly why: string;
 }
-
-type Width = 8 | 16 | undefined;
 
 /** What was compared is long enough that equality is no accident, as far as contents go. */
 const SAMPLE = 32;
@@ -52,7 +51,7 @@ export async function guessesFor(
 }
 
 async function look(asking: Asking, address: number): Promise<Seen> {
-  const width = await widthOf(asking, address);
+  const { addressWidth: width } = await probeWidth(asking.lease.bus, address, asking.limits);
   const block = await readFrom(asking, { address, size: BLOCK, addressBytes: 1 }, 0, BLOCK);
   return {
     address,
@@ -88,20 +87,6 @@ function memoryModule({ address, width, start }: Seen): Guess | undefined {
  */
 function hasRepeatedStart({ lease }: Asking): boolean {
   return lease.bus.identity.get('version') !== '1';
-}
-
-/**
- * A part with one address byte gives the same bytes for the same address. One with two has not got its whole address: it
- * goes on where the last read ended.
- */
-async function widthOf(asking: Asking, address: number): Promise<Width> {
-  const geometry = { address, size: BLOCK, addressBytes: 1 } as const;
-  const first = await readFrom(asking, geometry, 0, BLOCK);
-  if (isUniform(first)) return undefined;
-  const shifted = await readFrom(asking, geometry, 1, SAMPLE);
-  const again = await readFrom(asking, geometry, 0, BLOCK - 1);
-  const isSame = again.equals(first.subarray(0, BLOCK - 1)) && shifted.equals(first.subarray(1, 1 + SAMPLE));
-  return isSame ? 8 : 16;
 }
 
 /** One part of several blocks, and what else it may be. */

@@ -236,6 +236,7 @@ const rows: Row[] = [
   ['device.erase', onDevice('erase'), [15, 2], 'RangeError', 'offset + length'],
   ['device.erase', onDevice('erase'), [0, 1, { verify: 1 }], 'TypeError', 'options.verify'],
   ...operations('device.erase', onDevice('erase'), [0, 1]),
+  ...operations('opened.geometry', onOpened('geometry'), []),
   ...operations('opened.isLocked', onOpened('isLocked'), []),
   ...operations('opened.lockPermanently', onOpened('lockPermanently'), []),
   ...numbers('device.reader', onNative('reader'), (value) => [value, 1], 'offset'),

@@ -3,6 +3,7 @@
  * messages: what the bus thread posts, its order, and that a bus leaves the books with `closed`. When they are delivered, and
  * how many at once, is for the test: a busy event loop gets them all in one batch.
  */
+import { Finding } from '../../../lib/native/finding.js';
 import { Kind, Operation, type Addon, type Dispatch, type NativeCounts } from '../../../lib/native/addon.js';
 
 const ENODEV = -19;
@@ -80,7 +81,7 @@ export class FakeAddon implements Addon {
   deliver(most = Infinity): void {
     for (const { kind, id, status, text, done = 0, data } of this.mail.splice(0, most)) {
       if (kind === Kind.BusClosed || (kind === Kind.BusOpened && status !== 0)) this.#buses.delete(id);
-      this.#dispatch(kind, id, status, done, 0, 0, 0, 0, 0, text, data);
+      this.#dispatch(kind, id, status, done, 0, 0, 0, 0, 0, text, data, Finding.None, 0);
       if (kind === Kind.Unregistered) this.#slots.delete(id);
     }
   }

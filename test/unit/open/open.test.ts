@@ -102,7 +102,7 @@ test('the part is described to the addon as the chip and the URI say', async () 
     clockHz: 400_000,
     openTimeoutMs: 5000,
   });
-  expect(buses[0]?.configs).toEqual([
+  expect(buses[0]?.configs).toMatchObject([
     {
       address: 0x50,
       size: 131_072,
@@ -114,6 +114,7 @@ test('the part is described to the addon as the chip and the URI say', async () 
       readRollover: false,
       wpLine: 3,
       paging: 'none',
+      forceGeometry: false,
     },
   ]);
   expect(device.name).toBe('2-1-00500');

@@ -1,0 +1,6 @@
+/** What a command says where the part does not look like the one its URI names. */
+import type { NvmemGeometry } from '../bus/geometry.js';
+
+export function geometryWarning({ reason }: NvmemGeometry): string {
+  return `warning: this may not be the part that the URI names: ${reason}`;
+}
