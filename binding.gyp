@@ -33,8 +33,9 @@
         # A terminated worker, or a completion at a natural exit, must not abort the process.
         'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],
-      'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
-      'cflags_cc': ['-std=c++20', '-fvisibility=hidden', '-fvisibility-inlines-hidden', '-Wall', '-Wextra'],
+      # std::bad_alloc is caught where a job's step, a thread or a call from JavaScript begins, and becomes -ENOMEM there.
+      'cflags_cc!': ['-std=gnu++17', '-std=gnu++20', '-fno-exceptions'],
+      'cflags_cc': ['-std=c++20', '-fexceptions', '-fvisibility=hidden', '-fvisibility-inlines-hidden', '-Wall', '-Wextra'],
       'ldflags': [
         # The image stays mapped when the worker that loaded it ends: native threads and thread-locals point into it.
         '-Wl,-z,nodelete',

@@ -33,7 +33,7 @@ const defines = [
   'BUILDING_NODE_EXTENSION',
 ].map((name) => `-D${name}`);
 const always = ['-std=c++20', '-fPIC', '-pthread', '-fvisibility=hidden', '-fvisibility-inlines-hidden'];
-export const release = ['-O3', '-fno-omit-frame-pointer', '-fno-rtti', '-fno-exceptions'];
+export const release = ['-O3', '-fno-omit-frame-pointer', '-fno-rtti'];
 
 /** Where the package "usb" has libusb's source, as in binding.gyp. */
 const libusb = relative(root, join(dirname(require.resolve('usb/package.json')), 'libusb/libusb'));

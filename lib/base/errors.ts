@@ -6,7 +6,7 @@
 import { getSystemErrorMap } from 'node:util';
 import type { NvmemDiagnosis } from './diagnosis.js';
 
-import { propertyOf } from './foreign.js';
+import { isA, propertyOf } from './foreign.js';
 import { visible } from './visible.js';
 
 /** Exit statuses of the command line: 0 fine, 130 interrupted. */
@@ -260,6 +260,13 @@ const table = {
     when: 'A buffer could not be had.',
     hint: 'Read or write in smaller parts.',
   },
+  ENOBUFS: {
+    errno: 105,
+    exit: 6,
+    says: 'too many operations wait',
+    when: 'More operations of one device are pending than its queue takes (32768, or writes of 64 MiB in all).',
+    hint: 'Await what was started before starting more.',
+  },
   EPIPE: {
     errno: 32,
     exit: 1,
@@ -388,11 +395,24 @@ export function saysOf(code: string): string {
   return entryOf(code)?.says ?? `it failed with ${code}`;
 }
 
+/**
+ * V8's answer where a buffer cannot be had, and Node's to a length that V8 never gives. Providers in JavaScript pass it on as
+ * it is.
+ */
+export function isOutOfMemory(error: unknown): boolean {
+  if (!isA(error, RangeError)) return false;
+  const [message, code] = [propertyOf(error, 'message'), propertyOf(error, 'code')];
+  if (typeof message !== 'string') return false;
+  if (code === undefined) return /^(Array buffer allocation failed|Invalid typed array length)/.test(message);
+  return code === 'ERR_OUT_OF_RANGE' && message.startsWith('The value of "size" is out of range');
+}
+
 /** As the kernel has it; what lies beyond is no errno. */
 const MAX_ERRNO = 4095;
 
 /** The negative errno of an error that a provider or the operating system threw; -EIO where it says none. */
 export function errnoOf(error: unknown): number {
+  if (isOutOfMemory(error)) return -table.ENOMEM.errno;
   const errno = propertyOf(error, 'errno');
   if (typeof errno === 'number' && Number.isInteger(errno) && errno < 0 && errno >= -MAX_ERRNO) return errno;
   const code = propertyOf(error, 'code');

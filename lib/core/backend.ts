@@ -1,10 +1,13 @@
 /** What the core drives: one face over slots of the addon and over providers in JavaScript. */
 import type { NativeHold, NativeOutcome, NativeSlot, NativeStats, NativeTurn } from '../native/index.js';
+import type { Place } from '../base/memory.js';
 import type { Failure, Operation } from './operation.js';
 import { NativeProvider } from './provider.js';
 
 /** How a piece of I/O ended; `cause` is what a provider in JavaScript threw. */
 export type PieceOutcome = NativeOutcome & Pick<Failure, 'cause' | 'hint' | 'answered'>;
+
+const ENOMEM = -12;
 
 /** What a write is to be, beyond its bytes. */
 export interface WriteHow {
@@ -28,7 +31,7 @@ export interface Backend {
   readNow(offset: number, into: Uint8Array): number;
   writeNow(offset: number, data: Uint8Array): number;
   /** Fills `into`, as far as it comes: `transferred` bytes of it are good. */
-  read(operation: Operation, offset: number, into: Uint8Array, before: number): Promise<PieceOutcome>;
+  read(operation: Operation, offset: number, into: Place, before: number): Promise<PieceOutcome>;
   write(
     operation: Operation,
     offset: number,
@@ -99,10 +102,9 @@ export class SlotBackend implements Backend {
     return this.slot.writeNow(offset, data);
   }
 
-  async read(operation: Operation, offset: number, into: Uint8Array, before: number): Promise<NativeOutcome> {
-    const outcome = await this.slot.read(offset, into.length, ioOptions(operation, before));
-    into.set(outcome.data.subarray(0, into.length));
-    return outcome;
+  async read(operation: Operation, offset: number, into: Place, before: number): Promise<NativeOutcome> {
+    const { data, ...outcome } = await this.slot.read(offset, into.length, ioOptions(operation, before));
+    return store(data, into, outcome);
   }
 
   write(
@@ -126,6 +128,15 @@ export class SlotBackend implements Backend {
   unregister(reason?: string): Promise<void> {
     return this.slot.unregister(reason);
   }
+}
+
+/** Puts `data` where it belongs; what there is no memory for has not been read. */
+export function store<T extends PieceOutcome>(data: Uint8Array, into: Place, outcome: T): T {
+  if (data.length === 0) return outcome;
+  const memory = into.take();
+  if (memory === undefined) return { ...outcome, status: outcome.status || ENOMEM, transferred: 0 };
+  memory.set(data.subarray(0, into.length));
+  return outcome;
 }
 
 function ioOptions(

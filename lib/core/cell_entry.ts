@@ -3,6 +3,7 @@ import { alignUp, isAligned } from './align.js';
 import { bytesForBits } from './bits.js';
 import { checkNaming, type Names } from './naming.js';
 import { NvmemError } from '../base/errors.js';
+import { needZeros } from '../base/memory.js';
 import { checkBytes, checkFunction, checkInteger, checkKeys, checkObject } from '../base/validate.js';
 
 export interface PostProcessContext {
@@ -104,7 +105,7 @@ export function checkCellData(cell: CellEntry, value: unknown, device: string): 
   if (cell.readPostProcess) refuse('is read-only: it has a readPostProcess');
   const fits = data.length === cell.bytes || (isBitCell(cell) && data.length === bytesForBits(cell.nbits));
   if (!fits) refuse(`takes ${String(cell.bytes)} bytes, got ${String(data.length)}`);
-  const whole = Buffer.alloc(cell.bytes);
+  const whole = needZeros(cell.bytes);
   whole.set(data);
   return whole;
 }

@@ -21,6 +21,7 @@ import {
   type OperationOptions,
   typeError,
 } from '../base/validate.js';
+import { needZeros } from '../base/memory.js';
 
 /** Counters of a device, from its opening on; see NvmemDevice.stats. */
 export interface NvmemDeviceStats {
@@ -174,7 +175,7 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
     checkInteger('length', length, 0);
     checkWriteOptions(options, ['signal', 'timeoutMs', 'onProgress', 'verify', 'skipEqual']);
     if (length > this.size - offset) throw boundsError(this.name, this.size, offset, length);
-    const blank = new Uint8Array(length).fill(0xff);
+    const blank = needZeros(length).fill(0xff);
     return this.#core.write(offset, blank, options, NvmemDevice.prototype.erase);
   }
 

@@ -12,8 +12,9 @@ import { CallSite, codeOf, NvmemError, saysOf, type NvmemErrorDetails } from '..
 import { waitsForItself } from './callback_scope.js';
 import { heldCall } from './held_call.js';
 import { splitAtKeepouts, type Keepout } from './keepouts.js';
+import { anyBytes, copyOf, Destination, zeros } from '../base/memory.js';
 import { failureOf, Interrupted, Operation, type Failure } from './operation.js';
-import { nothingWritten, readSegments, writeSegments, type WriteEnd } from './transfer.js';
+import { nothingWritten, type ReadEnd, readSegments, writeSegments, type WriteEnd } from './transfer.js';
 import { callUser } from './report.js';
 import { boundsError, type OperationOptions } from '../base/validate.js';
 import { WriterLock } from './writer_lock.js';
@@ -25,6 +26,12 @@ const EINVAL = -22;
 const ENODEV = -19;
 const EOPNOTSUPP = -95;
 const EWOULDBLOCK = -11;
+const ENOMEM = -12;
+const ENOBUFS = -105;
+
+/** Operations of one device that may be pending at a time, in each thread, and bytes that the writes among them may keep. */
+const MAX_PENDING = 32_768;
+const MAX_HELD = 64 * 1024 * 1024;
 
 /** A write that could only have its turn after its own caller has ended. */
 const DEADLOCK: Failure = {
@@ -87,6 +94,10 @@ export class DeviceCore {
   gone: string | undefined;
   readonly #lock = new WriterLock();
   readonly #pending = new Map<Operation, Promise<void>>();
+  /** Bytes of the writes among them. */
+  #held = 0;
+  /** Its provider has no synchronous path. */
+  #answersLater = false;
 
   constructor(
     readonly facts: DeviceFacts,
@@ -100,9 +111,10 @@ export class DeviceCore {
 
   async read(offset: number, length: number, options: CoreOptions, below: Below): Promise<Buffer> {
     const { backend } = this;
-    if (this.#isImmediate(options) && this.#inside(offset, length) && length > 0) {
-      const data = Buffer.allocUnsafe(length);
-      const status = backend.readNow(offset, data);
+    const data =
+      this.#isImmediate(options) && this.#inside(offset, length) && length > 0 ? anyBytes(length) : undefined;
+    if (data) {
+      const status = this.#readNow(offset, data);
       if (status === 0) {
         reportWhole(options, length);
         return data;
@@ -114,11 +126,7 @@ export class DeviceCore {
       const refused = this.#refusal(operation, backend.canRead || options.unbounded ? 0 : EOPNOTSUPP);
       if (refused) throw this.#error(operation, refused);
       this.#checkBounds(offset, length, options);
-      return this.#hold(operation, async () => {
-        const { data, good, failure } = await this.#readOut(operation, offset, length);
-        if (failure === undefined) return data;
-        throw this.#error(operation, failure, { bytesTransferred: good, partial: data.subarray(0, good) });
-      });
+      return this.#hold(operation, async () => this.#readOut(operation, offset, length));
     });
   }
 
@@ -141,11 +149,13 @@ export class DeviceCore {
         return { bytesWritten: length, bytesSkipped: 0, bytesUnchanged: 0, protectError: undefined };
       }
     }
-    const copy = new Uint8Array(data);
     return this.#track('write', offset, length, options, below, async (operation) => {
-      const refused = this.#refusal(operation, this.#writeRefusal(options));
+      const refused = this.#refusal(operation, this.#writeRefusal(options), length);
       if (refused) throw this.#writeError(operation, nothingWritten(refused, this.#split(offset, length)));
       this.#checkBounds(offset, length, options);
+      const copy = copyOf(data);
+      if (!copy)
+        throw this.#writeError(operation, nothingWritten({ status: ENOMEM }, this.#split(offset, length)));
       return this.#exclusive(operation, async () =>
         writeSegments(backend, operation, this.#split(offset, length), copy, howOf(options)),
       );
@@ -160,12 +170,11 @@ export class DeviceCore {
     below: Below,
   ): Promise<Buffer> {
     const { offset, rawLength, bytes, readPostProcess } = cell;
-    if (!readPostProcess && this.#isImmediate(options) && this.#inside(offset, rawLength) && rawLength > 0) {
-      const data = Buffer.alloc(Math.max(rawLength, bytes));
-      const status = this.backend.readNow(
-        offset,
-        rawLength < data.length ? data.subarray(0, rawLength) : data,
-      );
+    const now =
+      !readPostProcess && this.#isImmediate(options) && this.#inside(offset, rawLength) && rawLength > 0;
+    const data = now ? zeros(Math.max(rawLength, bytes)) : undefined;
+    if (data) {
+      const status = this.#readNow(offset, rawLength < data.length ? data.subarray(0, rawLength) : data);
       // Whatever else it is, the long way finds it again and tells it in full.
       if (status === 0) return cellValue(cell, data);
     }
@@ -174,18 +183,10 @@ export class DeviceCore {
       if (refused) throw this.#error(operation, refused);
       this.#checkBounds(offset, rawLength, options);
       return this.#hold(operation, async () => {
-        const { data, failure, good } = await this.#readOut(
-          operation,
-          offset,
-          rawLength,
-          Math.max(rawLength, bytes),
-        );
-        if (failure !== undefined) {
-          throw this.#error(operation, failure, { bytesTransferred: good, partial: data.subarray(0, good) });
-        }
-        const value = cellValue(cell, data);
+        const whole = await this.#readOut(operation, offset, rawLength, Math.max(rawLength, bytes));
+        const value = cellValue(cell, whole);
         if (readPostProcess) {
-          const raw = data.subarray(0, rawLength);
+          const raw = whole.subarray(0, rawLength);
           try {
             await heldCall(this.backend, `${this.facts.name}: readPostProcess`, operation, () =>
               readPostProcess({ id, index, offset, data: raw }),
@@ -229,7 +230,7 @@ export class DeviceCore {
       const data = readOnly ? Buffer.alloc(0) : checkCellData(cell, value, name);
       const refused = readOnly
         ? { status: EINVAL, reason: 'the device is read-only' }
-        : this.#refusal(operation, options.unbounded || able ? 0 : EOPNOTSUPP);
+        : this.#refusal(operation, options.unbounded || able ? 0 : EOPNOTSUPP, bytes);
       if (refused) throw this.#writeError(operation, nothingWritten(refused, this.#split(offset, bytes)));
       this.#checkBounds(offset, reach, options);
       // Without bounds the kernel reads no more than the field's own bytes, so a word that the end of the device cuts is cut.
@@ -237,15 +238,13 @@ export class DeviceCore {
       return this.#exclusive(operation, async () => {
         const segments = this.#split(offset, bytes);
         if (!isBitCell(cell)) return writeSegments(this.backend, operation, segments, data, how);
-        const whole = Buffer.alloc(bytes);
+        const whole = zeros(bytes);
+        if (!whole) return nothingWritten({ status: ENOMEM }, segments);
         for (const [from, to] of kept) {
-          const { data: old, failure } = await this.#readOut(
-            operation,
-            offset + from,
-            Math.min(to, rest) - from,
-          );
+          const old = new Destination(Math.min(to, rest) - from);
+          const { failure } = await this.#readInto(old, operation, offset + from, old.room);
           if (failure !== undefined) return nothingWritten(failure, segments);
-          old.copy(whole, from);
+          old.take()?.copy(whole, from);
         }
         insertBits(whole, bitOffset, nbits, data);
         return writeSegments(this.backend, operation, segments, whole, how);
@@ -272,7 +271,14 @@ export class DeviceCore {
 
   /** No piece of it needs more than one call, and nothing can end it early. */
   #isImmediate(options: OperationOptions): boolean {
+    if (this.#answersLater) return false;
     return this.facts.keepouts.length === 0 && this.gone === undefined && !options.signal?.aborted;
+  }
+
+  #readNow(offset: number, into: Uint8Array): number {
+    const status = this.backend.readNow(offset, into);
+    if (status === EWOULDBLOCK) this.#answersLater = true;
+    return status;
   }
 
   #inside(offset: number, length: number): boolean {
@@ -327,16 +333,29 @@ export class DeviceCore {
     const end = (): void => {
       operation.dispose();
       this.#pending.delete(operation);
+      this.#held -= operation.held;
     };
     this.#pending.set(operation, promise.then(end, end));
     return promise;
   }
 
-  /** Why an operation may not begin. `status`: what the device itself has against it. */
-  #refusal(operation: Operation, status: number): Failure | undefined {
+  /** Why an operation may not begin. `status`: what the device itself has against it; `held`: bytes that it is to keep. */
+  #refusal(operation: Operation, status: number, held = 0): Failure | undefined {
     if (operation.status !== 0) return { status: operation.status };
     if (this.gone !== undefined) return { status: ENODEV, reason: this.gone };
-    return status === 0 ? undefined : { status };
+    if (status !== 0) return { status };
+    const crowded = this.#crowded(held);
+    if (crowded === undefined) this.#held += operation.held = held;
+    return crowded;
+  }
+
+  /** The operation itself is pending already. Alone a write may be as long as it likes. */
+  #crowded(held: number): Failure | undefined {
+    const hint = 'Await what was started before starting more.';
+    if (this.#pending.size > MAX_PENDING)
+      return { status: ENOBUFS, reason: `${String(MAX_PENDING)} of this device are pending`, hint };
+    if (held === 0 || this.#held === 0 || this.#held + held <= MAX_HELD) return undefined;
+    return { status: ENOBUFS, reason: `writes of ${String(this.#held)} bytes are pending`, hint };
   }
 
   /** One operation is one section, however many pieces it has (docs/defects.md, D10). */
@@ -391,16 +410,19 @@ export class DeviceCore {
     }
   }
 
-  async #readOut(
-    operation: Operation,
-    offset: number,
-    length: number,
-    room = length,
-  ): Promise<{ data: Buffer; good: number; failure: Failure | undefined }> {
-    const data = Buffer.alloc(room);
-    const segments = this.#split(offset, length);
-    const end = await readSegments(this.backend, operation, segments, data.subarray(0, length));
-    return { data, ...end };
+  /** `room` bytes, of which `length` are read. @throws NvmemError with what is good. */
+  async #readOut(operation: Operation, offset: number, length: number, room = length): Promise<Buffer> {
+    const out = new Destination(room);
+    const end = await this.#readInto(out, operation, offset, length);
+    const data = end.failure === undefined || end.good > 0 ? out.take() : Buffer.alloc(0);
+    if (end.failure === undefined && data) return data;
+    const good = data ? end.good : 0;
+    const partial = data?.subarray(0, good) ?? Buffer.alloc(0);
+    throw this.#error(operation, end.failure ?? { status: ENOMEM }, { bytesTransferred: good, partial });
+  }
+
+  #readInto(out: Destination, operation: Operation, offset: number, length: number): Promise<ReadEnd> {
+    return readSegments(this.backend, operation, this.#split(offset, length), out);
   }
 
   #error(operation: Operation, failure: Failure, details?: NvmemErrorDetails): NvmemError {

@@ -74,6 +74,8 @@ export class Operation {
   readonly #options: OperationOptions;
   readonly #deadline: number | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
+  /** Bytes to write that it keeps while it waits. */
+  held = 0;
   #status = 0;
   #wake: (() => void) | undefined;
 

@@ -41,6 +41,7 @@ import {
 } from '../base/validate.js';
 import { nextTurn } from '../base/timers.js';
 import { waitForEvent } from './wait_for.js';
+import { needZeros } from '../base/memory.js';
 
 /**
  * In this order for every device: add, cell-add for each cell, layout-add after the cells of its layout; remove,
@@ -546,7 +547,7 @@ function makeBackend(
 export function memoryProvider(image: number | Uint8Array): NativeProvider {
   const bytes =
     typeof image === 'number'
-      ? new Uint8Array(checkInteger('image', image, 0, 2 ** 31 - 1))
+      ? needZeros(checkInteger('image', image, 0, 2 ** 31 - 1))
       : checkBytes('image', image);
   const slot = slotFor(`a memory of ${String(bytes.length)} bytes`, native().memory(bytes));
   return providerOfSlot(slot, bytes.length, { hasWpLine: false });

@@ -1,9 +1,10 @@
 /** Drives a provider written in JavaScript. */
 import type { NativeHold, NativeSlot, NativeTurn } from '../native/index.js';
-import type { Backend, PieceOutcome, WriteHow } from './backend.js';
+import { type Backend, type PieceOutcome, store, type WriteHow } from './backend.js';
 import { errnoOf } from '../base/errors.js';
 import { bytesOf, isA, propertyOf, show } from '../base/foreign.js';
 import { heldCall } from './held_call.js';
+import { Destination, type Place } from '../base/memory.js';
 import { failureOf, Interrupted, type Operation } from './operation.js';
 import type { ClaimedPart, ProviderContext } from './provider.js';
 import type { Method } from '../base/validate.js';
@@ -73,7 +74,7 @@ export class ScriptBackend implements Backend {
     return EWOULDBLOCK;
   }
 
-  async read(operation: Operation, offset: number, into: Uint8Array, before: number): Promise<PieceOutcome> {
+  async read(operation: Operation, offset: number, into: Place, before: number): Promise<PieceOutcome> {
     const { read } = this.#provider;
     if (read === undefined) return outcome(EOPNOTSUPP);
     const { length } = into;
@@ -84,13 +85,14 @@ export class ScriptBackend implements Backend {
       if (data === undefined) {
         return wrongAnswer(`the provider gave ${show(answer)} instead of a Uint8Array`);
       }
-      into.set(data.subarray(0, length));
       if (data.length !== length) {
         const reason = `the provider gave ${String(data.length)} bytes instead of ${String(length)}`;
-        return wrongAnswer(reason, Math.min(data.length, length));
+        const good = Math.min(data.length, length);
+        return store(data, into, wrongAnswer(reason, good));
       }
-      operation.progressFrom(before)?.(length);
-      return outcome(0, length);
+      const stored = store(data, into, outcome(0, length));
+      if (stored.status === 0) operation.progressFrom(before)?.(length);
+      return stored;
     } catch (error) {
       return failed(error);
     }
@@ -125,10 +127,10 @@ export class ScriptBackend implements Backend {
       return { ...failed(error), transferred: stored, uncertain: data.length - stored };
     }
     if (verify && this.canRead && data.length > 0) {
-      const held = new Uint8Array(data.length);
-      const back = await this.read(operation, offset, held, before);
-      if (back.status !== 0) return { ...back, transferred: 0, uncertain: data.length };
-      const mismatch = compare(offset, data, held);
+      const back = new Destination(data.length);
+      const end = await this.read(operation, offset, back.place(0, data.length), before);
+      if (end.status !== 0) return { ...end, transferred: 0, uncertain: data.length };
+      const mismatch = compare(offset, data, back.take() ?? data);
       if (mismatch) return mismatch;
     } else {
       operation.progressFrom(before)?.(data.length);

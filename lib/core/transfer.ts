@@ -2,10 +2,13 @@
 import type { Backend, PieceOutcome, WriteHow } from './backend.js';
 import type { ByteRange } from '../base/errors.js';
 import type { Segment } from './keepouts.js';
+import type { Destination } from '../base/memory.js';
 import type { Failure, Operation } from './operation.js';
 
 const EWOULDBLOCK = -11;
+const ENOMEM = -12;
 const EBADMSG = -74;
+const NOTHING = new Uint8Array(0);
 
 export interface ReadEnd {
   /** Good bytes from the start. */
@@ -18,25 +21,39 @@ export async function readSegments(
   backend: Backend,
   operation: Operation,
   segments: readonly Segment[],
-  out: Uint8Array,
+  out: Destination,
 ): Promise<ReadEnd> {
   let good = 0;
   for (const { offset, length, fill } of segments) {
-    const part = out.subarray(good, good + length);
-    if (fill !== undefined) {
-      part.fill(fill);
-    } else if (length > 0 || backend.takesEmpty) {
-      const status = backend.readNow(offset, part);
-      if (status === EWOULDBLOCK) {
-        const outcome = await backend.read(operation, offset, part, good);
-        if (outcome.status !== 0) return { good: good + outcome.transferred, failure: outcome };
-      } else if (status !== 0) {
-        return { good, failure: { status } };
+    if (fill === undefined && (length > 0 || backend.takesEmpty)) {
+      const place = out.place(good, length);
+      // Without memory at first: who answers later is to have none until then.
+      if (backend.readNow(offset, NOTHING) === EWOULDBLOCK) {
+        const outcome = await backend.read(operation, offset, place, good);
+        if (outcome.status !== 0) return filled({ good: good + outcome.transferred, failure: outcome });
+      } else {
+        const memory = place.take();
+        const status = memory === undefined ? ENOMEM : backend.readNow(offset, memory);
+        if (status !== 0) return filled({ good, failure: { status } });
       }
     }
     good += length;
   }
-  return { good, failure: undefined };
+  return filled({ good, failure: undefined });
+
+  /** Keepouts come last, and only what is in front of a failure. */
+  function filled(end: ReadEnd): ReadEnd {
+    let at = 0;
+    for (const { length, fill } of segments) {
+      if (fill !== undefined && length > 0 && at < end.good) {
+        const memory = out.place(at, length).take();
+        if (memory === undefined) return { good: 0, failure: end.failure ?? { status: ENOMEM } };
+        memory.fill(fill);
+      }
+      at += length;
+    }
+    return end;
+  }
 }
 
 export interface WriteEnd {

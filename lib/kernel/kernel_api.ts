@@ -19,6 +19,7 @@ import type { NvmemNotifier } from '../core/notifier.js';
 import { hostNumber, variableNumber } from '../core/numbers.js';
 import type { Nvmem } from '../core/registry.js';
 import { checkBytes, checkInteger, checkObject, rangeError } from '../base/validate.js';
+import { needZeros } from '../base/memory.js';
 
 const RAW = { unbounded: true, verify: false } as const;
 const UINT_MAX = 0xffffffff;
@@ -89,7 +90,7 @@ export class NvmemKernelApi {
     checkInteger('bytes', bytes, 0, UINT_MAX);
     const room = roomFor(into, bytes);
     const call = core.read(offset, bytes, RAW, NvmemKernelApi.prototype.nvmemDeviceRead);
-    const data = await readOrCount(call, () => room ?? Buffer.alloc(bytes));
+    const data = await readOrCount(call, () => room ?? needZeros(bytes));
     room?.set(data);
     return room?.subarray(0, data.length) ?? data;
   }
@@ -116,7 +117,7 @@ export class NvmemKernelApi {
     const { bytes, rawLength } = entry;
     const room = roomFor(into, bytes);
     const call = core.readCell(entry, undefined, 0, RAW, NvmemKernelApi.prototype.nvmemDeviceCellRead);
-    const value = await readOrCount(call, () => room ?? Buffer.alloc(Math.max(bytes, rawLength)));
+    const value = await readOrCount(call, () => room ?? needZeros(Math.max(bytes, rawLength)));
     if (room === undefined) return value;
     value.copy(room, 0, 0, isBitCell(entry) ? bytes : Math.min(rawLength, bytes));
     return room.subarray(0, value.length);
@@ -130,7 +131,7 @@ export class NvmemKernelApi {
   ): Promise<number> {
     const core = present(device);
     const entry = adHoc(core, info);
-    const whole = new Uint8Array(entry.bytes);
+    const whole = needZeros(entry.bytes);
     whole.set(checkBytes('data', data).subarray(0, entry.bytes));
     const call = core.writeCell(entry, whole, RAW, NvmemKernelApi.prototype.nvmemDeviceCellWrite);
     return written(call, entry.bytes);

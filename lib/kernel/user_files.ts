@@ -21,6 +21,7 @@ import {
   type OperationOptions,
   rangeError,
 } from '../base/validate.js';
+import { needCopy, needZeros } from '../base/memory.js';
 
 /** One read(2) or write(2) of such a file moves a page at most. */
 const PAGE = 4096;
@@ -173,7 +174,7 @@ export class NvmemFile {
 
   /** One pwrite(2): as pread(), and EFBIG at the end and beyond, EPERM on a read-only device. Gives the bytes taken. */
   async pwrite(data: Uint8Array, position: number): Promise<number> {
-    const copy = new Uint8Array(checkBytes('data', data));
+    const copy = needCopy(checkBytes('data', data));
     checkInteger('position', position, 0);
     return this.#next('r', async () => {
       const room = roomAt(this.#node, position);
@@ -214,7 +215,7 @@ export class NvmemFile {
    */
   async write(position: number, data: Uint8Array, options: WriteOptions = {}): Promise<NvmemWriteResult> {
     checkInteger('position', position, 0);
-    const copy = new Uint8Array(checkBytes('data', data));
+    const copy = needCopy(checkBytes('data', data));
     checkWriteOptions(options, ['signal', 'timeoutMs', 'onProgress', 'verify', 'skipEqual']);
     const { size, whole } = this.#node;
     if (position + copy.length > size) throw this.#error('EFBIG', `${this.name} ends at ${String(size)}`);
@@ -301,7 +302,7 @@ function memoryNode(core: DeviceCore): FileNode {
       const length = words(position, count);
       checkReadable();
       const call = core.read(position, length, { unbounded: size === 0 }, memoryNode);
-      return readOrCount(call, () => Buffer.alloc(length));
+      return readOrCount(call, () => needZeros(length));
     },
     async write(position, data) {
       const length = words(position, data.length);

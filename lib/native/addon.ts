@@ -17,7 +17,7 @@ export interface Addon {
   openHidraw(path: string, clockHz: number, openTimeoutMs: number): number;
   openI2c(path: string, force: boolean, openTimeoutMs: number): number;
   openSysfs(folder: string, writable: boolean, openTimeoutMs: number): number;
-  closeBus(bus: number): void;
+  closeBus(bus: number): number | undefined;
   gpioLine(bus: number, chip: string, line: number | string): number;
   at24(
     bus: number,
@@ -59,7 +59,7 @@ export interface Addon {
   cancel(request: number, reason: number): void;
   hold(slot: number, label: string): number;
   releaseHold(hold: number): void;
-  unregister(slot: number, reason: string): void;
+  unregister(slot: number, reason: string): number | undefined;
   /** A token under which attach() finds the slot in any environment of the process, or a negative errno. */
   share(slot: number, facts: string): string | number;
   /** The slot's number here and the facts given to share(); -ENOENT: no such token, or none any more. */

@@ -7,6 +7,7 @@ import {
   type Dispatch,
   type NativeCounts,
 } from './addon.js';
+import { setTimeout } from '../base/timers.js';
 import { DeadSlot, failed } from './dead_slot.js';
 import type {
   At24Config,
@@ -159,6 +160,13 @@ function parseIdentity(text: string): Map<string, string> {
       return [pair.slice(0, at), decodeURIComponent(pair.slice(at + 1))] as const;
     }),
   );
+}
+
+const AGAIN_MS = 50;
+
+/** For what nobody can be refused: where the addon has no memory for it (-ENOMEM), it is asked again. */
+function insist(call: () => number | undefined): void {
+  if (call() !== undefined) setTimeout(insist, AGAIN_MS, call);
 }
 
 class Slot implements NativeSlot {
@@ -315,7 +323,7 @@ class Slot implements NativeSlot {
         this.stats();
         resolve();
       });
-      addon.unregister(this.id, reason);
+      insist(() => addon.unregister(this.id, reason));
     });
     return this.#unregistered;
   }
@@ -443,7 +451,7 @@ class Bus implements NativeBus {
     if (this.#isClosed) return Promise.resolve();
     this.#closing ??= new Promise((resolve) => {
       this.#resolveClosing = resolve;
-      this.desk.addon.closeBus(this.id);
+      insist(() => this.desk.addon.closeBus(this.id));
     });
     return this.#closing;
   }

@@ -8,6 +8,7 @@ import { messageOf } from '../base/foreign.js';
 import { codeOf, errnoOf, NvmemError } from '../base/errors.js';
 import type { NvmemProvider } from '../core/provider.js';
 import type { FileUri } from '../uri/uri.js';
+import { needZeros } from '../base/memory.js';
 
 const HINTS: Readonly<Partial<Record<string, string>>> = {
   ENOENT: 'Check the path.',
@@ -103,7 +104,7 @@ async function openHandle(
 
 /** Up to the end of the file, should it have become shorter. */
 async function readFully(handle: FileHandle, offset: number, length: number): Promise<Uint8Array> {
-  const data = Buffer.alloc(length);
+  const data = needZeros(length);
   let done = 0;
   while (done < length) {
     const { bytesRead } = await handle.read(data, done, length - done, offset + done);

@@ -12,14 +12,8 @@
 namespace nvmem {
 namespace {
 
-void complete_now(std::unique_ptr<Request> request, int status, std::string reason) {
-  Outcome outcome;
-  outcome.status = status;
-  outcome.reason = std::move(reason);
-  Request::complete(std::move(request), std::move(outcome));
-}
-
-std::unique_ptr<Job> job_for(const std::shared_ptr<at24::Part>& part, std::unique_ptr<Request> request) {
+/// Throws std::bad_alloc; the request is where it was then.
+std::unique_ptr<Job> job_for(const std::shared_ptr<at24::Part>& part, std::unique_ptr<Request>& request) {
   switch (request->operation) {
     case Operation::kRead:
       return std::make_unique<at24::ReadJob>(part, std::move(request));
@@ -92,36 +86,42 @@ void At24::submit(std::unique_ptr<Request> request) noexcept {
   // and the provider freed before this call returns.
   const std::shared_ptr<at24::Part> part = part_;
   if (part->stopped.load(std::memory_order_acquire)) {
-    return complete_now(std::move(request), -ENODEV, "unregistered");
+    return Request::end(std::move(request), -ENODEV, "unregistered");
   }
   const Bus::State state = part->bus->state();
   if (state == Bus::State::kGone || state == Bus::State::kClosed) {
-    return complete_now(std::move(request), -ENODEV, "the bus is gone");
+    return Request::end(std::move(request), -ENODEV, "the bus is gone");
   }
   // Who asks for the width knows no geometry, and says itself where it does not ask.
   if (!part->config_status.ok() && request->operation != Operation::kProbeWidth) {
-    return complete_now(std::move(request), -EINVAL, "no part has such a geometry");
+    return Request::end(std::move(request), -EINVAL, "no part has such a geometry");
   }
   if (request->operation == Operation::kWrite && part->config.paged == Paged::kSpd5118) {
-    return complete_now(std::move(request), -EOPNOTSUPP, "an SPD5118 is not written to");
+    return Request::end(std::move(request), -EOPNOTSUPP, "an SPD5118 is not written to");
   }
   if (request->operation == Operation::kWrite && !part->config.writable) {
-    return complete_now(std::move(request), -EPERM, "what is at this address is never written");
+    return Request::end(std::move(request), -EPERM, "what is at this address is never written");
   }
   if (request->operation == Operation::kRead || request->operation == Operation::kWrite) {
-    if (request->data.empty()) {
+    if (request->size() == 0) {
       return request->operation == Operation::kRead
-                 ? complete_now(std::move(request), 0, {})
-                 : complete_now(std::move(request), -EINVAL, "a write needs at least one byte");
+                 ? Request::end(std::move(request), 0, "")
+                 : Request::end(std::move(request), -EINVAL, "a write needs at least one byte");
     }
-    if (!part->inside(request->offset, request->data.size())) {
-      return complete_now(std::move(request), -EINVAL, "outside the part");
+    if (!part->inside(request->offset, request->size())) {
+      return Request::end(std::move(request), -EINVAL, "outside the part");
     }
-    if (request->operation == Operation::kWrite && is_command(*part, request->offset, request->data.size())) {
-      return complete_now(std::move(request), -EPERM, "a write there may be a command that lasts for ever");
+    if (request->operation == Operation::kWrite && is_command(*part, request->offset, request->size())) {
+      return Request::end(std::move(request), -EPERM, "a write there may be a command that lasts for ever");
     }
   }
-  part->bus->submit(job_for(part, std::move(request)));
+  std::unique_ptr<Job> job;
+  try {
+    job = job_for(part, request);
+  } catch (const std::bad_alloc&) {
+    return Request::end(std::move(request), -ENOMEM, "");
+  }
+  part->bus->submit(std::move(job));
 }
 
 std::shared_ptr<const Counters> At24::counters() const noexcept { return part_->counters; }

@@ -1,5 +1,6 @@
 #include "native/at24/jobs.h"
 
+#include <new>
 #include <utility>
 
 namespace nvmem::at24 {
@@ -12,6 +13,7 @@ PartJob::PartJob(std::shared_ptr<Part> part, std::unique_ptr<Request> request)
   // Others may have opened the same part: what they do on this bus keeps its order with ours. Not who asks
   // whether it is there, for that is to be known while somebody else writes.
   if (part_->claim && request_->operation != Operation::kProbe) lane = part_->claim->turns().get();
+  if (request_->operation == Operation::kRead) buffer = request_->size();
   deadline = request_->deadline;
   cancel = request_->cancel;
 }
@@ -19,7 +21,13 @@ PartJob::PartJob(std::shared_ptr<Part> part, std::unique_ptr<Request> request)
 Job::Next PartJob::step(BusPort& port) noexcept {
   // A request that passed the provider while stop() ran may come to the bus after the cancel.
   if (part_->stopped.load(std::memory_order_acquire)) return end(port, -ENODEV);
-  return must_ask_width(port) ? ask_width(port) : work(port);
+  try {
+    if (const Status status = request_->start(); !status.ok()) return end(port, status.error());
+    return must_ask_width(port) ? ask_width(port) : work(port);
+  } catch (const std::bad_alloc&) {
+    // What was begun on the wire by then is in the outcome, and write protect goes back up.
+    return end(port, -ENOMEM);
+  }
 }
 
 bool PartJob::must_ask_width(BusPort& port) const {
@@ -46,9 +54,19 @@ Job::Next PartJob::again_or_end(BusPort& port, int error, Nanoseconds tried_at) 
 
 void PartJob::abandon(BusPort& port, int reason) noexcept { (void)end(port, reason); }
 
-Job::Next PartJob::end(BusPort& port, int status) {
-  std::string why = part_->reason(port, status, request_->offset);
-  Outcome result = outcome(port, status);
+Job::Next PartJob::end(BusPort& port, int status) noexcept {
+  std::string why;
+  try {
+    why = part_->reason(port, status, request_->offset);
+  } catch (const std::bad_alloc&) {
+    why.clear();
+  }
+  Outcome result;
+  try {
+    result = outcome(port, status);
+  } catch (const std::bad_alloc&) {
+    result = Outcome();  // a sentence was too much; no write has any
+  }
   result.status = status;
   if (result.reason.empty()) result.reason = std::move(why);
   if (status == -EMEDIUMTYPE && result.finding == Finding::kNone) {

@@ -21,14 +21,15 @@ class PartJob : public Job {
  protected:
   static Next later(Nanoseconds not_before = 0) { return {false, not_before}; }
   /// Completes with `status`, and with what outcome() says became of the memory.
-  Next end(BusPort& port, int status);
+  Next end(BusPort& port, int status) noexcept;
   Next again_or_end(BusPort& port, int error, Nanoseconds tried_at);
   [[nodiscard]] Wait wait() const { return {deadline, cancel.get()}; }
   void report_progress(std::uint64_t done);
 
+  /// Where it throws std::bad_alloc the job ends with -ENOMEM.
   virtual Next work(BusPort& port) = 0;
-  /// Gives back what the job holds and says what it has done; `status`, and `reason` where it is still empty,
-  /// are filled in by end().
+  /// Gives back what the job holds and says what it has done, of a write without needing memory for that;
+  /// `status`, and `reason` where it is still empty, are filled in by end().
   virtual Outcome outcome(BusPort& port, int status) = 0;
 
   const std::shared_ptr<Part> part_;

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <new>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -292,10 +294,10 @@ Value WriteNow(const CallbackInfo& info) {
 }
 
 Value Submit(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 8 && naturals(info, 0, 3) && small(info[1]) <= static_cast<unsigned>(Operation::kLast) &&
-                       (natural(info[3]) || bytes(info[3])) &&
-                       info[4].IsNumber() && info[5].IsBoolean() && info[6].IsBoolean() &&
-                       info[7].IsBoolean())) {
+  constexpr auto kLast = static_cast<unsigned>(Operation::kLast);
+  if (refuse(info, info.Length() == 8 && naturals(info, 0, 3) && small(info[1]) <= kLast &&
+                       (natural(info[3]) || bytes(info[3])) && info[4].IsNumber() && info[5].IsBoolean() &&
+                       info[6].IsBoolean() && info[7].IsBoolean())) {
     return info.Env().Undefined();
   }
   auto request = std::make_unique<Request>();
@@ -307,7 +309,7 @@ Value Submit(const CallbackInfo& info) {
     request->data.assign(data.begin(), data.end());
   } else {
     if (refuse(info, natural(info[3]))) return info.Env().Undefined();
-    request->data.resize(count(info[3]));
+    request->length = count(info[3]);
   }
   if (integer(info[4]) >= 0) request->deadline = monotonic_clock().now() + milliseconds(info[4]);
   request->verify = info[5].As<Napi::Boolean>().Value();
@@ -451,48 +453,62 @@ Value StopLookout(const CallbackInfo& info) {
 
 Value Counts(const CallbackInfo& info) { return Environment::of(info).counts(); }
 
+/// Where there is no memory for what a call asks for, that is its answer, and nothing has been begun.
+template <Value (*function)(const CallbackInfo&)>
+Value guarded(const CallbackInfo& info) {
+  try {
+    return function(info);
+  } catch (const std::bad_alloc&) {
+    return number(info, -ENOMEM);
+  } catch (const std::length_error&) {  // more than any container can hold
+    return number(info, -ENOMEM);
+  }
+}
+
+template <Value (*function)(const CallbackInfo&)>
+void add(Napi::Object exports, const char* name) {
+  exports.Set(name, Napi::Function::New(exports.Env(), guarded<function>, name));
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   if (Environment::create(env) == nullptr) {
     Napi::Error::New(env, "nvmem addon: no thread-safe function to be had").ThrowAsJavaScriptException();
     return exports;
   }
-  const auto add = [&](const char* name, Value (*function)(const CallbackInfo&)) {
-    exports.Set(name, Napi::Function::New(env, function, name));
-  };
-  add("start", Start);
-  add("openUsbip", OpenUsbip);
-  add("openUsb", OpenUsb);
-  add("openI2c", OpenI2c);
-  add("openSysfs", OpenSysfs);
-  add("openHidraw", OpenHidraw);
-  add("closeBus", CloseBus);
-  add("gpioLine", GpioLine);
-  add("claim", ClaimPart);
-  add("nameClaim", NameClaim);
-  add("at24", NewAt24);
-  add("kernelFile", NewKernelFile);
-  add("memory", NewMemory);
-  add("script", NewScript);
-  add("readNow", ReadNow);
-  add("writeNow", WriteNow);
-  add("submit", Submit);
-  add("cancel", Cancel);
-  add("hold", Hold);
-  add("releaseHold", ReleaseHold);
-  add("unregister", Unregister);
-  add("share", Share);
-  add("attach", Attach);
-  add("takeTurn", TakeTurn);
-  add("giveTurn", GiveTurn);
-  add("bind", Bind);
-  add("alive", Alive);
-  add("stats", Stats);
-  add("forgetSlot", ForgetSlot);
-  add("startLookout", StartLookout);
-  add("hearsKernel", HearsKernel);
-  add("watchFolder", WatchFolder);
-  add("stopLookout", StopLookout);
-  add("counts", Counts);
+  add<Start>(exports, "start");
+  add<OpenUsbip>(exports, "openUsbip");
+  add<OpenUsb>(exports, "openUsb");
+  add<OpenI2c>(exports, "openI2c");
+  add<OpenSysfs>(exports, "openSysfs");
+  add<OpenHidraw>(exports, "openHidraw");
+  add<CloseBus>(exports, "closeBus");
+  add<GpioLine>(exports, "gpioLine");
+  add<ClaimPart>(exports, "claim");
+  add<NameClaim>(exports, "nameClaim");
+  add<NewAt24>(exports, "at24");
+  add<NewKernelFile>(exports, "kernelFile");
+  add<NewMemory>(exports, "memory");
+  add<NewScript>(exports, "script");
+  add<ReadNow>(exports, "readNow");
+  add<WriteNow>(exports, "writeNow");
+  add<Submit>(exports, "submit");
+  add<Cancel>(exports, "cancel");
+  add<Hold>(exports, "hold");
+  add<ReleaseHold>(exports, "releaseHold");
+  add<Unregister>(exports, "unregister");
+  add<Share>(exports, "share");
+  add<Attach>(exports, "attach");
+  add<TakeTurn>(exports, "takeTurn");
+  add<GiveTurn>(exports, "giveTurn");
+  add<Bind>(exports, "bind");
+  add<Alive>(exports, "alive");
+  add<Stats>(exports, "stats");
+  add<ForgetSlot>(exports, "forgetSlot");
+  add<StartLookout>(exports, "startLookout");
+  add<HearsKernel>(exports, "hearsKernel");
+  add<WatchFolder>(exports, "watchFolder");
+  add<StopLookout>(exports, "stopLookout");
+  add<Counts>(exports, "counts");
   return exports;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -18,7 +19,73 @@ constexpr Nanoseconds kExitPatience = kSecond / 2;
 // talks to native threads: JavaScript is not there any more.
 void at_exit() { Bus::shutdown_all(monotonic_clock().now() + kExitPatience); }
 
-void nothing() {}
+Letter letter_of(Message::Kind kind, std::uint64_t id, int status = 0) {
+  Letter letter(1);
+  letter.front().kind = kind;
+  letter.front().id = id;
+  letter.front().status = status;
+  return letter;
+}
+
+/// Takes the letter. The text is left out where there is no memory for it: what happened is told all the
+/// same.
+Letter with_text(Letter& letter, const std::string& text) noexcept {
+  if (letter.empty()) return {};
+  try {
+    letter.front().text = text;
+  } catch (const std::bad_alloc&) {
+    letter.front().text.clear();
+  }
+  return std::move(letter);
+}
+
+/// Empty where there is no memory for it.
+std::string short_text(const char* text) noexcept {
+  try {
+    return text;
+  } catch (const std::bad_alloc&) {
+    return {};
+  }
+}
+
+/// Undoes what was begun, where an exception or a refusal ends it half-way.
+template <class F>
+class Undo {
+ public:
+  explicit Undo(F undo) : undo_(std::move(undo)) {}
+  Undo(const Undo&) = delete;
+  Undo& operator=(const Undo&) = delete;
+  ~Undo() {
+    if (needed_) undo_();
+  }
+  void not_needed() { needed_ = false; }
+
+ private:
+  F undo_;
+  bool needed_ = true;
+};
+
+/// From this size on what was read goes to JavaScript as it is. A copy would have to be allocated by V8,
+/// which ends the process where it cannot.
+constexpr std::size_t kCopied = 4096;
+
+/// Null where there is no memory for it.
+napi_value buffer_of(napi_env env, std::vector<std::uint8_t> data, std::size_t length) {
+  napi_value buffer = nullptr;
+  if (length < kCopied)
+    return napi_create_buffer_copy(env, length, data.data(), nullptr, &buffer) == napi_ok ? buffer : nullptr;
+  auto* const owner = new (std::nothrow) std::vector<std::uint8_t>(std::move(data));
+  if (owner == nullptr) return nullptr;
+  const auto drop = [](napi_env, void*, void* hint) { delete static_cast<std::vector<std::uint8_t>*>(hint); };
+  const napi_status status = napi_create_external_buffer(env, length, owner->data(), drop, owner, &buffer);
+  if (status == napi_ok) return buffer;
+  // Electron has no such buffers.
+  if (status == napi_no_external_buffers_allowed &&
+      napi_create_buffer_copy(env, length, owner->data(), nullptr, &buffer) != napi_ok)
+    buffer = nullptr;
+  delete owner;
+  return buffer;
+}
 
 }  // namespace
 
@@ -43,6 +110,7 @@ Environment& Environment::of(const Napi::CallbackInfo& info) {
 }
 
 void Environment::start(const Napi::Function& dispatch) {
+  handlers_.reserve(dispatch_.size() + 1);
   dispatch_.push_back(Napi::Weak(dispatch));
   if (loop_held_) dispatch_.back().Ref();
 }
@@ -90,24 +158,26 @@ std::shared_ptr<Slot> Environment::slot(std::uint64_t id) const {
 }
 
 std::function<void()> Environment::poster(Message::Kind kind, std::uint64_t id) const {
-  return [mailbox = mailbox_, kind, id] {
-    Message message;
-    message.kind = kind;
-    message.id = id;
-    mailbox->post(std::move(message));
+  return [mailbox = mailbox_, letter = std::make_shared<Letter>(letter_of(kind, id))] {
+    mailbox->post(std::move(*letter));
   };
 }
 
 void Environment::unregister(std::uint64_t id, std::string reason) {
+  auto done = poster(Message::Kind::kUnregistered, id);
   unregistering_.insert(id);
+  Undo undo([&] {
+    unregistering_.erase(id);
+    update_loop();
+  });
   update_loop();
-  const auto done = poster(Message::Kind::kUnregistered, id);
   const std::shared_ptr<Slot> target = slot(id);
   if (target == nullptr) {
     done();
   } else {
-    target->unregister(done, std::move(reason));
+    target->unregister(std::move(done), std::move(reason));
   }
+  undo.not_needed();
 }
 
 void Environment::forget_slot(std::uint64_t id) {
@@ -119,7 +189,7 @@ void Environment::forget_slot(std::uint64_t id) {
     attached_.erase(attached);
   } else {
     // Not left to the last handle: other environments may have some.
-    found->second->unregister(nothing, "its handle was collected");
+    found->second->unregister(nullptr, short_text("its handle was collected"));
   }
   slots_.erase(found);
 }
@@ -127,18 +197,20 @@ void Environment::forget_slot(std::uint64_t id) {
 std::int64_t Environment::attach(const std::shared_ptr<Slot>& slot) {
   const std::uint64_t id = next_id_++;
   Slot::Watcher watcher;
-  watcher.detached = [mailbox = mailbox_, id](const std::string& reason) {
-    Message message;
-    message.kind = Message::Kind::kDetached;
-    message.id = id;
-    message.text = reason;
-    mailbox->post(std::move(message));
-  };
+  watcher.detached = [mailbox = mailbox_,
+                      letter = std::make_shared<Letter>(letter_of(Message::Kind::kDetached, id))](
+                         const std::string& reason) { mailbox->post(with_text(*letter, reason)); };
   watcher.freed = poster(Message::Kind::kFreed, id);
+  slots_.emplace(id, slot);
+  Undo undo([&] {
+    attached_.erase(id);
+    slots_.erase(id);
+  });
+  std::uint64_t& number = attached_[id];
   const Result<std::uint64_t> watching = slot->watch(std::move(watcher));
   if (!watching.ok()) return watching.error();
-  slots_.emplace(id, slot);
-  attached_.emplace(id, watching.value());
+  number = watching.value();
+  undo.not_needed();
   return static_cast<std::int64_t>(id);
 }
 
@@ -146,8 +218,11 @@ std::int64_t Environment::take_turn(std::uint64_t slot_id) {
   const std::shared_ptr<Slot> target = slot(slot_id);
   if (target == nullptr) return -ENODEV;  // unregistered, or never there
   const std::uint64_t id = next_id_++;
+  Turn& mine = turns_[id];
+  Undo undo([&] { turns_.erase(id); });
   const Slot::Turn turn = target->take_turn(poster(Message::Kind::kTurn, id));
-  turns_.emplace(id, Turn{target, turn.ticket, !turn.now});
+  undo.not_needed();
+  mine = Turn{target, turn.ticket, !turn.now};
   if (!turn.now) begin_work();
   return static_cast<std::int64_t>(2 * id + (turn.now ? 0 : 1));
 }
@@ -166,12 +241,14 @@ std::int64_t Environment::submit(std::uint64_t slot_id, std::unique_ptr<Request>
   if (target == nullptr) return -ENODEV;  // unregistered, or never there
   const std::uint64_t id = next_id_++;
   request->id = id;
-  request->sink = mailbox_;
+  request->sink = std::make_shared<Receipt>(mailbox_);
   request->cancel = std::make_shared<CancelToken>();
-  const std::shared_ptr<CancelToken> cancel = request->cancel;
+  requests_.emplace(id, request->cancel);
   const Status status = target->submit(request);
-  if (!status.ok()) return status.error();
-  requests_.emplace(id, cancel);
+  if (!status.ok()) {
+    requests_.erase(id);
+    return status.error();
+  }
   begin_work();
   return static_cast<std::int64_t>(id);
 }
@@ -187,8 +264,13 @@ std::int64_t Environment::hold(std::uint64_t slot_id, const std::string& label) 
   Result<srcu::Hold> hold = target->hold(label.c_str());
   if (!hold.ok()) return hold.error();
   const std::uint64_t id = next_id_++;
+  std::uint64_t& count = holds_of_slot_[slot_id];
+  Undo undo([&] {
+    if (count == 0) holds_of_slot_.erase(slot_id);
+  });
   holds_.emplace(id, HeldSlot{std::move(hold).value(), slot_id});
-  ++holds_of_slot_[slot_id];
+  undo.not_needed();
+  ++count;
   return static_cast<std::int64_t>(id);
 }
 
@@ -204,22 +286,27 @@ void Environment::release_hold(std::uint64_t id) {
 std::uint64_t Environment::open_bus(std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker,
                                     Nanoseconds open_deadline) {
   const std::uint64_t id = next_id_++;
-  const auto post = [mailbox = mailbox_, id](Message::Kind kind, int status, std::string text) {
-    Message message;
-    message.kind = kind;
-    message.id = id;
-    message.status = status;
-    message.text = std::move(text);
-    mailbox->post(std::move(message));
+  struct Letters {
+    Letter opened, gone, closed;
   };
+  const auto letters = std::make_shared<Letters>(Letters{letter_of(Message::Kind::kBusOpened, id),
+                                                         letter_of(Message::Kind::kBusGone, id, -ENODEV),
+                                                         letter_of(Message::Kind::kBusClosed, id)});
   Bus::Events events;
-  events.opened = [post](Status status, const std::string& text) {
-    post(Message::Kind::kBusOpened, status.error(), text);
+  events.opened = [mailbox = mailbox_, letters](Status status, const std::string& text) {
+    letters->opened.front().status = status.error();
+    mailbox->post(with_text(letters->opened, text));
   };
-  events.gone = [post](const std::string& reason) { post(Message::Kind::kBusGone, -ENODEV, reason); };
-  events.closed = [post] { post(Message::Kind::kBusClosed, 0, {}); };
+  events.gone = [mailbox = mailbox_, letters](const std::string& reason) {
+    mailbox->post(with_text(letters->gone, reason));
+  };
+  events.closed = [mailbox = mailbox_, letters] { mailbox->post(std::move(letters->closed)); };
+  std::shared_ptr<Bus>& opening = buses_[id];
+  Undo undo([&] { buses_.erase(id); });
+  opening = Bus::open(std::move(master), std::move(waker), std::move(events), open_deadline);
+  undo.not_needed();
+  // What the thread has posted meanwhile is delivered on this one, later.
   begin_work();
-  buses_.emplace(id, Bus::open(std::move(master), std::move(waker), std::move(events), open_deadline));
   return id;
 }
 
@@ -241,8 +328,13 @@ std::int64_t Environment::start_lookout(bool uevents) {
   const std::uint64_t id = next_id_++;
   auto told = std::make_shared<std::atomic<bool>>(false);
   Result<std::unique_ptr<hotplug::Lookout>> lookout =
-      hotplug::Lookout::create(uevents, [told, post = poster(Message::Kind::kLook, id)] {
-        if (!told->exchange(true)) post();
+      hotplug::Lookout::create(uevents, [told, mailbox = mailbox_, id] {
+        if (told->exchange(true)) return;
+        try {
+          mailbox->post(letter_of(Message::Kind::kLook, id));
+        } catch (const std::bad_alloc&) {
+          told->store(false);  // the next reason to look may get through
+        }
       });
   if (!lookout.ok()) return lookout.error();
   lookouts_.emplace(id, Watching{std::move(lookout).value(), std::move(told)});
@@ -307,7 +399,12 @@ void Environment::deliver_one(Message& message) {
       end_work();
       outcome = std::move(message.request->outcome);
       if (message.request->operation == Operation::kRead && outcome.transferred > 0) {
-        data = Napi::Buffer<std::uint8_t>::Copy(env_, message.request->data.data(), outcome.transferred);
+        data = buffer_of(env_, std::move(message.request->data), outcome.transferred);
+        if (data == nullptr) {
+          data = env_.Undefined();
+          outcome = Outcome{};
+          outcome.status = -ENOMEM;
+        }
       }
       break;
     }
@@ -372,15 +469,17 @@ void Environment::deliver_one(Message& message) {
   if (message.kind == Kind::kUnregistered || message.kind == Kind::kFreed) slots_.erase(message.id);
 }
 
-void Environment::dispatch(const std::vector<napi_value>& arguments) {
-  // Values first: a realm may load the library while another one's handler runs.
-  std::vector<Napi::Function> handlers;
+void Environment::dispatch(std::initializer_list<napi_value> arguments) {
+  // Values first: a realm may load the library while another one's handler runs. start() has made room: a
+  // message must not be lost for want of memory.
   forget_realms();
-  for (const Napi::FunctionReference& handler : dispatch_) handlers.push_back(handler.Value());
-  for (const Napi::Function& handler : handlers) {
+  handlers_.clear();
+  for (const Napi::FunctionReference& handler : dispatch_) handlers_.push_back(handler.Value());
+  for (std::size_t i = 0; i < handlers_.size(); ++i) {
+    const Napi::Function handler = handlers_[i];
     // Not through Napi::Function, which makes an exception of every failure. None may keep a message from the
     // other realms.
-    if (napi_call_function(env_, env_.Undefined(), handler, arguments.size(), arguments.data(), nullptr) ==
+    if (napi_call_function(env_, env_.Undefined(), handler, arguments.size(), arguments.begin(), nullptr) ==
         napi_ok)
       continue;
     // The process's uncaught exception, as one of a timer is. A worker that is being terminated runs no
@@ -407,7 +506,7 @@ void Environment::on_teardown(void* data) {
   for (const auto& [id, slot] : self->slots_) {
     const auto attached = self->attached_.find(id);
     if (attached == self->attached_.end()) {
-      slot->unregister(nothing, "its thread has ended");
+      slot->unregister(nullptr, short_text("its thread has ended"));
     } else {
       slot->unwatch(attached->second);
     }

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -81,7 +82,7 @@ class Environment {
   static void on_teardown(void* self);
   void deliver();
   void deliver_one(Message& message);
-  void dispatch(const std::vector<napi_value>& arguments);
+  void dispatch(std::initializer_list<napi_value> arguments);
   void begin_work();
   void end_work();
   /// Those whose handler has been collected. A reference to it can be counted neither up nor down: Node calls
@@ -93,6 +94,7 @@ class Environment {
   Napi::Env env_;
   /// Strong only while there is work: a realm that nobody uses any more may go.
   std::vector<Napi::FunctionReference> dispatch_;
+  std::vector<Napi::Function> handlers_;  ///< of the message that is being delivered
   std::shared_ptr<Mailbox> mailbox_;
   std::uint64_t next_id_ = 1;
   /// Operations, openings and closings that JavaScript waits for: they hold the loop open.

@@ -1,5 +1,6 @@
 #include "native/binding/mailbox.h"
 
+#include <new>
 #include <utility>
 
 namespace nvmem::binding {
@@ -29,43 +30,51 @@ std::shared_ptr<Mailbox> Mailbox::create(napi_env env, OnMail on_mail) {
   return mailbox;
 }
 
-void Mailbox::post(Message message) noexcept {
+void Mailbox::post(Letter letter) noexcept {
   const std::lock_guard lock(mutex_);
-  if (!open_) return;
-  messages_.push_back(std::move(message));
+  if (!open_ || letter.empty()) return;
+  messages_.splice(messages_.end(), letter);
   if (ringing_) return;
   // Called under the lock so that close() cannot release the function in between. It only posts to the loop.
   ringing_ = napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking) == napi_ok;
 }
 
-void Mailbox::progress(const Request& request, std::uint64_t done) noexcept {
-  const std::lock_guard lock(mutex_);
-  if (!open_) return;
-  // Coalesced: a slow loop sees the newest figure, not a backlog.
-  for (auto message = messages_.rbegin(); message != messages_.rend(); ++message) {
-    if (message->kind == Message::Kind::kProgress && message->id == request.id) {
-      message->done = done;
-      return;
+void Mailbox::post_progress(std::uint64_t request, std::uint64_t done) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    // A slow loop sees the newest figure, not a backlog.
+    for (auto message = messages_.rbegin(); message != messages_.rend(); ++message) {
+      if (message->kind == Message::Kind::kProgress && message->id == request) {
+        message->done = done;
+        return;
+      }
     }
   }
-  Message message;
-  message.kind = Message::Kind::kProgress;
-  message.id = request.id;
-  message.done = done;
-  messages_.push_back(std::move(message));
-  if (!ringing_) ringing_ = napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking) == napi_ok;
+  try {
+    Letter letter(1);
+    letter.front().kind = Message::Kind::kProgress;
+    letter.front().id = request;
+    letter.front().done = done;
+    post(std::move(letter));
+  } catch (const std::bad_alloc&) {
+    return;  // the next one may get through
+  }
 }
 
-void Mailbox::complete(std::unique_ptr<Request> request) noexcept {
-  Message message;
+void Receipt::progress(const Request& request, std::uint64_t done) noexcept {
+  mailbox_->post_progress(request.id, done);
+}
+
+void Receipt::complete(std::unique_ptr<Request> request) noexcept {
+  Message& message = letter_.front();
   message.kind = Message::Kind::kCompleted;
   message.id = request->id;
   message.status = request->outcome.status;
   message.request = std::move(request);
-  post(std::move(message));
+  mailbox_->post(std::move(letter_));
 }
 
-std::deque<Message> Mailbox::take() noexcept {
+Letter Mailbox::take() noexcept {
   const std::lock_guard lock(mutex_);
   ringing_ = false;
   return std::exchange(messages_, {});
@@ -80,7 +89,7 @@ void Mailbox::hold_loop(bool hold) noexcept {
 }
 
 void Mailbox::close() noexcept {
-  std::deque<Message> dropped;
+  Letter dropped;
   const std::lock_guard lock(mutex_);
   if (!open_) return;
   open_ = false;

@@ -4,10 +4,11 @@
 #include <node_api.h>
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "native/slot/request.h"
 
@@ -37,9 +38,13 @@ struct Message {
   std::unique_ptr<Request> request;  ///< kCompleted
 };
 
+/// A message that there will be room for when it is posted: one, in a list of its own, made where a failure
+/// to make it can still be told. What has happened cannot be lost for want of memory.
+using Letter = std::list<Message>;
+
 /// Outlives its environment: requests, buses and grace periods keep a shared pointer to it and may post for
 /// ever; after close() what is posted is dropped. One thread-safe function per environment wakes the loop.
-class Mailbox final : public CompletionSink {
+class Mailbox {
  public:
   /// The environment's thread. `on_mail` runs there, inside the thread-safe function's callback.
   static std::shared_ptr<Mailbox> create(napi_env env, void (*on_mail)(napi_env env));
@@ -47,13 +52,13 @@ class Mailbox final : public CompletionSink {
   Mailbox(const Mailbox&) = delete;
   Mailbox& operator=(const Mailbox&) = delete;
 
-  /// Any thread.
-  void post(Message message) noexcept;
-  void progress(const Request& request, std::uint64_t done) noexcept override;
-  void complete(std::unique_ptr<Request> request) noexcept override;
+  /// Any thread. An empty letter is none.
+  void post(Letter letter) noexcept;
+  /// Any thread. Coalesced, and dropped where there is no memory.
+  void post_progress(std::uint64_t request, std::uint64_t done) noexcept;
 
   /// The environment's thread: everything posted so far, in order.
-  std::deque<Message> take() noexcept;
+  Letter take() noexcept;
   /// The environment's thread: whether the mailbox holds the event loop open.
   void hold_loop(bool hold) noexcept;
   /// The environment's thread, when the environment ends. Nothing posted after it reaches JavaScript.
@@ -61,11 +66,24 @@ class Mailbox final : public CompletionSink {
 
  private:
   std::mutex mutex_;
-  std::deque<Message> messages_;
+  Letter messages_;
   bool ringing_ = false;  ///< the loop has been woken and has not taken the messages yet
   bool open_ = false;
   napi_threadsafe_function wake_ = nullptr;
   napi_env env_ = nullptr;
+};
+
+/// One request's way to the mailbox.
+class Receipt final : public CompletionSink {
+ public:
+  explicit Receipt(std::shared_ptr<Mailbox> mailbox) : mailbox_(std::move(mailbox)), letter_(1) {}
+
+  void progress(const Request& request, std::uint64_t done) noexcept override;
+  void complete(std::unique_ptr<Request> request) noexcept override;
+
+ private:
+  const std::shared_ptr<Mailbox> mailbox_;
+  Letter letter_;
 };
 
 }  // namespace nvmem::binding

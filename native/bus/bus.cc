@@ -1,6 +1,7 @@
 #include "native/bus/bus.h"
 
 #include <chrono>
+#include <new>
 #include <utility>
 
 #include "native/bus/run_queue.h"
@@ -62,6 +63,16 @@ void enlist(const std::shared_ptr<Bus>& bus) {
   all.buses.push_back(bus);
 }
 
+/// Empty where there is no memory for it.
+template <class F>
+std::string text_of(F&& text) noexcept {
+  try {
+    return text();
+  } catch (const std::bad_alloc&) {
+    return {};
+  }
+}
+
 }  // namespace
 
 /// What jobs see of this bus.
@@ -89,10 +100,9 @@ std::shared_ptr<Bus> Bus::open(std::unique_ptr<I2cMaster> master, std::shared_pt
                                Nanoseconds open_deadline, const Clock& clock, gpio::Calls gpio) {
   auto bus = std::make_shared<Bus>(Private{}, std::move(master), std::move(waker), std::move(events),
                                    open_deadline, clock, std::move(gpio));
+  enlist(bus);
   const Status started = bus->thread_.start("nvmem-bus", [bus] { bus->run(); });
-  if (started.ok()) {
-    enlist(bus);
-  } else {
+  if (!started.ok()) {
     bus->master_.reset();
     bus->accepting_ = false;
     bus->state_.store(State::kClosed, std::memory_order_release);
@@ -114,26 +124,38 @@ Bus::Bus(Private, std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> wake
 Bus::~Bus() = default;
 
 void Bus::submit(std::unique_ptr<Job> job) noexcept {
-  if (!job->cancel) job->cancel = std::make_shared<CancelToken>();
-  job->cancel->attach(waker_);
-  {
+  int refusal = -ENODEV;
+  try {
+    std::list<Command> one(1);
+    if (!job->cancel) job->cancel = std::make_shared<CancelToken>();
+    job->cancel->attach(waker_);
     const std::lock_guard lock(mutex_);
-    if (accepting_) commands_.push_back(Command{std::move(job)});
+    if (accepting_) {
+      one.front().job = std::move(job);
+      commands_.splice(commands_.end(), one);
+    }
+  } catch (const std::bad_alloc&) {
+    refusal = -ENOMEM;
   }
   if (job == nullptr) {
     waker_->wake();
     return;
   }
   ClosedPort closed;
-  job->abandon(closed, -ENODEV);
+  job->abandon(closed, refusal);
 }
 
 void Bus::cancel(const void* key, int reason) noexcept {
   {
     const std::lock_guard lock(mutex_);
     if (!accepting_) return;
-    commands_.push_back(Command{nullptr, key, reason});
     if (running_token_ && running_key_ == key) running_token_->cancel(reason);
+    try {
+      commands_.push_back(Command{nullptr, key, reason});
+    } catch (const std::bad_alloc&) {
+      // Who cancels all of a key has marked it as stopped: its jobs end when their turn comes.
+      return waker_->wake();
+    }
   }
   waker_->wake();
 }
@@ -165,15 +187,21 @@ bool Bus::join(Nanoseconds deadline) noexcept {
 }
 
 std::size_t Bus::shutdown_all(Nanoseconds deadline) noexcept {
-  std::vector<std::shared_ptr<Bus>> buses;
+  std::list<std::shared_ptr<Bus>> buses;
   {
     Registry& all = registry();
     const std::lock_guard lock(all.mutex);
     for (const std::weak_ptr<Bus>& one : all.buses) {
-      if (std::shared_ptr<Bus> bus = one.lock()) buses.push_back(std::move(bus));
+      std::shared_ptr<Bus> bus = one.lock();
+      if (bus == nullptr) continue;
+      bus->close();
+      try {
+        buses.push_back(std::move(bus));
+      } catch (const std::bad_alloc&) {
+        continue;  // closed, and nobody waits for it
+      }
     }
   }
-  for (const auto& bus : buses) bus->close();
   std::size_t left = 0;
   for (const auto& bus : buses) left += bus->join(deadline) ? 0 : 1;
   return left;
@@ -192,35 +220,20 @@ std::string Bus::identity() const {
 // The bus thread.
 
 void Bus::run() noexcept {
-  const auto opening = std::make_shared<CancelToken>();
-  opening->attach(waker_);
-  Status status(-ENODEV);
-  std::string reason = "closed while opening";
-  if (!waker_->ok()) {
-    status = Status(-EMFILE);
-    reason = "no file descriptor left for the bus thread's eventfd";
-  } else if (begin_running(this, opening)) {
-    status = master_->start(Wait{open_deadline_, opening.get()});
-    end_running();
-    reason = status.ok() ? std::string() : master_->reason();
-  }
+  std::string reason;
+  const Status status = start(reason);
   RunQueue queue;
   Port port(*master_, chip_lines_, clock_, queue);
   if (status.ok()) {
-    {
-      const std::lock_guard lock(mutex_);
-      limits_ = master_->limits();
-      identity_ = master_->identity();
-    }
     state_.store(State::kOpen, std::memory_order_release);
-    if (events_.opened) events_.opened(status, identity());
+    if (events_.opened) events_.opened(status, identity_);
     serve(port, queue);
     bool closing = false;
     {
       const std::lock_guard lock(mutex_);
       closing = closing_;
     }
-    const std::string gone_reason = port.watched.device_reason();
+    const std::string gone_reason = text_of([&] { return port.watched.device_reason(); });
     end_jobs(port, queue, closing ? State::kOpen : State::kGone);
     port.wp.raise_all(clock_.now() + kCloseRaiseLimit);  // no I/O to a device that is gone
     chip_lines_.release();
@@ -236,6 +249,34 @@ void Bus::run() noexcept {
   end_thread();
 }
 
+Status Bus::start(std::string& reason) noexcept {
+  try {
+    const auto opening = std::make_shared<CancelToken>();
+    opening->attach(waker_);
+    if (!waker_->ok()) {
+      reason = "no file descriptor left for the bus thread's eventfd";
+      return Status(-EMFILE);
+    }
+    if (!begin_running(this, opening)) {
+      reason = "closed while opening";
+      return Status(-ENODEV);
+    }
+    const Status status = master_->start(Wait{open_deadline_, opening.get()});
+    end_running();
+    if (!status.ok()) {
+      reason = master_->reason();
+      return status;
+    }
+    const std::lock_guard lock(mutex_);
+    limits_ = master_->limits();
+    identity_ = master_->identity();
+    return status;
+  } catch (const std::bad_alloc&) {
+    end_running();
+    return Status(-ENOMEM);
+  }
+}
+
 /// Until the device is gone or close() is called.
 void Bus::serve(Port& port, RunQueue& queue) noexcept {
   while (true) {
@@ -243,10 +284,10 @@ void Bus::serve(Port& port, RunQueue& queue) noexcept {
     if (closing || port.watched.gone()) return;
 
     const Nanoseconds now = clock_.now();
-    for (auto& [job, reason] : queue.take([now](const Job& one) {
+    for (RunQueue::Entry& ended : queue.take([now](const Job& one) {
            return Wait{one.deadline, one.cancel.get()}.check(now).error();
          })) {
-      job->abandon(port, reason);
+      ended.job->abandon(port, ended.reason);
     }
     port.wp.retry();
     if (port.watched.gone()) return;
@@ -270,7 +311,7 @@ void Bus::serve(Port& port, RunQueue& queue) noexcept {
 
 /// Carries out what other threads have asked for. True when the bus is to close.
 bool Bus::take_commands(Port& port, RunQueue& queue) noexcept {
-  std::vector<Command> commands;
+  std::list<Command> commands;
   bool closing = false;
   {
     const std::lock_guard lock(mutex_);
@@ -279,12 +320,16 @@ bool Bus::take_commands(Port& port, RunQueue& queue) noexcept {
   }
   for (Command& command : commands) {
     if (command.job) {
-      queue.add(std::move(command.job));
+      try {
+        queue.add(std::move(command.job));
+      } catch (const std::bad_alloc&) {
+        command.job->abandon(port, -ENOMEM);
+      }
       continue;
     }
-    for (auto& [job, reason] :
+    for (RunQueue::Entry& ended :
          queue.take([&command](const Job& one) { return one.key == command.cancel ? command.reason : 0; })) {
-      job->abandon(port, reason);
+      ended.job->abandon(port, ended.reason);
     }
   }
   return closing;
@@ -297,14 +342,15 @@ bool Bus::has_commands() noexcept {
 
 /// No job comes in any more; those that are there end with -ENODEV.
 void Bus::end_jobs(Port& port, RunQueue& queue, State state) noexcept {
-  std::vector<Command> late;
+  std::list<Command> late;
   {
     const std::lock_guard lock(mutex_);
     accepting_ = false;
     late.swap(commands_);
     state_.store(state, std::memory_order_release);
   }
-  for (auto& [job, reason] : queue.take([](const Job&) { return -ENODEV; })) job->abandon(port, reason);
+  for (RunQueue::Entry& ended : queue.take([](const Job&) { return -ENODEV; }))
+    ended.job->abandon(port, ended.reason);
   for (Command& command : late) {
     if (command.job) command.job->abandon(port, -ENODEV);
   }

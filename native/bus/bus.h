@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -47,6 +48,7 @@ class Bus : public std::enable_shared_from_this<Bus> {
   /// Starts the thread. `waker` is the one the master polls. The thread holds a reference of its own, so the
   /// bus outlives its owner until close(). `clock` lives for ever. Where no thread can be had (or the waker
   /// has no descriptor) `opened` says so and `closed` follows; both on the caller's thread in the first case.
+  /// Throws std::bad_alloc, and nothing has been started then.
   static std::shared_ptr<Bus> open(std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker,
                                    Events events, Nanoseconds open_deadline,
                                    const Clock& clock = monotonic_clock(),
@@ -60,7 +62,7 @@ class Bus : public std::enable_shared_from_this<Bus> {
   /// Any thread, from kOpening on; jobs, and their deadlines, are looked at once the bus is open. The job
   /// gets a cancel token if it has none, and its token wakes this bus: one token per job. A bus that is gone
   /// or closing abandons the job with -ENODEV: on the bus thread what was submitted before, on the caller's
-  /// thread what comes later.
+  /// thread what comes later. With -ENOMEM it does so where there is no memory to queue it.
   void submit(std::unique_ptr<Job> job) noexcept;
   /// Any thread: every job submitted with this key so far ends with `reason`, the running one within its
   /// chunk.
@@ -97,6 +99,7 @@ class Bus : public std::enable_shared_from_this<Bus> {
   class Port;
 
   void run() noexcept;
+  Status start(std::string& reason) noexcept;
   void serve(Port& port, RunQueue& queue) noexcept;
   bool has_commands() noexcept;
   bool take_commands(Port& port, RunQueue& queue) noexcept;
@@ -118,7 +121,7 @@ class Bus : public std::enable_shared_from_this<Bus> {
   bool closing_ = false;
   bool accepting_ = true;
   bool has_ended_ = false;
-  std::vector<Command> commands_;
+  std::list<Command> commands_;
   const void* running_key_ = nullptr;
   std::shared_ptr<CancelToken> running_token_;
   I2cLimits limits_;

@@ -1,6 +1,7 @@
 // What the bus thread works on: a job, cut into steps, and what it may touch in a step.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "native/bus/i2c_master.h"
@@ -62,6 +63,9 @@ class Job {
   /// the key is the lane.
   const void* lane = nullptr;
   bool exclusive = false;
+  /// Bytes of memory that it takes when it begins and keeps to its end, as far as that is much: its turn to
+  /// begin depends on it.
+  std::uint64_t buffer = 0;
   /// Looked at between steps, also while the job waits for its turn; during a step the job's own Wait has it.
   Nanoseconds deadline = kNever;
   std::shared_ptr<CancelToken> cancel;

@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <memory>
+#include <new>
 #include <utility>
 
 namespace nvmem {
@@ -36,7 +37,8 @@ OwnerThread::~OwnerThread() {
 }
 
 Status OwnerThread::start(const char* name, std::function<void()> body) noexcept {
-  auto launch = std::make_unique<Launch>(Launch{this, std::move(body)});
+  std::unique_ptr<Launch> launch(new (std::nothrow) Launch{this, std::move(body)});
+  if (launch == nullptr) return Status(-ENOMEM);
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);

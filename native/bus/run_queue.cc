@@ -5,9 +5,19 @@
 
 namespace nvmem {
 
-void RunQueue::add(std::unique_ptr<Job> job) {
+namespace {
+
+std::uint64_t large(const Job& job) { return job.buffer > RunQueue::kShort ? job.buffer : 0; }
+
+}  // namespace
+
+void RunQueue::add(std::unique_ptr<Job>&& job) {
   const void* const lane = lane_of(*job);
-  lanes_[lane].waiting.push_back(Entry{std::move(job), next_number_++});
+  Entries one(1);
+  Entries& waiting = lanes_[lane].waiting;
+  one.front().job = std::move(job);
+  one.front().number = next_number_++;
+  waiting.splice(waiting.end(), one);
   admit(lane);
 }
 
@@ -36,35 +46,29 @@ std::unique_ptr<Job> RunQueue::stepped(Job::Next result) {
   return job;
 }
 
-std::vector<RunQueue::Ended> RunQueue::take(const std::function<int(const Job&)>& reason_to_end) {
-  std::vector<std::pair<std::uint64_t, Ended>> found;
+RunQueue::Entries RunQueue::take(const std::function<int(const Job&)>& reason_to_end) noexcept {
+  Entries found;
   const auto take_from = [&](Entries& entries) {
     for (auto entry = entries.begin(); entry != entries.end();) {
-      const int reason = reason_to_end(*entry->job);
       const auto here = entry++;
-      if (reason == 0) continue;
-      found.emplace_back(here->number, Ended{std::move(here->job), reason});
+      here->reason = reason_to_end(*here->job);
+      if (here->reason == 0) continue;
       if (&entries == &running_) forget_current_if(here);
-      entries.erase(here);
+      found.splice(found.end(), entries, here);
     }
   };
   // The waiting ones first: admitting the successors of what leaves must not bring in jobs not yet looked at.
   for (auto& [key, lane] : lanes_) take_from(lane.waiting);
-  const std::size_t from_waiting = found.size();
   take_from(running_);
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    const Job& job = *found[i].second.job;
-    if (i < from_waiting) {
-      admit(lane_of(job));
+  for (const Entry& entry : found) {
+    if (entry.began) {
+      left(*entry.job);
     } else {
-      left(job);
+      admit(lane_of(*entry.job));
     }
   }
-  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<Ended> ended;
-  ended.reserve(found.size());
-  for (auto& [number, one] : found) ended.push_back(std::move(one));
-  return ended;
+  found.sort([](const Entry& a, const Entry& b) { return a.number < b.number; });
+  return found;
 }
 
 Nanoseconds RunQueue::next_event() const {
@@ -76,26 +80,40 @@ Nanoseconds RunQueue::next_event() const {
   return at;
 }
 
-/// Lets the head of the lane run as far as the rule of the lane allows it; drops a lane nobody is in.
+/// Lets those run that may by the rule of the lane; drops a lane nobody is in.
 void RunQueue::admit(const void* lane_key) {
   const auto found = lanes_.find(lane_key);
   if (found == lanes_.end()) return;
   Lane& lane = found->second;
-  while (!lane.waiting.empty() && !lane.exclusive) {
-    const bool exclusive = lane.waiting.front().job->exclusive;
-    if (exclusive && lane.running != 0) break;
-    lane.exclusive = exclusive;
+  for (auto next = next_to_begin(lane); next != lane.waiting.end(); next = next_to_begin(lane)) {
+    next->began = true;
+    lane.exclusive = next->job->exclusive;
+    lane.buffers += large(*next->job);
     ++lane.running;
-    running_.splice(running_.end(), lane.waiting, lane.waiting.begin());
+    running_.splice(running_.end(), lane.waiting, next);
   }
   if (lane.waiting.empty() && lane.running == 0) lanes_.erase(found);
 }
 
+RunQueue::Entries::iterator RunQueue::next_to_begin(Lane& lane) const {
+  if (lane.exclusive) return lane.waiting.end();
+  for (auto entry = lane.waiting.begin(); entry != lane.waiting.end(); ++entry) {
+    const Job& job = *entry->job;
+    if (job.exclusive)
+      return entry == lane.waiting.begin() && lane.running == 0 ? entry : lane.waiting.end();
+    // However large it is, alone it may.
+    if (large(job) == 0 || lane.buffers == 0 || lane.buffers + large(job) <= kLaneBuffers) return entry;
+  }
+  return lane.waiting.end();
+}
+
 void RunQueue::left(const Job& job) {
-  Lane& lane = lanes_[lane_of(job)];
+  const auto found = lanes_.find(lane_of(job));
+  Lane& lane = found->second;
   --lane.running;
+  lane.buffers -= large(job);
   lane.exclusive = false;
-  admit(lane_of(job));
+  admit(found->first);
 }
 
 void RunQueue::forget_current_if(Entries::iterator entry) {

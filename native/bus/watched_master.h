@@ -2,6 +2,7 @@
 // are among its GPIO.
 #pragma once
 
+#include <new>
 #include <string>
 
 #include "native/bus/chip_lines.h"
@@ -12,6 +13,8 @@ namespace nvmem {
 /// Passes everything on to the real master until that says -ENODEV; from then on it says so itself. A call
 /// that was cancelled with the reason -ENODEV (unregister, close) says nothing about the device. Nor does a
 /// line of a gpiochip: it is driven even when the device has gone.
+///
+/// Where a transfer finds no memory it is -ENOMEM: it may have been begun.
 class WatchedMaster final : public I2cMaster {
  public:
   WatchedMaster(I2cMaster& master, ChipLines& lines) : master_(master), lines_(lines) {}
@@ -22,28 +25,33 @@ class WatchedMaster final : public I2cMaster {
   [[nodiscard]] I2cLimits limits() const override { return master_.limits(); }
 
   Status write(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) override {
-    return gone_ ? Status(-ENODEV) : watch(master_.write(address, data, wait), wait);
+    return pass([&] { return master_.write(address, data, wait); }, wait);
   }
   Status ack_poll(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) override {
-    return gone_ ? Status(-ENODEV) : watch(master_.ack_poll(address, data, wait), wait);
+    return pass([&] { return master_.ack_poll(address, data, wait); }, wait);
   }
   Transferred write_read(std::uint8_t address, std::span<const std::uint8_t> prefix,
                          std::span<std::uint8_t> data, const Wait& wait) override {
     if (gone_) return {Status(-ENODEV), 0};
-    const Transferred result = master_.write_read(address, prefix, data, wait);
+    Transferred result{Status(), 0};
+    result.status = attempt([&] {
+      result = master_.write_read(address, prefix, data, wait);
+      return result.status;
+    });
     (void)watch(result.status, wait);
     return result;
   }
   Status gpio_output(unsigned line, bool level, const Wait& wait) override {
-    if (line >= ChipLines::kFirst) return elsewhere(lines_.output(line, level, wait));
-    return gone_ ? Status(-ENODEV) : watch(master_.gpio_output(line, level, wait), wait);
+    if (line >= ChipLines::kFirst)
+      return elsewhere(attempt([&] { return lines_.output(line, level, wait); }));
+    return pass([&] { return master_.gpio_output(line, level, wait); }, wait);
   }
   Status gpio_set(unsigned line, bool level, const Wait& wait) override {
-    if (line >= ChipLines::kFirst) return elsewhere(lines_.set(line, level, wait));
-    return gone_ ? Status(-ENODEV) : watch(master_.gpio_set(line, level, wait), wait);
+    if (line >= ChipLines::kFirst) return elsewhere(attempt([&] { return lines_.set(line, level, wait); }));
+    return pass([&] { return master_.gpio_set(line, level, wait); }, wait);
   }
   Status idle(Nanoseconds deadline) override {
-    return gone_ ? Status(-ENODEV) : watch(master_.idle(deadline), Wait{});
+    return pass([&] { return master_.idle(deadline); }, Wait{});
   }
   void stop() noexcept override { master_.stop(); }
   [[nodiscard]] std::string reason() const override {
@@ -54,6 +62,18 @@ class WatchedMaster final : public I2cMaster {
   [[nodiscard]] std::string identity() const override { return master_.identity(); }
 
  private:
+  template <class F>
+  static Status attempt(F&& transfer) noexcept {
+    try {
+      return transfer();
+    } catch (const std::bad_alloc&) {
+      return Status(-ENOMEM);
+    }
+  }
+  template <class F>
+  Status pass(F&& transfer, const Wait& wait) {
+    return gone_ ? Status(-ENODEV) : watch(attempt(transfer), wait);
+  }
   Status elsewhere(Status status) {
     line_failed_ = !status.ok();
     return status;
@@ -63,7 +83,11 @@ class WatchedMaster final : public I2cMaster {
     const bool cancelled = wait.cancel != nullptr && wait.cancel->reason() == -ENODEV;
     if (status.error() == -ENODEV && !cancelled) {
       gone_ = true;
-      gone_reason_ = master_.reason();
+      try {
+        gone_reason_ = master_.reason();
+      } catch (const std::bad_alloc&) {
+        gone_reason_.clear();
+      }
     }
     return status;
   }

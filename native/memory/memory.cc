@@ -16,7 +16,9 @@ void Memory::submit(std::unique_ptr<Request> request) noexcept {
   Outcome outcome;
   switch (request->operation) {
     case Operation::kRead:
-      outcome.status = read_now(request->offset, request->data).error();
+      // Outside of it no buffer is made either.
+      outcome.status = inside(request->offset, request->size()) ? request->start().error() : -EINVAL;
+      if (outcome.status == 0) outcome.status = read_now(request->offset, request->data).error();
       break;
     case Operation::kWrite:
       outcome.status = write_now(request->offset, request->data).error();
@@ -33,7 +35,7 @@ void Memory::submit(std::unique_ptr<Request> request) noexcept {
   }
   if (outcome.status == 0 && request->operation != Operation::kProbe)
     outcome.transferred = request->data.size();
-  if (outcome.status == -EINVAL) outcome.reason = "outside the memory";
+  if (outcome.status == -EINVAL) return Request::end(std::move(request), -EINVAL, "outside the memory");
   // Completing ends the section that keeps this object: nothing is touched after it.
   Request::complete(std::move(request), std::move(outcome));
 }

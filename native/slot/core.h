@@ -14,10 +14,18 @@
 namespace nvmem {
 
 struct Slot::Core {
+  /// The end of the provider's grace period: part of the slot, because taking the provider away cannot fail.
+  struct Teardown : srcu::Head {
+    std::shared_ptr<Core> core;
+    Provider* provider = nullptr;
+  };
+
   srcu::Domain domain;
   srcu::Pointer<Provider> impl;
   std::shared_ptr<const Counters> counters;  ///< as the slot was made with it
   std::shared_ptr<Turns> turns;              ///< of the provider, or of this slot alone
+
+  Teardown teardown;
 
   std::mutex mutex;
   // Under the mutex:

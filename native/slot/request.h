@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <memory>
+#include <new>
 #include <span>
 #include <string>
 #include <utility>
@@ -11,6 +13,7 @@
 #include "native/srcu/srcu.h"
 #include "native/util/cancel_token.h"
 #include "native/util/clock.h"
+#include "native/util/status.h"
 
 namespace nvmem {
 
@@ -90,7 +93,10 @@ class Request {
   std::uint64_t id = 0;
   Operation operation = Operation::kRead;
   std::uint64_t offset = 0;
-  std::vector<std::uint8_t> data;  ///< what to write; or what was read (sized by the submitter)
+  /// Read: bytes wanted. Their buffer is made when the work begins, so that what only waits costs next to
+  /// nothing.
+  std::uint64_t length = 0;
+  std::vector<std::uint8_t> data;  ///< what to write; or, from start() on, what was read
   bool verify = false;             ///< write: read back and compare, -EBADMSG on a difference
   bool skip_equal = false;         ///< write: read first, and write only what differs
   bool progress = false;           ///< call CompletionSink::progress
@@ -99,6 +105,33 @@ class Request {
   std::shared_ptr<CompletionSink> sink;
   srcu::Hold hold;  ///< keeps the provider alive until the request is completed
   Outcome outcome;
+
+  /// Bytes to read or to write.
+  [[nodiscard]] std::uint64_t size() const noexcept { return data.empty() ? length : data.size(); }
+
+  /// Before the first byte is read, on the thread that works on it; again is nothing. -ENOMEM.
+  Status start() noexcept {
+    if (operation != Operation::kRead || data.size() == size()) return Status();
+    try {
+      data.resize(length);
+    } catch (const std::exception&) {  // bad_alloc, or more than a vector can ever hold
+      return Status(-ENOMEM);
+    }
+    return Status();
+  }
+
+  /// Completes a request that nobody has begun to work on. `reason` is dropped where there is no memory for
+  /// it.
+  static void end(std::unique_ptr<Request> request, int status, const char* reason) noexcept {
+    Outcome outcome;
+    outcome.status = status;
+    try {
+      outcome.reason = reason;
+    } catch (const std::bad_alloc&) {
+      outcome.reason.clear();
+    }
+    complete(std::move(request), std::move(outcome));
+  }
 
   /// Completes `request` with `outcome`: hands it to its sink, then ends the section. The order matters: the
   /// completion is queued before the grace period can end, so every operation settles before "removed".

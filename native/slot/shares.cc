@@ -29,7 +29,7 @@ Table& table() noexcept {
 
 }  // namespace
 
-Result<std::string> new_token() noexcept {
+Result<std::string> new_token() {
   std::uint8_t bits[16] = {};
   ssize_t got = 0;
   do {
@@ -46,7 +46,7 @@ Result<std::string> new_token() noexcept {
   return token;
 }
 
-void publish(const std::string& token, const std::shared_ptr<Slot>& slot, std::string facts) noexcept {
+void publish(const std::string& token, const std::shared_ptr<Slot>& slot, std::string facts) {
   Table& all = table();
   const std::lock_guard lock(all.mutex);
   all.entries.insert_or_assign(token, Entry{slot, std::move(facts)});
@@ -59,7 +59,7 @@ void forget(const std::string& token) noexcept {
   all.entries.erase(token);
 }
 
-std::optional<Slot::Shared> find(const std::string& token) noexcept {
+std::optional<Slot::Shared> find(const std::string& token) {
   Table& all = table();
   const std::lock_guard lock(all.mutex);
   const auto found = all.entries.find(token);

@@ -52,10 +52,10 @@ Result<srcu::Hold> Slot::hold(const char* label) noexcept {
   return srcu::Hold(scope, label);
 }
 
-void Slot::unregister(std::function<void()> done, std::string reason) noexcept {
+void Slot::unregister(std::function<void()> done, std::string reason) {
   {
     const std::lock_guard lock(core_->mutex);
-    if (!core_->freed) {
+    if (done && !core_->freed) {
       core_->waiting.push_back(std::move(done));
       done = nullptr;
     }
@@ -81,23 +81,33 @@ void Slot::detach(const std::shared_ptr<Core>& core, std::string reason) noexcep
   }
   shares::forget(token);
   provider->stop();
-  core->domain.call_after_grace_period([core, provider] {
-    delete provider;
-    std::vector<std::function<void()>> waiting;
-    {
-      const std::lock_guard lock(core->mutex);
-      core->freed = true;
-      waiting.swap(core->waiting);
-      for (const auto& [id, watcher] : core->watchers) watcher.freed();
-      core->watchers.clear();
-    }
-    for (const std::function<void()>& done : waiting) done();
-  });
+  core->teardown.core = core;
+  core->teardown.provider = provider;
+  core->teardown.invoke = [](srcu::Head* head) noexcept {
+    auto* const end = static_cast<Core::Teardown*>(head);
+    // The last reference may be this one, and `end` lies inside of what it keeps.
+    finish(std::exchange(end->core, nullptr), end->provider);
+  };
+  core->domain.call_after_grace_period(&core->teardown);
+}
+
+/// The grace period is over.
+void Slot::finish(const std::shared_ptr<Core>& core, Provider* provider) noexcept {
+  delete provider;
+  std::vector<std::function<void()>> waiting;
+  {
+    const std::lock_guard lock(core->mutex);
+    core->freed = true;
+    waiting.swap(core->waiting);
+    for (const auto& [id, watcher] : core->watchers) watcher.freed();
+    core->watchers.clear();
+  }
+  for (const std::function<void()>& done : waiting) done();
 }
 
 bool Slot::alive() const noexcept { return !core_->impl.is_null(); }
 
-Result<std::uint64_t> Slot::watch(Watcher watcher) noexcept {
+Result<std::uint64_t> Slot::watch(Watcher watcher) {
   const std::lock_guard lock(core_->mutex);
   if (core_->detached) return Status(-ENODEV);
   const std::uint64_t id = ++core_->last_id;
@@ -110,13 +120,13 @@ void Slot::unwatch(std::uint64_t id) noexcept {
   core_->watchers.erase(id);
 }
 
-Slot::Turn Slot::take_turn(std::function<void()> granted) noexcept {
+Slot::Turn Slot::take_turn(std::function<void()> granted) {
   return core_->turns->take(std::move(granted));
 }
 
 void Slot::give_turn(std::uint64_t ticket) noexcept { core_->turns->give(ticket); }
 
-Result<std::string> Slot::share(std::string facts) noexcept {
+Result<std::string> Slot::share(std::string facts) {
   std::string token;
   {
     const std::lock_guard lock(core_->mutex);
@@ -138,7 +148,7 @@ Result<std::string> Slot::share(std::string facts) noexcept {
   return Status(-ENODEV);
 }
 
-std::optional<Slot::Shared> Slot::find_shared(const std::string& token) noexcept {
+std::optional<Slot::Shared> Slot::find_shared(const std::string& token) {
   return shares::find(token);
 }
 

@@ -19,6 +19,8 @@ namespace nvmem {
 
 class BoundRead;
 
+/// What is not noexcept throws std::bad_alloc, and nothing has changed then.
+
 class Slot : public std::enable_shared_from_this<Slot> {
   struct Private {};
 
@@ -50,9 +52,9 @@ class Slot : public std::enable_shared_from_this<Slot> {
 
   /// Any thread, repeatable, concurrently, also inside a section of this slot. Takes the pointer away, stops
   /// the provider and returns; after the grace period the provider is freed and `done` is called, on the
-  /// grace-period thread or, where the provider is freed already, at once. Every `done` is called once.
-  /// `reason`, the first caller's, is for the watchers.
-  void unregister(std::function<void()> done, std::string reason = {}) noexcept;
+  /// grace-period thread or, where the provider is freed already, at once. Every `done` is called once; null
+  /// is nobody, and then there is nothing to allocate. `reason`, the first caller's, is for the watchers.
+  void unregister(std::function<void()> done, std::string reason = {});
 
   [[nodiscard]] bool alive() const noexcept;
 
@@ -60,25 +62,25 @@ class Slot : public std::enable_shared_from_this<Slot> {
   [[nodiscard]] std::shared_ptr<const Counters> counters() const noexcept;
 
   /// Any thread. The watcher's number; -ENODEV where the provider has gone, and it hears of nothing.
-  Result<std::uint64_t> watch(Watcher watcher) noexcept;
+  Result<std::uint64_t> watch(Watcher watcher);
   /// After it the watcher is not called any more.
   void unwatch(std::uint64_t id) noexcept;
 
   /// Writers in several environments, and of several slots of one part, take turns (Turns).
   using Turn = Turns::Turn;
-  Turn take_turn(std::function<void()> granted) noexcept;
+  Turn take_turn(std::function<void()> granted);
   /// Ends a turn, or gives up the place in the queue.
   void give_turn(std::uint64_t ticket) noexcept;
 
   /// A token under which other threads of the process find the slot, for as long as its provider is there:
   /// 128 random bits in hexadecimal, the same one every time; the latest `facts` go with it. -ENODEV; or why
   /// there are no random bits.
-  Result<std::string> share(std::string facts) noexcept;
+  Result<std::string> share(std::string facts);
   struct Shared {
     std::shared_ptr<Slot> slot;
     std::string facts;
   };
-  static std::optional<Shared> find_shared(const std::string& token) noexcept;
+  static std::optional<Shared> find_shared(const std::string& token);
   /// Tokens in the process.
   static std::size_t shared_count() noexcept;
 
@@ -86,6 +88,7 @@ class Slot : public std::enable_shared_from_this<Slot> {
   friend class BoundRead;
   struct Core;
   static void detach(const std::shared_ptr<Core>& core, std::string reason) noexcept;
+  static void finish(const std::shared_ptr<Core>& core, Provider* provider) noexcept;
 
   const std::shared_ptr<Core> core_;
 };

@@ -3,11 +3,12 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
+#include <new>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include "native/util/unique_fd.h"
 
@@ -76,6 +77,7 @@ class FileJob final : public Job {
       : file_(std::move(file)), request_(std::move(request)) {
     key = file_.get();
     exclusive = request_->operation == Operation::kWrite;
+    if (request_->operation == Operation::kRead) buffer = request_->size();
     deadline = request_->deadline;
     cancel = request_->cancel;
   }
@@ -83,6 +85,7 @@ class FileJob final : public Job {
   Next step(BusPort& port) noexcept override {
     if (file_->stopped.load(std::memory_order_acquire)) return end(-ENODEV, "unregistered");
     if (failure_ != 0) return wait_for_removal(port);
+    if (const Status status = request_->start(); !status.ok()) return end(status.error(), "");
     switch (request_->operation) {
       case Operation::kRead:
         return read(port);
@@ -99,10 +102,16 @@ class FileJob final : public Job {
     }
     std::uint8_t first = 0;
     const Transferred result = file_->read(0, {&first, 1});
-    return result.status.ok() ? end(0, {}) : failed(port, result.status.error());
+    return result.status.ok() ? end(0, "") : failed(port, result.status.error());
   }
 
-  void abandon(BusPort& port, int reason) noexcept override { (void)end(reason, port.master().reason()); }
+  void abandon(BusPort& port, int reason) noexcept override {
+    try {
+      (void)end(reason, port.master().reason().c_str());
+    } catch (const std::bad_alloc&) {
+      (void)end(reason, "");
+    }
+  }
 
  private:
   static Next later(Nanoseconds not_before = 0) { return {false, not_before}; }
@@ -112,7 +121,7 @@ class FileJob final : public Job {
         file_->read(request_->offset + done_, std::span(request_->data).subspan(done_));
     if (!result.status.ok()) return failed(port, result.status.error());
     progress(result.good);
-    return done_ == request_->data.size() ? end(0, {}) : later();
+    return done_ == request_->data.size() ? end(0, "") : later();
   }
 
   Next write(BusPort& port) {
@@ -127,11 +136,13 @@ class FileJob final : public Job {
     attempted_ = 0;
     settled_ = done_;
     progress(result.good);
-    return done_ == request_->data.size() && !request_->verify ? end(0, {}) : later();
+    return done_ == request_->data.size() && !request_->verify ? end(0, "") : later();
   }
 
   Next read_back(BusPort& port) {
-    std::vector<std::uint8_t> got(request_->data.size() - compared_);
+    std::array<std::uint8_t, kReadChunk> room;
+    const std::span<std::uint8_t> got =
+        std::span(room).first(std::min<std::uint64_t>(room.size(), request_->data.size() - compared_));
     const Transferred result = file_->read(request_->offset + compared_, got);
     if (!result.status.ok()) return failed(port, result.status.error());
     for (std::size_t i = 0; i < result.good; ++i, ++compared_) {
@@ -139,7 +150,7 @@ class FileJob final : public Job {
       if (mismatches_++ == 0) mismatch_at_ = compared_;
     }
     if (compared_ < request_->data.size()) return later();
-    if (mismatches_ == 0) return end(0, {});
+    if (mismatches_ == 0) return end(0, "");
     done_ = settled_ = mismatch_at_;
     return end(-EBADMSG, "reads back differently: write protected, locked or worn out");
   }
@@ -166,7 +177,7 @@ class FileJob final : public Job {
     return end(failure_, failure_ == -EINVAL ? "the kernel wants multiples of its word size and stride" : "");
   }
 
-  Next end(int status, std::string reason) {
+  Next end(int status, const char* reason) noexcept {
     Outcome outcome;
     outcome.status = status;
     if (request_->operation != Operation::kProbe) outcome.transferred = done_;
@@ -178,7 +189,11 @@ class FileJob final : public Job {
         outcome.mismatch_count = mismatches_;
       }
     }
-    outcome.reason = std::move(reason);
+    try {
+      outcome.reason = reason;
+    } catch (const std::bad_alloc&) {
+      outcome.reason.clear();
+    }
     Request::complete(std::move(request_), std::move(outcome));
     return {true, 0};
   }
@@ -197,13 +212,6 @@ class FileJob final : public Job {
   Nanoseconds give_up_at_ = 0;
 };
 
-void complete_now(std::unique_ptr<Request> request, int status, std::string reason) {
-  Outcome outcome;
-  outcome.status = status;
-  outcome.reason = std::move(reason);
-  Request::complete(std::move(request), std::move(outcome));
-}
-
 }  // namespace
 }  // namespace kernel_file
 
@@ -216,15 +224,21 @@ void KernelFile::submit(std::unique_ptr<Request> request) noexcept {
   // The request's hold is all that keeps this object (see At24::submit).
   const std::shared_ptr<kernel_file::File> file = file_;
   if (file->stopped.load(std::memory_order_acquire))
-    return kernel_file::complete_now(std::move(request), -ENODEV, "unregistered");
+    return Request::end(std::move(request), -ENODEV, "unregistered");
   if (request->operation != Operation::kProbe) {
-    if (!file->inside(request->offset, request->data.size()))
-      return kernel_file::complete_now(std::move(request), -EINVAL, "outside the memory");
-    if (request->data.empty()) return kernel_file::complete_now(std::move(request), 0, {});
+    if (!file->inside(request->offset, request->size()))
+      return Request::end(std::move(request), -EINVAL, "outside the memory");
+    if (request->size() == 0) return Request::end(std::move(request), 0, "");
   }
   if (request->operation == Operation::kWrite && !file->config.writable)
-    return kernel_file::complete_now(std::move(request), -EPERM, "the kernel's file is read-only");
-  file->bus->submit(std::make_unique<kernel_file::FileJob>(file, std::move(request)));
+    return Request::end(std::move(request), -EPERM, "the kernel's file is read-only");
+  std::unique_ptr<Job> job;
+  try {
+    job = std::make_unique<kernel_file::FileJob>(file, std::move(request));
+  } catch (const std::bad_alloc&) {
+    return Request::end(std::move(request), -ENOMEM, "");
+  }
+  file->bus->submit(std::move(job));
 }
 
 void KernelFile::stop() noexcept {

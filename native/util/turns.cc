@@ -4,10 +4,10 @@
 
 namespace nvmem {
 
-Turns::Turn Turns::take(std::function<void()> granted) noexcept {
+Turns::Turn Turns::take(std::function<void()> granted) {
   const std::lock_guard lock(mutex_);
+  queue_.emplace_back(last_ticket_ + 1, std::move(granted));
   const std::uint64_t ticket = ++last_ticket_;
-  queue_.emplace_back(ticket, std::move(granted));
   return {ticket, queue_.size() == 1};
 }
 

@@ -19,7 +19,7 @@ class Turns {
 
   /// Any thread. `granted` is called when the turn comes, under a lock and on any thread, so that it must not
   /// come back here; or never where that is `now`.
-  Turn take(std::function<void()> granted) noexcept;
+  Turn take(std::function<void()> granted);
   /// Any thread: ends a turn, or gives up the place in the queue.
   void give(std::uint64_t ticket) noexcept;
 

@@ -66,3 +66,10 @@ test.each([
 ])('%s takes no other number that makes no sense: %j', (name, args) => {
   expect(() => addon[name]?.(...args)).toThrow(WRONG);
 });
+
+test('every operation there is comes to its slot', () => {
+  for (let operation = 0; operation <= 6; operation++) {
+    const what = operation === 1 ? bytes : 4;
+    expect(addon['submit']?.(2 ** 50, operation, 0, what, -1, false, false, false)).toBe(-19);
+  }
+});

@@ -17,7 +17,7 @@ class Part implements PromisifiedI2cBus {
 
   async i2cRead(_address: number, length: number, buffer: Buffer): Promise<{ bytesRead: number }> {
     await new Promise((resolve) => setImmediate(resolve));
-    this.memory.copy(buffer, 0, this.#latch, this.#latch + length);
+    for (let i = 0; i < length; i++) buffer[i] = this.memory[this.#latch++ % this.memory.length] ?? 0;
     return { bytesRead: length };
   }
 }

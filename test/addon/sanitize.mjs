@@ -21,14 +21,14 @@ const runtime = (name) => {
 
 const kinds = {
   'address,undefined': {
-    flags: ['-O1', '-g', '-fno-omit-frame-pointer', '-fno-exceptions', '-fsanitize=address,undefined'],
+    flags: ['-O1', '-g', '-fno-omit-frame-pointer', '-fsanitize=address,undefined'],
     preload: ['libasan.so', 'libubsan.so'],
     // Leaks: process-wide state is leaked on purpose, and Node frees little at its end; test/addon/fixtures/gc.js counts.
     env: { ASAN_OPTIONS: 'detect_leaks=0:exitcode=66', UBSAN_OPTIONS: 'print_stacktrace=1' },
     control: 'useAfterFree',
   },
   thread: {
-    flags: ['-O1', '-g', '-fno-omit-frame-pointer', '-fno-exceptions', '-fsanitize=thread', '-Wno-tsan'],
+    flags: ['-O1', '-g', '-fno-omit-frame-pointer', '-fsanitize=thread', '-Wno-tsan'],
     preload: ['libtsan.so'],
     // Node itself is not instrumented, so that what it calls (memcpy, free) between its own threads looks unordered: that is
     // left out. Everything the addon does itself is looked at, and the control shows that it is.

@@ -92,7 +92,7 @@ Status Master::write(std::uint8_t address, std::span<const std::uint8_t> data, c
         part->memory.size();
     const std::uint64_t page = base - base % part->page;
     for (std::size_t i = 0; i < count; ++i) {
-      part->memory[page + (base + i) % part->page] = data[part->address_bytes + i];
+      part->memory[(page + (base + i) % part->page) % part->memory.size()] = data[part->address_bytes + i];
     }
     part->busy_until = now + part->write_cycle;
     ++part->cycles;

@@ -106,9 +106,9 @@ TEST("run queue of a bus: what is taken out makes room in its lane, in order of 
   CHECK_EQ(queue.next_event(), 0);  // 4 may run
   auto taken = queue.take([](const Job& one) { return name_of(&one) <= 2 ? -ENODEV : 0; });
   CHECK_EQ(taken.size(), 2U);
-  CHECK_EQ(name_of(taken[0].job.get()), 1);
-  CHECK_EQ(name_of(taken[1].job.get()), 2);
-  CHECK_EQ(taken[0].reason, -ENODEV);
+  CHECK_EQ(name_of(taken.front().job.get()), 1);
+  CHECK_EQ(name_of(taken.back().job.get()), 2);
+  CHECK_EQ(taken.front().reason, -ENODEV);
   CHECK_EQ(turns(queue, 4), "4343");
   CHECK_EQ(queue.take([](const Job&) { return -ECANCELED; }).size(), 2U);
   CHECK(queue.empty());

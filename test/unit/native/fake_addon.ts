@@ -105,7 +105,7 @@ export class FakeAddon implements Addon {
   openI2c = (): number => this.#bus();
   openSysfs = (): number => this.#bus();
 
-  closeBus(bus: number): void {
+  closeBus(bus: number): undefined {
     this.#check('closeBus', bus);
     if (!this.#buses.has(bus)) this.#post({ kind: Kind.BusClosed, id: bus, status: 0, text: '' });
     else if (this.#threads.get(bus) !== 'closed') this.#end(bus, undefined);
@@ -189,7 +189,7 @@ export class FakeAddon implements Addon {
     this.#check('releaseHold', hold);
   }
 
-  unregister(slot: number): void {
+  unregister(slot: number): undefined {
     this.#check('unregister', slot);
     this.#post({ kind: Kind.Unregistered, id: slot, status: 0, text: '' });
   }
