@@ -47,6 +47,7 @@ class HidrawTransport final : public HidTransport {
   Status idle(Nanoseconds deadline) override;
   void close() noexcept override;
   [[nodiscard]] bool shared() const override { return true; }
+  [[nodiscard]] bool bounded() const override { return false; }
   [[nodiscard]] std::string reason() const override { return reason_; }
   [[nodiscard]] std::string identity() const override;
 
