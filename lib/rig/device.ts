@@ -80,8 +80,14 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
       fired: (spec) => {
         this.emit('fault', spec);
       },
+      silent: (fault) => {
+        if (fault.spec.ms !== undefined)
+          this.#responses.later(fault.spec.ms, () => {
+            fault.release();
+          });
+      },
       released: (spec) => {
-        if (spec.kind === 'silent' && !this.faults.armed('silent')) this.#port?.silence(false);
+        if (spec.kind === 'silent') this.#flush();
       },
     });
     this.#responses = new ResponseQueue(
@@ -221,7 +227,6 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
     this.#port = port;
     this.stats.attaches++;
     this.emit('attached', remote);
-    if (this.faults.armed('silent')) port.silence(true);
     return {
       submit: (urb) => {
         if (this.#port === port) this.#submit(urb);
@@ -245,8 +250,7 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
   }
 
   #faultAdded(spec: FaultSpec): void {
-    if (spec.kind === 'silent') this.#port?.silence(true);
-    else if (spec.kind === 'unplug' && spec.on === 'now') this.#strike(this.faults.unplugAt('now', 0));
+    if (spec.kind === 'unplug' && spec.on === 'now') this.#strike(this.faults.unplugAt('now', 0));
     else if (spec.kind === 'unsolicited' && spec.when !== 'next') this.#responses.inject('now');
     this.#flush();
   }
@@ -305,8 +309,11 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
     const consider = (at: number | undefined): void => {
       if (at !== undefined && at < due) due = at;
     };
-    consider(this.#controls[0]?.at);
-    consider(this.#outs[0]?.at);
+    const { silence } = this.faults;
+    if (silence !== 'all') {
+      consider(this.#controls[0]?.at);
+      consider(this.#outs[0]?.at);
+    }
     consider(this.#inDue());
     if (this.#timed && this.#chip.active && this.#watchesWire()) consider(frameAfter(this.#advancedTo));
     if (due === Infinity) return undefined;
@@ -315,6 +322,7 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
 
   #inDue(): number | undefined {
     const urb = this.#ins[0];
+    if (this.faults.silence !== undefined) return undefined;
     const halted = this.#control.halted.has(0x81) || this.#control.configuration === 0;
     if (urb && (halted || this.faults.armed('stall', (spec) => isStall(spec, 'in', undefined)))) {
       return frameAfter(urb.at);
@@ -336,8 +344,9 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
     this.#advance(due);
     if (this.#strike(this.#board.striking)) return;
     const isDue = (at: number | undefined): boolean => at !== undefined && (!this.#timed || at <= due);
-    const control = this.#controls[0];
-    const out = this.#outs[0];
+    const mute = this.faults.silence === 'all';
+    const control = mute ? undefined : this.#controls[0];
+    const out = mute ? undefined : this.#outs[0];
     if (control && isDue(control.at)) {
       this.#controls.shift();
       this.#runControl(control.urb, due);
@@ -390,6 +399,7 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
       return;
     }
     this.stats.reportsOut++;
+    this.faults.reportPassed();
     this.#output(urb.data.subarray(0, REPORT_BYTES), at);
     this.emit('report', { direction: 'out', data: urb.data, at });
     if (this.#strike(this.#board.striking)) return;
@@ -421,6 +431,7 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
     this.#responses.shift();
     this.#frameFree.in = at + FRAME_US;
     this.stats.reportsIn++;
+    this.faults.reportPassed();
     this.stats.hostBytes += bytes;
     this.#inBuffer.set(report.data);
     this.emit('report', { direction: 'in', data: report.data, at });
