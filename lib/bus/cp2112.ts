@@ -19,8 +19,8 @@ const pause = promisify(setTimeout);
  *
  * @throws NvmemError ENOENT: no such bridge; EINVAL: several, and the URI does not say which.
  */
-export async function usbSource({ bridge: wanted, uri }: Cp2112Uri): Promise<BusSource> {
-  const bridge = await findBridge(wanted, uri);
+export async function usbSource({ bridge: wanted, ids, uri }: Cp2112Uri): Promise<BusSource> {
+  const bridge = await findBridge(wanted, uri, undefined, ids);
   const { path, serial } = bridge;
   return {
     key: `usb ${path}`,
@@ -35,7 +35,7 @@ export async function usbSource({ bridge: wanted, uri }: Cp2112Uri): Promise<Bus
       EACCES: 'no permission for its device node',
       ENODEV: 'it went away while it was being opened',
     },
-    hint,
+    hint: (code) => hint(code, bridge),
     name: (identity) => identity.get('path') ?? path,
   };
 }
@@ -51,11 +51,12 @@ async function openUsb(bridge: UsbBridge, clockHz: number, openTimeoutMs: number
       reason: `its I2C adapter ${nodes} is open in ${nameHolders(users)}`,
     };
   }
+  const ids = { vid: Number.parseInt(bridge.vid, 16), pid: Number.parseInt(bridge.pid, 16) };
   const deadline = performance.now() + openTimeoutMs;
   let opened: BusOpening;
   for (;;) {
     const left = Math.max(deadline - performance.now(), 1);
-    opened = await native().openUsb({ bridge: bridge.path, clockHz, openTimeoutMs: left });
+    opened = await native().openUsb({ bridge: bridge.path, clockHz, openTimeoutMs: left, ids });
     if (opened.bus !== undefined || codeOf(opened.status) !== 'EACCES') break;
     if (left <= LOOK_EVERY_MS || !(await isNew(bridge.node))) break;
     await pause(LOOK_EVERY_MS);
@@ -74,14 +75,16 @@ async function isNew(node: string): Promise<boolean> {
   return Date.now() - made < UDEV_TAKES_MS;
 }
 
-function hint(code: string): string | undefined {
+function hint(code: string, bridge: UsbBridge): string | undefined {
   switch (code) {
     case 'EACCES':
-      return udevHint();
+      return udevHint(bridge);
     case 'EBUSY':
       return 'Let the other program close the bridge, or use hidraw:///dev/hidrawN, which shares it with the kernel.';
     case 'ENODEV':
       return 'Plug it in again and repeat.';
+    case 'ETIMEDOUT':
+      return 'It is plugged in and says nothing: plug it in again, which resets it. nvmem doctor with this URI says how far it gets.';
     default:
       return undefined;
   }

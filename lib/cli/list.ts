@@ -171,7 +171,7 @@ function exportedRow(server: Server, device: ExportedDevice): Row {
   const ids = `${hex(device.vendorId)}:${hex(device.productId)}`;
   return {
     uri: exportedUri(server, device),
-    about: isCp2112(device) ? `CP2112 (${ids})` : `${ids}, no CP2112`,
+    about: isCp2112(device) ? `CP2112 (${ids})` : `${ids}, no CP2112 unless an OEM has given it those ids`,
   };
 }
 

@@ -160,6 +160,8 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
     .option('--version <n>', 'silicon version of the bridge: 1, 2 or 3')
     .option('--time <mode>', 'real: wire and USB take their time; off: they do not')
     .option('--serial <text>', 'serial number of the bridge')
+    .option('--id <vid:pid>', "an OEM's vendor and product ids")
+    .option('--product <text>', 'product string of the bridge')
     .option('--control <port>', 'port for control commands, 0 for a free one')
     .action(async (options: RigOptions) => {
       const { runRig } = await import('./rig.js');

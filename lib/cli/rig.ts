@@ -19,6 +19,9 @@ export interface RigOptions {
   readonly version?: string | number;
   readonly time?: string;
   readonly serial?: string;
+  /** Vendor and product of an OEM: VVVV:PPPP. */
+  readonly id?: string;
+  readonly product?: string;
   /** Port of the control connection; 0: a free port. Default: none. */
   readonly control?: string | number;
   readonly json?: boolean;
@@ -54,6 +57,8 @@ export async function runRig(options: RigOptions, io: RigIo): Promise<number> {
       time: timeMode(options.time),
       devices: groupByBridge(specs, {
         ...(options.serial === undefined ? {} : { serial: options.serial }),
+        ...(options.id === undefined ? {} : usbIds(options.id)),
+        ...(options.product === undefined ? {} : { product: options.product }),
         version: siliconVersion(options.version),
       }),
     });
@@ -69,6 +74,14 @@ export async function runRig(options: RigOptions, io: RigIo): Promise<number> {
     await control?.close();
     await bench?.close();
   }
+}
+
+function usbIds(text: string): { vid: number; pid: number } {
+  const [, vid, pid] = /^([0-9a-f]{4}):([0-9a-f]{4})$/i.exec(text) ?? [];
+  if (vid === undefined || pid === undefined) {
+    throw new SpecError(`--id ${text}: it is VVVV:PPPP, four hexadecimal digits each`);
+  }
+  return { vid: Number.parseInt(vid, 16), pid: Number.parseInt(pid, 16) };
 }
 
 function ended(ending: AbortController, outer: AbortSignal | undefined): Promise<void> {

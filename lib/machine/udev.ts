@@ -10,9 +10,17 @@ export function udevRules(): string {
   return readFileSync(UDEV_RULES_FILE, 'utf8');
 }
 
-/** What to do about a node that may not be opened, with the rules themselves. */
-export function udevHint(): string {
+/**
+ * What to do about a node that may not be opened, with the rules themselves.
+ *
+ * @param ids Four hexadecimal digits each, where the bridge has others than a CP2112.
+ */
+export function udevHint(
+  ids: { readonly vid: string; readonly pid: string } = { vid: '10c4', pid: 'ea90' },
+): string {
   const rules = udevRules()
+    .replaceAll('"10c4"', `"${ids.vid}"`)
+    .replaceAll('"ea90"', `"${ids.pid}"`)
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
   return [

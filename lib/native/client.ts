@@ -25,6 +25,7 @@ import type {
   I2cOptions,
   KernelFileConfig,
   SysfsOptions,
+  UsbIds,
   UsbipOptions,
   UsbOptions,
   WriteIoOptions,
@@ -418,12 +419,14 @@ class Client implements Native {
     this.#desk = new Desk(addon);
   }
 
-  openUsbip({ host, port, busid, clockHz, openTimeoutMs }: UsbipOptions): Promise<BusOpening> {
-    return this.#opening(this.#desk.addon.openUsbip(host, port, busid, clockHz, openTimeoutMs));
+  openUsbip({ host, port, busid, clockHz, openTimeoutMs, ids }: UsbipOptions): Promise<BusOpening> {
+    return this.#opening(
+      this.#desk.addon.openUsbip(host, port, busid, clockHz, openTimeoutMs, idNumber(ids)),
+    );
   }
 
-  openUsb({ bridge, clockHz, openTimeoutMs }: UsbOptions): Promise<BusOpening> {
-    return this.#opening(this.#desk.addon.openUsb(bridge, clockHz, openTimeoutMs));
+  openUsb({ bridge, clockHz, openTimeoutMs, ids }: UsbOptions): Promise<BusOpening> {
+    return this.#opening(this.#desk.addon.openUsb(bridge, clockHz, openTimeoutMs, idNumber(ids)));
   }
 
   openHidraw({ path, clockHz, openTimeoutMs }: HidrawOptions): Promise<BusOpening> {
@@ -463,6 +466,11 @@ class Client implements Native {
   counts(): NativeCounts {
     return this.#desk.addon.counts();
   }
+}
+
+/** As the addon takes them; 0: none. */
+function idNumber(ids: UsbIds | undefined): number {
+  return ids === undefined ? 0 : ids.vid * 0x10000 + ids.pid;
 }
 
 let client: Client | undefined;

@@ -152,12 +152,20 @@ export interface OpenBusOptions {
   readonly openTimeoutMs: number;
 }
 
+/** Vendor and product of a USB device, 0 to 0xffff each. */
+export interface UsbIds {
+  readonly vid: number;
+  readonly pid: number;
+}
+
 export interface UsbipOptions extends OpenBusOptions {
   readonly host: string;
   readonly port: number;
   readonly busid: string;
   /** SCL, hertz. */
   readonly clockHz: number;
+  /** What the device has to have. Default: a CP2112's, or others with a CP2112's HID report descriptor. */
+  readonly ids?: UsbIds | undefined;
 }
 
 export interface UsbOptions extends OpenBusOptions {
@@ -165,6 +173,8 @@ export interface UsbOptions extends OpenBusOptions {
   readonly bridge: string;
   /** SCL, hertz. */
   readonly clockHz: number;
+  /** What the device there has to have. Default: a CP2112's. */
+  readonly ids?: UsbIds | undefined;
 }
 
 export interface HidrawOptions extends OpenBusOptions {

@@ -71,6 +71,10 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
     this.serial = setup.serial ?? '0043FFF3';
     this.version = setup.version ?? 2;
     if (this.serial.length > 30) throw new RangeError('a serial number has at most 30 characters');
+    if ((setup.product ?? '').length > 30) throw new RangeError('a product string has at most 30 characters');
+    for (const id of [setup.vid ?? 1, setup.pid ?? 1]) {
+      if (!Number.isInteger(id) || id < 0 || id > 0xffff) throw new RangeError(`${String(id)} is no USB id`);
+    }
     this.#plugged = setup.plugged ?? true;
     this.#devnum = devnum;
     this.faults = new FaultBox({

@@ -51,11 +51,11 @@ async function outside(session: Session, uri: NvmemUri): Promise<Check[]> {
   }
 }
 
-async function checkLocalBridge(system: System, { bridge, uri }: Cp2112Uri): Promise<Check[]> {
+async function checkLocalBridge(system: System, { bridge, ids, uri }: Cp2112Uri): Promise<Check[]> {
   try {
-    const { path } = await findBridge(bridge, uri, system.path('/sys'));
-    const found = (await localBridges(system)).find((one) => one.path === path);
-    return found === undefined ? [] : await checkBridge(system, found);
+    const found = await findBridge(bridge, uri, system.path('/sys'), ids);
+    const listed = (await localBridges(system)).find(({ path }) => path === found.path);
+    return await checkBridge(system, listed ?? { ...found, uri: `cp2112://${found.path}` });
   } catch (error) {
     return [failure('bridge', error)];
   }

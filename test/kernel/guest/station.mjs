@@ -97,6 +97,11 @@ export class Station {
     await this.#control.arm(fault);
   }
 
+  /** Ends every fault, also those that have not come to their turn. */
+  async releaseFaults() {
+    await this.#control.releaseFaults();
+  }
+
   async plug() {
     await this.#control.plug();
   }
