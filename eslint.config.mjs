@@ -20,6 +20,38 @@ export default tseslint.config(
     },
   },
   {
+    // Programs fake these in their tests, and the library waits for the real ones.
+    files: ['lib/**/*.ts'],
+    ignores: ['lib/base/timers.ts', 'lib/rig/timers.ts', 'lib/cli/**'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        ...[
+          'setTimeout',
+          'clearTimeout',
+          'setInterval',
+          'clearInterval',
+          'setImmediate',
+          'clearImmediate',
+          'queueMicrotask',
+          'performance',
+        ].map((name) => ({ name, message: 'Take it from timers.ts, which has it as it was at load.' })),
+      ],
+      'no-restricted-imports': [
+        'error',
+        ...['timers', 'timers/promises', 'perf_hooks']
+          .flatMap((name) => [name, `node:${name}`])
+          .map((name) => ({ name, message: 'Take it from timers.ts, which has it as it was at load.' })),
+      ],
+      'no-restricted-properties': [
+        'error',
+        { object: 'Date', property: 'now', message: 'Use wallMs() of timers.ts.' },
+        { object: 'AbortSignal', property: 'timeout', message: 'Use a Deadline.' },
+        { object: 'process', property: 'hrtime', message: 'Use monotonicMs() of timers.ts.' },
+      ],
+    },
+  },
+  {
     files: ['test/**/*.ts'],
     rules: {
       // expect.objectContaining() and its like are any.
@@ -30,6 +62,7 @@ export default tseslint.config(
     files: ['**/*.{js,mjs,cjs}'],
     languageOptions: {
       globals: {
+        setInterval: 'readonly',
         process: 'readonly',
         console: 'readonly',
         Buffer: 'readonly',

@@ -34,21 +34,21 @@ export type { NvmemProvider, ProviderContext } from './core/provider.js';
 export type { OperationOptions } from './base/validate.js';
 export { open, OpenDevice } from './open/open.js';
 export type { OpenOptions } from './open/open.js';
-export { listBridges } from './machine/bridges.js';
+export { doctor } from './doctor/doctor.js';
+export type { DoctorOptions, Finding } from './doctor/finding.js';
+export { list } from './machine/list.js';
+export type { KernelMemory, ListOptions, LocalAdapter, LocalBridge, MachineList } from './machine/list.js';
+export type { Access } from './machine/machine.js';
+export type { LockOptions } from './open/page_lock.js';
 export type { UsbBridge, UsbInterface } from './machine/bridges.js';
 export { BridgeWatch, watchBridges } from './hotplug/watch.js';
 export type { BridgeEvent, BridgeWatchEvents, WatchOptions } from './hotplug/watch.js';
 export { fromI2cBus } from './i2c/from_i2c_bus.js';
 export type { FromI2cBusOptions } from './i2c/from_i2c_bus.js';
 export type { CallbackI2cBus, I2cBusObject, PromisifiedI2cBus } from './i2c/bus_calls.js';
-export { listAdapters, scanAddresses } from './machine/adapters.js';
-export type {
-  I2cAdapter,
-  ListAdaptersOptions,
-  ScannedAddress,
-  ScanOptions,
-  UsbParent,
-} from './machine/adapters.js';
+export { scanAddresses } from './bus/scan/adapter.js';
+export type { ScannedAddress, ScanOptions } from './bus/scan/adapter.js';
+export type { I2cAdapter, UsbParent } from './machine/adapters.js';
 export { parseUri } from './uri/uri.js';
 export type {
   BusUri,

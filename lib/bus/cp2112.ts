@@ -1,18 +1,16 @@
-import { promises as fs } from 'node:fs';
-import { promisify } from 'node:util';
-
 import { codeOf, errorTable } from '../base/errors.js';
+import { monotonicMs, pause, wallMs } from '../base/timers.js';
 import { native, type BusOpening } from '../native/index.js';
 import type { Cp2112Uri } from '../uri/uri.js';
-import { findBridge, type UsbBridge } from '../machine/bridges.js';
+import { findBridge, usbIdsOf, type UsbBridge } from '../machine/bridges.js';
 import { holdersOf, nameHolders } from '../machine/holders.js';
+import { thisMachine } from '../machine/machine.js';
 import { udevHint } from '../machine/udev.js';
 import type { BusSource } from './source.js';
 
 /** udevd opens a node to users a moment after the kernel has made it, and programs that wait for a bridge are faster. */
 const UDEV_TAKES_MS = 2000;
 const LOOK_EVERY_MS = 50;
-const pause = promisify(setTimeout);
 
 /**
  * A CP2112 of this machine, through libusb. The bridge is looked up here, so that every way to name it is one bus.
@@ -51,11 +49,11 @@ async function openUsb(bridge: UsbBridge, clockHz: number, openTimeoutMs: number
       reason: `its I2C adapter ${nodes} is open in ${nameHolders(users)}`,
     };
   }
-  const ids = { vid: Number.parseInt(bridge.vid, 16), pid: Number.parseInt(bridge.pid, 16) };
-  const deadline = performance.now() + openTimeoutMs;
+  const ids = usbIdsOf(bridge);
+  const deadline = monotonicMs() + openTimeoutMs;
   let opened: BusOpening;
   for (;;) {
-    const left = Math.max(deadline - performance.now(), 1);
+    const left = Math.max(deadline - monotonicMs(), 1);
     opened = await native().openUsb({ bridge: bridge.path, clockHz, openTimeoutMs: left, ids });
     if (opened.bus !== undefined || codeOf(opened.status) !== 'EACCES') break;
     if (left <= LOOK_EVERY_MS || !(await isNew(bridge.node))) break;
@@ -68,17 +66,14 @@ async function openUsb(bridge: UsbBridge, clockHz: number, openTimeoutMs: number
 }
 
 async function isNew(node: string): Promise<boolean> {
-  const made = await fs.stat(node).then(
-    ({ mtimeMs }) => mtimeMs,
-    () => 0,
-  );
-  return Date.now() - made < UDEV_TAKES_MS;
+  const status = await thisMachine.status(node);
+  return wallMs() - (status?.madeAt ?? 0) < UDEV_TAKES_MS;
 }
 
 function hint(code: string, bridge: UsbBridge): string | undefined {
   switch (code) {
     case 'EACCES':
-      return udevHint(bridge);
+      return udevHint(usbIdsOf(bridge));
     case 'EBUSY':
       return 'Let the other program close the bridge, or use hidraw:///dev/hidrawN, which shares it with the kernel.';
     case 'ENODEV':

@@ -2,29 +2,35 @@ import { NvmemError } from '../base/errors.js';
 import { native } from '../native/index.js';
 import type { HidrawUri } from '../uri/uri.js';
 import type { BusSource } from './source.js';
-import { kernelClients, type KernelClient } from '../machine/kernel_clients.js';
-
-const UDEV_RULE =
-  'KERNEL=="hidraw*", ATTRS{idVendor}=="10c4", ATTRS{idProduct}=="ea90", MODE="0660", GROUP="plugdev", TAG+="uaccess"';
-const NOT_PERMITTED =
-  `Let udev give you the node: put the line ${UDEV_RULE} into /etc/udev/rules.d/70-cp2112.rules, run ` +
-  '"udevadm control --reload" and plug the bridge in again. A container has to be given the node as well.';
+import {
+  adaptersOfHidraw,
+  heldClients,
+  usbIdsOfHidraw,
+  type KernelClient,
+} from '../machine/kernel_clients.js';
+import { thisMachine } from '../machine/machine.js';
+import { udevHint } from '../machine/udev.js';
+import type { UsbIds } from '../base/usb_ids.js';
 
 /**
  * A CP2112 that the kernel's driver keeps. Both use it and neither knows of the other, for the protocol has no tags.
  * What we hand out is checked for that (native/cp2112/bridge.h); what the kernel's driver hands out is not.
  */
-export function hidrawSource({ path }: HidrawUri, sysfs = '/sys'): BusSource {
+export function hidrawSource({ path }: HidrawUri, machine = thisMachine): BusSource {
+  let ids: UsbIds | undefined;
   return {
     key: `hidraw ${path}`,
     what: `the bridge ${path}`,
     setsClock: true,
     check: async (uri) => {
       const force = uri.scheme === 'hidraw' && uri.force;
-      const clients = force ? [] : await kernelClients(path, sysfs);
+      const clients = force ? [] : await heldClients(machine, await adaptersOfHidraw(machine, path));
       if (clients.length > 0) throw inUse(path, uri.uri, clients);
     },
-    open: (clockHz, openTimeoutMs) => native().openHidraw({ path, clockHz, openTimeoutMs }),
+    open: async (clockHz, openTimeoutMs) => {
+      ids = await usbIdsOfHidraw(machine, path);
+      return native().openHidraw({ path, clockHz, openTimeoutMs });
+    },
     sentences: {
       ENOENT: 'there is no such node',
       ENODEV: 'the bridge went away while it was being opened',
@@ -36,9 +42,9 @@ export function hidrawSource({ path }: HidrawUri, sysfs = '/sys'): BusSource {
     },
     hint: (code) =>
       code === 'EACCES' || code === 'EPERM'
-        ? NOT_PERMITTED
+        ? `${udevHint(ids)}\nA container has to be given the node as well.`
         : code === 'ENOENT'
-          ? 'Plug the bridge in; ls /sys/bus/hid/devices/0003:10C4:EA90.*/hidraw says which node is its own.'
+          ? 'Plug the bridge in; nvmem list says which node is its own.'
           : undefined,
     name: () => path.replace(/^.*\//, ''),
   };
@@ -49,7 +55,9 @@ function inUse(path: string, uri: string, clients: readonly KernelClient[]): Nvm
   const adapter = first?.adapter ?? '';
   const device = first?.device ?? '';
   const driver = first?.driver ?? '';
-  const names = clients.map((client) => `${client.driver} has ${client.address}`).join(', ');
+  const names = clients
+    .map((client) => `${client.driver ?? ''} has 0x${client.address.toString(16)}`)
+    .join(', ');
   return new NvmemError(
     'EBUSY',
     `cannot open the bridge ${path}: drivers of the kernel use the same chip (${names} on ${adapter}), and their transfers and ours would get in each other's way`,

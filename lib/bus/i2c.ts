@@ -1,7 +1,9 @@
 import { promises } from 'node:fs';
 
 import { codeOf, errnoOf, NvmemError } from '../base/errors.js';
-import { ACCESS_HINT, clientName, driverAt, listAdapters } from '../machine/adapters.js';
+import { ACCESS_HINT, adaptersOf } from '../machine/adapters.js';
+import { clientName, driverAt } from '../machine/kernel_clients.js';
+import { splitDeviceNumber, thisMachine } from '../machine/machine.js';
 import { native } from '../native/index.js';
 import type { BusUri, I2cUri, PartUri } from '../uri/uri.js';
 import type { BusSource } from './source.js';
@@ -44,7 +46,7 @@ async function check(uri: BusUri): Promise<void> {
   const number = await adapterNumber(uri);
   if (uri.force || number === undefined) return;
   for (const address of addressesOf(uri.part)) {
-    const driver = await driverAt(number, address);
+    const driver = await driverAt(thisMachine, number, address);
     if (driver !== undefined) throw takenError(uri, number, address, driver);
   }
 }
@@ -56,7 +58,8 @@ const I2C_MAJOR = 89;
 async function adapterNumber(uri: I2cUri): Promise<number | undefined> {
   try {
     const { rdev } = await promises.stat(uri.path);
-    return ((rdev >>> 8) & 0xfff) === I2C_MAJOR ? (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) : undefined;
+    const { major, minor } = splitDeviceNumber(rdev);
+    return major === I2C_MAJOR ? minor : undefined;
   } catch (cause) {
     const errno = errnoOf(cause);
     const code = codeOf(errno);
@@ -68,7 +71,7 @@ async function adapterNumber(uri: I2cUri): Promise<number | undefined> {
         cause,
       });
     }
-    const all = await listAdapters();
+    const all = await adaptersOf(thisMachine);
     const nodes = all.flatMap(({ node, name }) => (node === undefined ? [] : [`${node} (${name})`]));
     const hint =
       nodes.length > 0

@@ -1,8 +1,10 @@
 /** Buses that are open: several devices on one bus share it, and the last one to leave closes it. */
+import { Deadline, settledWithin, type Ended } from '../base/deadline.js';
 import { codeOf, NvmemError, saysOf } from '../base/errors.js';
 import type { BusOpening, NativeBus } from '../native/index.js';
 import { DEFAULT_CLOCK_HZ, type BusUri } from '../uri/uri.js';
-import { busSource, type BusSource } from './source.js';
+import type { BusSource } from './source.js';
+import { busSource } from './sources.js';
 
 interface Entry {
   /** Undefined: the kernel's. */
@@ -17,22 +19,38 @@ interface Entry {
 export interface BusLease {
   readonly bus: NativeBus;
   readonly source: BusSource;
-  /** Idempotent; the last user's closes the bus. */
+  /**
+   * Idempotent; the last user's closes the bus. It resolves when that is done, or has taken too long: the rest then goes on
+   * by itself, and who opens the bus again waits for it.
+   */
   release(): Promise<void>;
 }
+
+/** Raising write protect is bounded, and so is the transfer on the wire; what takes longer sits in the kernel. */
+const CLOSE_LIMIT_MS = 2000;
+/** Opening has the same limit in the addon, which knows better what it was waiting for when that passed. */
+const GRACE_MS = 250;
 
 const entries = new Map<string, Entry>();
 
 /**
- * @throws NvmemError as opening the bus went, or EBUSY: it is open with another clock.
+ * `openTimeoutMs` and `signal` bound all of it.
+ *
+ * @throws NvmemError as opening the bus went; EBUSY: it is open with another clock; ETIMEDOUT; ABORT_ERR.
  */
-export async function leaseBus(uri: BusUri, openTimeoutMs: number): Promise<BusLease> {
-  const source = await busSource(uri);
-  await source.check?.(uri);
+export async function leaseBus(uri: BusUri, openTimeoutMs: number, signal?: AbortSignal): Promise<BusLease> {
+  const deadline = new Deadline(openTimeoutMs + GRACE_MS, signal);
+  const late = (ended: Ended, doing: string): never => {
+    throw endedError(uri, ended, `${doing}, after ${String(openTimeoutMs)} ms`, signal);
+  };
+  const found = await deadline.wait(lookFor(uri));
+  if ('ended' in found) return late(found.ended, `this machine is still looking for ${uri.uri}`);
+  const source = found.value;
   const { key } = source;
   let entry = entries.get(key);
   while (entry?.closing) {
-    await entry.closing;
+    const closed = await deadline.wait(entry.closing);
+    if ('ended' in closed) return late(closed.ended, `${source.what} is still being closed by this program`);
     entry = entries.get(key);
   }
   if (!entry) {
@@ -51,7 +69,21 @@ export async function leaseBus(uri: BusUri, openTimeoutMs: number): Promise<BusL
       },
     );
   }
-  return joinBus(source, entry, uri, openTimeoutMs);
+  const joining = await deadline.wait(joinBus(source, entry, uri, openTimeoutMs), (lease) => lease.release());
+  return 'ended' in joining ? late(joining.ended, `${source.what} is still being opened`) : joining.value;
+}
+
+async function lookFor(uri: BusUri): Promise<BusSource> {
+  const source = await busSource(uri);
+  await source.check?.(uri);
+  return source;
+}
+
+function endedError(uri: BusUri, ended: Ended, says: string, signal: AbortSignal | undefined): NvmemError {
+  const details = { syscall: 'open', device: uri.uri };
+  if (ended === 'timeout') return new NvmemError('ETIMEDOUT', says, details);
+  const message = `the operation was aborted, open of ${uri.uri}`;
+  return new NvmemError('ABORT_ERR', message, { ...details, cause: signal?.reason });
 }
 
 async function joinBus(
@@ -62,10 +94,16 @@ async function joinBus(
 ): Promise<BusLease> {
   const { key } = source;
   entry.users++;
-  const opened = await entry.opening;
   const forget = (): void => {
     if (entries.get(key) === entry) entries.delete(key);
   };
+  let opened: BusOpening;
+  try {
+    opened = await entry.opening;
+  } catch (error) {
+    forget();
+    throw error;
+  }
   if (opened.bus === undefined) {
     forget();
     throw openingError(source, uri, opened.status, opened.reason, openTimeoutMs);
@@ -87,10 +125,9 @@ async function joinBus(
     entry.users--;
     if (entry.users > 0) return;
     entry.closing = bus.close().then(forget);
-    await entry.closing;
+    await settledWithin(entry.closing, CLOSE_LIMIT_MS);
   }
 }
-
 function openingError(
   source: BusSource,
   uri: BusUri,

@@ -2,6 +2,7 @@
 import { connect } from 'node:net';
 
 import { entryOf, NvmemError } from '../base/errors.js';
+import { clearTimeout, setTimeout } from '../base/timers.js';
 import { USBIP_PORT } from '../uri/uri.js';
 
 /** A USB device that a server exports. */

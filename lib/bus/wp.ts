@@ -12,10 +12,21 @@ const HINTS: Readonly<Record<string, string | undefined>> = {
   EBUSY: 'End the program, or unbind the driver, that has the line; gpioinfo names it.',
 };
 
-/** The number of the line for the addon; -1: none. */
-export function wpLineOf(bus: NativeBus, wp: WpUri | undefined): number {
-  if (wp === undefined) return -1;
-  return wp.chip === undefined ? Number(wp.line) : bus.gpioLine(wp.chip, wp.line);
+/** The same about a GPIO of the bridge. */
+const BRIDGE_HINTS: Readonly<Record<string, string | undefined>> = {
+  EBUSY:
+    'Another part may use it the other way round (wp=N and wp=!N), or the pin has a special function: use another GPIO.',
+};
+
+/** The line for the addon: its number, or -1 for none. */
+export function wpLineOf(
+  bus: NativeBus,
+  wp: WpUri | undefined,
+): { readonly wpLine: number; readonly wpInverted?: true } {
+  if (wp === undefined) return { wpLine: -1 };
+  const { chip, line, inverted } = wp;
+  const wpLine = chip === undefined ? Number(line) : bus.gpioLine(chip, line);
+  return inverted ? { wpLine, wpInverted: true } : { wpLine };
 }
 
 /** Why a part cannot be opened: it is there or not, but its WP pin would not be protected. */
@@ -27,6 +38,6 @@ export function wpError(uri: string, { chip, line }: WpUri, status: number, reas
     errno: status,
     syscall: 'open',
     device: uri,
-    hint: chip === undefined ? undefined : HINTS[code],
+    hint: chip === undefined ? BRIDGE_HINTS[code] : HINTS[code],
   });
 }

@@ -35,22 +35,37 @@ export interface At24Chip {
   readonly blockShift: 0 | 2;
   /** Added to every offset: serial number and EUI windows begin there. */
   readonly offsetAdd: number;
-  /** As in Linux; `forceRo = false` lets writes through all the same. */
+  /** As in Linux; `forceRo = false` lets writes through all the same, but for `neverWritten`. */
   readonly readOnly: boolean;
+  /** Nothing may be written, whoever asks: what a maker has stored, or where a write may be a command that lasts for ever. */
+  readonly neverWritten: boolean;
   /** Where the part answers with A2 A1 A0 low: device code 1010 is 0x50, 1011 (windows) is 0x58. */
   readonly address: number;
   readonly paging: Paging;
   /** Undefined: not the same for all parts of that name, or not known. */
   readonly writeProtect: WriteProtectStyle | undefined;
-  /** The kernel's name for the second memory of the same part (serial number, EUI, lockable page), 8 device addresses up. */
+  /** The name of the second memory of the same part (serial number, EUI, lockable page), 8 device addresses up. */
   readonly window: string | undefined;
+  /** Of a lockable page: the word address of the command that makes it read-only for ever (Lock ID). */
+  readonly lockWord: number | undefined;
 }
 
 type Row = [name: string, size: number, pageSize: number, more?: Partial<At24Chip>];
 
-const SERIAL_8: Partial<At24Chip> = { readOnly: true, offsetAdd: 0x80, address: 0x58 };
-const SERIAL_16: Partial<At24Chip> = { readOnly: true, offsetAdd: 0x800, address: 0x58, addressBytes: 2 };
+/** What a maker has stored in a memory of its own at device code 1011. */
+const STORED: Partial<At24Chip> = { readOnly: true, neverWritten: true, address: 0x58 };
+const SERIAL_8: Partial<At24Chip> = { ...STORED, offsetAdd: 0x80 };
+const SERIAL_16: Partial<At24Chip> = { ...STORED, offsetAdd: 0x800, addressBytes: 2 };
 const A16: Partial<At24Chip> = { addressBytes: 2 };
+/**
+ * The word addresses of ST's Lock ID. -D types want A10 set, M24xxxE types A15 to A13 = 011; both call the other bits don't
+ * care. So 0x6400 is right where a name may mean either (M24256-D, M24256E). One address byte: A7 (M24C02-A125 to M24C16-A125).
+ */
+const LOCK_D = 0x0400;
+const LOCK_E = 0x6400;
+const LOCK_8 = 0x80;
+const PAGE_D: Partial<At24Chip> = { ...A16, address: 0x58, lockWord: LOCK_D };
+const PAGE_E: Partial<At24Chip> = { ...A16, address: 0x58, lockWord: LOCK_E };
 
 // prettier-ignore
 const rows: readonly Row[] = [
@@ -59,8 +74,8 @@ const rows: readonly Row[] = [
   ['24cs01', 16, 8, SERIAL_8],
   ['24c02', 256, 8],
   ['24cs02', 16, 8, SERIAL_8],
-  ['24mac402', 6, 16, { readOnly: true, offsetAdd: 0x9a, address: 0x58 }],
-  ['24mac602', 8, 16, { readOnly: true, offsetAdd: 0x98, address: 0x58 }],
+  ['24mac402', 6, 16, { ...STORED, offsetAdd: 0x9a }],
+  ['24mac602', 8, 16, { ...STORED, offsetAdd: 0x98 }],
   ['24aa025e48', 6, 8, { readOnly: true }],
   ['24aa025e64', 8, 8, { readOnly: true }],
   ['spd', 256, 16, { readOnly: true }],
@@ -72,15 +87,15 @@ const rows: readonly Row[] = [
   ['24c16', 2048, 16],
   ['24cs16', 16, 16, SERIAL_8],
   ['24c32', 4096, 32, A16],
-  ['24c32d-wl', 32, 32, { ...A16, address: 0x58 }],
+  ['24c32d-wl', 32, 32, PAGE_D],
   ['24cs32', 16, 32, SERIAL_16],
   ['24c64', 8192, 32, A16],
-  ['24c64-wl', 32, 32, { ...A16, address: 0x58 }],
-  ['24c64d-wl', 32, 32, { ...A16, address: 0x58 }],
+  ['24c64-wl', 32, 32, PAGE_D],
+  ['24c64d-wl', 32, 32, PAGE_D],
   ['24cs64', 16, 32, SERIAL_16],
   ['24c128', 16384, 64, A16],
   ['24c256', 32768, 64, A16],
-  ['24256e-wl', 64, 64, { ...A16, address: 0x58 }],
+  ['24256e-wl', 64, 64, PAGE_E],
   ['24c512', 65536, 128, A16],
   ['24c1024', 131072, 128, A16],
   ['24c1025', 131072, 128, { ...A16, blockShift: 2 }],
@@ -91,46 +106,62 @@ const rows: readonly Row[] = [
   ['spd5118', 1024, 16, { readOnly: true, paging: 'spd5118', addresses: 1 }],
 ];
 
+/** Lockable pages of ST's parts that the kernel has no name for, as it might name them. */
+// prettier-ignore
+const pages: readonly Row[] = [
+  ['24c02d-wl', 16, 16, { address: 0x58, lockWord: LOCK_8 }],
+  ['24128d-wl', 64, 64, PAGE_D],
+  ['24512d-wl', 128, 128, PAGE_D],
+  ['24m01d-wl', 256, 256, PAGE_D],
+  ['24m02d-wl', 256, 256, PAGE_D],
+  ['24512e-wl', 128, 128, PAGE_E],
+  ['24m01e-wl', 256, 256, PAGE_E],
+  ['24m02e-wl', 256, 256, PAGE_E],
+];
+
 /** All kernel names, in the kernel's order. */
-export const at24Chips: readonly At24Chip[] = rows.map(([name, size, pageSize, more]) => ({
-  name,
-  part: undefined,
-  size,
-  addressBytes: 1,
-  addresses: Math.ceil(size / (more?.addressBytes === 2 ? 65_536 : 256)),
-  pageSize,
-  // Most say 5; Fairchild's FM24C256 6, AT24CM02 and ST's older parts at low supply 10.
-  writeCycleMs: 10,
-  blockShift: 0,
-  offsetAdd: 0,
-  readOnly: false,
-  address: 0x50,
-  paging: 'none',
-  writeProtect: undefined,
-  window: undefined,
-  ...more,
-}));
+export const at24Chips: readonly At24Chip[] = rows.map(makeChip);
+
+function makeChip([name, size, pageSize, more]: Row): At24Chip {
+  return {
+    name,
+    part: undefined,
+    size,
+    addressBytes: 1,
+    addresses: Math.ceil(size / (more?.addressBytes === 2 ? 65_536 : 256)),
+    pageSize,
+    // Most say 5; Fairchild's FM24C256 6, AT24CM02 and ST's older parts at low supply 10.
+    writeCycleMs: 10,
+    blockShift: 0,
+    offsetAdd: 0,
+    readOnly: false,
+    neverWritten: false,
+    address: 0x50,
+    paging: 'none',
+    writeProtect: undefined,
+    window: undefined,
+    lockWord: undefined,
+    ...more,
+  };
+}
 
 /** The longest write cycle that is waited for, milliseconds: the kernel's default (at24.c, write_timeout). */
 export const WRITE_TIMEOUT_MS = 25;
 
-const byName = new Map(at24Chips.map((chip) => [chip.name, chip]));
+const byName = new Map([...at24Chips, ...pages.map(makeChip)].map((chip) => [chip.name, chip]));
 
-function kernelRow(name: string): At24Chip {
+function rowOf(name: string): At24Chip {
   const row = byName.get(name);
-  if (!row) throw new Error(`no kernel name ${name}`);
+  if (!row) throw new Error(`no row ${name}`);
   return row;
 }
 
 /** What is printed on parts, and the row of each; the longest names first. */
 const printed = PARTS.flatMap(({ names, chip, more }) =>
-  names.split(' ').map((part) => ({
-    part: part.toLowerCase(),
-    chip: more ? { ...kernelRow(chip), part, ...more } : kernelRow(chip),
-  })),
+  names.split(' ').map((part) => ({ part: part.toLowerCase(), chip: { ...rowOf(chip), part, ...more } })),
 ).sort((a, b) => b.part.length - a.part.length);
 
-/** Every name printed on parts that findChip() knows, without package and speed; those the kernel uses too are its own. */
+/** Every name printed on parts that findChip() knows, without package and speed; but for those that the kernel has as well. */
 export function printedNames(): string[] {
   const names = printed.filter(({ part }) => !byName.has(part)).map(({ part }) => part.toUpperCase());
   return names.sort();
@@ -138,7 +169,8 @@ export function printedNames(): string[] {
 
 /**
  * The chip of a name as the kernel spells it ('24c256'; 'atmel,24c256' as in a device tree), or as it is printed on a part,
- * package and all ('AT24C256C-SSHL', '24LC256-I/SN', 'M24C02-WMN6TP'). Case does not matter.
+ * package and all ('AT24C256C-SSHL', '24LC256-I/SN', 'M24C02-WMN6TP'). Case does not matter. Where a name is both, it is the
+ * part's, and with the vendor in front the kernel's ('24AA025E48': 256 bytes; 'microchip,24aa025e48': the first 6 of them).
  */
 export function findChip(name: string): At24Chip | undefined {
   const asked = name.trim().toLowerCase();
@@ -146,11 +178,13 @@ export function findChip(name: string): At24Chip | undefined {
   if (comma >= 0 && !VENDORS.includes(asked.slice(0, comma))) return undefined;
   const wanted = asked.slice(comma + 1);
   const known = byName.get(wanted);
-  if (known) return known;
+  if (known && comma >= 0) return known;
+  const exact = printed.find(({ part }) => part === wanted);
+  if (exact ?? known) return exact?.chip ?? known;
   // A digit after the part's name would make it another part: 24LC02 is no 24LC025.
   return printed.find(({ part }) => {
     const rest = wanted.slice(part.length);
-    return wanted.startsWith(part) && (rest === '' || /^[a-z\-/ ][a-z0-9\-/ .]{0,15}$/.test(rest));
+    return wanted.startsWith(part) && /^[a-z\-/ ][a-z0-9\-/ .]{0,15}$/.test(rest);
   })?.chip;
 }
 
@@ -160,7 +194,8 @@ export function findChip(name: string): At24Chip | undefined {
  */
 export function chipAt(chip: At24Chip, address: number): At24Chip {
   if (chip.window === undefined || (address & 0x78) !== 0x58) return chip;
-  return { ...kernelRow(chip.window), part: chip.part };
+  // The bits that select a block of the array are don't care to the window: it answers at as many addresses.
+  return { ...rowOf(chip.window), part: chip.part, addresses: chip.addresses };
 }
 
 /** A memory at its device address. */
@@ -181,27 +216,7 @@ export function serialPartOf(chip: At24Chip, address: number = chip.address): Ch
   return { chip: chipAt(chip, 0x58), address: (address & 0x07) | 0x58 };
 }
 
-/** Names like `name`, nearest first: what was probably meant. */
-export function similarChips(name: string, count = 4): string[] {
-  const wanted = name.trim().toLowerCase();
-  const names = [...byName.keys(), ...printed.map(({ part }) => part.toUpperCase())];
-  return names
-    .map((candidate) => ({ candidate, distance: editDistance(wanted, candidate.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance || a.candidate.length - b.candidate.length)
-    .slice(0, count)
-    .map(({ candidate }) => candidate);
-}
-
-/** Levenshtein's distance. */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitute = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(substitute, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
-    }
-    previous = row;
-  }
-  return previous[b.length] ?? 0;
+/** Every name that findChip() knows as it is. */
+export function chipNames(): string[] {
+  return [...byName.keys(), ...printedNames()];
 }

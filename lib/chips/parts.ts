@@ -28,7 +28,7 @@ function maker(common: Partial<At24Chip>, entries: readonly Entry[]): PartRow[] 
 
 /**
  * 24AA02Exx: a 24c02 whose upper half is protected for good; the EUI is its last 6 or 8 bytes. The kernel's rows of that name
- * are the first bytes of the array, which boards make whole again with size = 256; the bare name stays the kernel's.
+ * are the first bytes of the array, which boards make whole again with size = 256.
  */
 const NODE: Partial<At24Chip> = { size: 256, readOnly: false };
 
@@ -79,7 +79,8 @@ export const PARTS: readonly PartRow[] = [
     ['24LC1025 24AA1025 24FC1025', '24c1025', 128],
     ['24LC1026 24AA1026 24FC1026', '24c1024', 128],
   ]),
-  // ST: M24C01/02 DocID024020, M24C04 to M24M02; the -D types have a lockable page at device code 1011
+  // ST: M24C01/02 DocID024020, M24C04 to M24M02. With a lockable page at device code 1011: the -D types (M24C32-D to M24M02-D;
+  // -DRE, 105 °C), the A125 types (M24C02-A125 DocID025755, M24C16-A125 DocID025622: one address byte) and the M24xxxE types.
   ...maker({ writeProtect: 'refuse' }, [
     ['M24C01', '24c01', 16],
     ['M24C02', '24c02', 16],
@@ -87,15 +88,27 @@ export const PARTS: readonly PartRow[] = [
     ['M24C08', '24c08', 16],
     ['M24C16', '24c16', 16],
     ['M24C32', '24c32', 32],
-    ['M24C32-D', '24c32', 32, { window: '24c32d-wl' }],
     ['M24C64', '24c64', 32],
-    ['M24C64-D', '24c64', 32, { window: '24c64d-wl' }],
     ['M24128', '24c128', 64],
     ['M24256', '24c256', 64],
-    ['M24256-D M24256E', '24c256', 64, { window: '24256e-wl' }],
     ['M24512', '24c512', 128],
     ['M24M01', '24c1024', 256],
     ['M24M02', '24c2048', 256, { writeCycleMs: 10 }],
+    ['M24C02-D M24C02-A125', '24c02', 16, { window: '24c02d-wl' }],
+    ['M24C04-D M24C04-A125', '24c04', 16, { window: '24c02d-wl' }],
+    ['M24C08-D M24C08-A125', '24c08', 16, { window: '24c02d-wl' }],
+    ['M24C16-D M24C16-A125', '24c16', 16, { window: '24c02d-wl' }],
+    ['M24C32-D M24C32-A125', '24c32', 32, { window: '24c32d-wl' }],
+    ['M24C64-D M24C64-A125', '24c64', 32, { window: '24c64d-wl' }],
+    ['M24128-D M24128-A125', '24c128', 64, { window: '24128d-wl' }],
+    ['M24256-D M24256-A125', '24c256', 64, { window: '24256e-wl' }],
+    ['M24512-D M24512-A125', '24c512', 128, { window: '24512d-wl' }],
+    ['M24M01-D M24M01-A125', '24c1024', 256, { window: '24m01d-wl' }],
+    ['M24M02-D M24M02-A125', '24c2048', 256, { writeCycleMs: 10, window: '24m02d-wl' }],
+    ['M24256E', '24c256', 64, { window: '24256e-wl' }],
+    ['M24512E', '24c512', 128, { window: '24512e-wl' }],
+    ['M24M01E', '24c1024', 256, { window: '24m01e-wl' }],
+    ['M24M02E', '24c2048', 256, { window: '24m02e-wl' }],
   ]),
   // onsemi CAT24C01/D: 16-byte pages from 1 Kbit on; WP high: the data byte is not acknowledged
   ...maker({ writeProtect: 'refuse' }, [

@@ -1,4 +1,7 @@
 /** Numbers and bytes for people. */
+import { bytes } from '../base/text.js';
+
+export { bytes };
 
 /** As `xxd` prints it, with `base` the offset of the first byte. */
 export function hexdump(data: Uint8Array, base: number): string {
@@ -19,11 +22,6 @@ function hexColumns(row: Uint8Array): string {
 
 function printable(row: Uint8Array): string {
   return Array.from(row, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('');
-}
-
-/** '32768 bytes', '1 byte'. */
-export function bytes(count: number): string {
-  return `${String(count)} ${count === 1 ? 'byte' : 'bytes'}`;
 }
 
 /** '812 ms', '2.95 s'. */

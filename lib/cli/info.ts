@@ -1,7 +1,8 @@
 import { parseUri, type PartUri, type WpUri } from '../uri/uri.js';
+import { wpText } from '../uri/wp.js';
 import { withoutUndefined } from './failure.js';
 import { bytes } from './format.js';
-import { describeKernelView, kernelView } from './kernel_view.js';
+import { describeKernelView, kernelView } from '../machine/kernel_view.js';
 import type { Session } from './session.js';
 import { columns } from './table.js';
 
@@ -9,7 +10,7 @@ import { columns } from './table.js';
 export async function infoCommand(session: Session, uri: string): Promise<void> {
   const parsed = parseUri(uri);
   // While it is open a bridge is ours, and the kernel's view of it gone.
-  const kernel = await kernelView(session.system, parsed);
+  const kernel = await kernelView(session.machine, parsed);
   await session.withDevice(uri, { readOnly: true }, async (device, facts) => {
     const { size, type } = device;
     const part = 'part' in parsed ? parsed.part : undefined;
@@ -54,7 +55,7 @@ function partFacts(part: PartUri): Record<string, unknown> {
     addressWidth: part.addressBytes * 8,
     page: part.pageSize,
     readOnly: part.chip.readOnly,
-    wp: part.wp && wpText(part.wp),
+    wp: part.wp && wpFact(part.wp),
     // Opening made it so; what the pin is where nobody named the line, nobody knows.
     protecting: part.wp && true,
     speed: part.clockHz,
@@ -95,10 +96,11 @@ function busLines(identity: ReadonlyMap<string, string>): [string, string][] {
 }
 
 /** As in the URI; a GPIO of the bridge is a number. */
-function wpText({ chip, line }: WpUri): number | string {
-  return chip === undefined ? Number(line) : `${chip}:${String(line)}`;
+function wpFact(wp: WpUri): number | string {
+  return wp.chip === undefined && !wp.inverted ? Number(wp.line) : wpText(wp);
 }
 
-function describeWp({ chip, line }: WpUri): string {
-  return chip === undefined ? `GPIO ${String(line)} of the bridge` : `line ${String(line)} of ${chip}`;
+function describeWp({ chip, line, inverted }: WpUri): string {
+  const where = chip === undefined ? `GPIO ${String(line)} of the bridge` : `line ${String(line)} of ${chip}`;
+  return inverted ? `${where}, inverted` : where;
 }

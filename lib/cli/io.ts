@@ -1,7 +1,7 @@
 /** What the command line needs of the process, so that commands can be driven by a test. */
 import type { Readable, Writable } from 'node:stream';
 
-import type { System } from './system.js';
+import type { Machine } from '../machine/machine.js';
 
 export interface CliIo {
   readonly stdin: Readable;
@@ -10,7 +10,7 @@ export interface CliIo {
   /** Aborted by SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
   /** The machine that list, scan and doctor look at. Default: this one. */
-  readonly system?: System;
+  readonly machine?: Machine;
 }
 
 /** Resolves when the stream has taken it: a pipe may be full for a while. */

@@ -1,18 +1,12 @@
 /** `nvmem list`: what there is to open, as URIs. */
+import { hex4 } from '../base/usb_ids.js';
 import { exportedDevices, type ExportedDevice } from '../bus/usbip_devices.js';
 import { USBIP_PORT } from '../uri/uri.js';
 import { CliError, withoutUndefined } from './failure.js';
 import { bytes } from './format.js';
-import {
-  kernelMemories,
-  localAdapters,
-  localBridges,
-  type KernelMemory,
-  type LocalAdapter,
-  type LocalBridge,
-} from './inventory.js';
+import { listOf, type KernelMemory, type LocalAdapter, type LocalBridge } from '../machine/list.js';
 import type { Session } from './session.js';
-import type { Access, System } from './system.js';
+import type { Access, Machine } from '../machine/machine.js';
 import { columns, wrap } from './table.js';
 
 export interface ListCommandOptions {
@@ -29,34 +23,23 @@ interface Row {
 }
 
 export async function listCommand(session: Session, options: ListCommandOptions): Promise<void> {
-  const { system } = session;
+  const { machine } = session;
   const server = options.usbip === undefined ? undefined : serverOf(options.usbip);
-  const [bridges, adapters, memories, exported] = await Promise.all([
-    localBridges(system),
-    localAdapters(system),
-    kernelMemories(system),
+  const [{ bridges, adapters, nvmem }, exported] = await Promise.all([
+    listOf(machine),
     server && exportedDevices({ ...server, timeoutMs: session.options.timeout, signal: session.io.signal }),
   ]);
-  const access = async (path: string, how?: 'read'): Promise<{ access: Access }> => ({
-    access: await system.access(path, how),
-  });
   session.answer({
-    bridges: await Promise.all(
-      bridges.map(async (bridge) => ({ ...bridge, ...(await access(bridge.node)) })),
-    ),
-    adapters: await Promise.all(
-      adapters.map(async (adapter) => withoutUndefined({ ...adapter, ...(await access(adapter.path)) })),
-    ),
-    nvmem: await Promise.all(
-      memories.map(async (memory) => withoutUndefined({ ...memory, ...(await access(memory.file, 'read')) })),
-    ),
+    bridges,
+    adapters: adapters.map((adapter) => withoutUndefined({ ...adapter })),
+    nvmem: nvmem.map((memory) => withoutUndefined({ ...memory })),
     usbip: server && exported?.map((device) => exportedFacts(server, device)),
   });
   if (session.json) return;
   const groups: [string, Row[]][] = [
-    ['CP2112 bridges', await bridgeRows(system, bridges)],
-    ['I2C adapters of the kernel', await adapterRows(system, adapters)],
-    ["The kernel's own nvmem devices", await memoryRows(system, memories)],
+    ['CP2112 bridges', await bridgeRows(machine, bridges)],
+    ['I2C adapters of the kernel', adapterRows(adapters)],
+    ["The kernel's own nvmem devices", memoryRows(nvmem)],
   ];
   if (server) {
     const title = `Exported by ${server.host}:${String(server.port)}`;
@@ -82,38 +65,33 @@ async function show(session: Session, groups: readonly [string, readonly Row[]][
   }
 }
 
-async function bridgeRows(system: System, bridges: readonly LocalBridge[]): Promise<Row[]> {
+async function bridgeRows(machine: Machine, bridges: readonly LocalBridge[]): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const { uri, path, node, serial, interfaces, hidraw } of bridges) {
+  for (const { uri, path, access, serial, interfaces, hidraw } of bridges) {
     const [face] = interfaces;
     const driver = face?.hidDriver ?? face?.driver;
     const who = driver === undefined ? 'no driver' : `driver ${driver}`;
     const named = serial !== '' && !uri.endsWith(serial) ? `, serial number ${serial}` : '';
-    rows.push({ uri, about: `at ${path}${named}, ${who}`, access: await system.access(node) });
+    rows.push({ uri, about: `at ${path}${named}, ${who}`, access });
     for (const one of hidraw) {
-      rows.push({ uri: `hidraw://${one}`, about: 'the same bridge', access: await system.access(one) });
+      rows.push({ uri: `hidraw://${one}`, about: 'the same bridge', access: await machine.access(one) });
     }
   }
   return rows;
 }
 
-function adapterRows(system: System, adapters: readonly LocalAdapter[]): Promise<Row[]> {
-  return Promise.all(
-    adapters.map(async ({ uri, name, path, node }) => {
-      const missing = node === undefined ? `; ${path} is missing: sudo modprobe i2c-dev` : '';
-      return { uri, about: `${name}${missing}`, access: await system.access(path) };
-    }),
-  );
+function adapterRows(adapters: readonly LocalAdapter[]): Row[] {
+  return adapters.map(({ uri, name, path, node, access }) => {
+    const missing = node === undefined ? `; ${path} is missing: sudo modprobe i2c-dev` : '';
+    return { uri, about: `${name}${missing}`, access };
+  });
 }
 
-function memoryRows(system: System, memories: readonly KernelMemory[]): Promise<Row[]> {
-  return Promise.all(
-    memories.map(async ({ uri, file, type, size, cells }) => {
-      const facts = [type ?? '', size === undefined ? '' : bytes(size), cellText(cells)];
-      const access = await system.access(file, 'read');
-      return { uri, about: facts.filter((fact) => fact !== '').join(', '), access };
-    }),
-  );
+function memoryRows(memories: readonly KernelMemory[]): Row[] {
+  return memories.map(({ uri, type, size, cells, access }) => {
+    const facts = [type ?? '', size === undefined ? '' : bytes(size), cellText(cells)];
+    return { uri, about: facts.filter((fact) => fact !== '').join(', '), access };
+  });
 }
 
 /** 'cells mac, serial': without their places. */
@@ -159,24 +137,20 @@ function exportedFacts(server: Server, device: ExportedDevice): Record<string, u
   const { busid, vendorId, productId, bcdDevice } = device;
   return {
     busid,
-    vid: hex(vendorId),
-    pid: hex(productId),
-    release: hex(bcdDevice),
+    vid: hex4(vendorId),
+    pid: hex4(productId),
+    release: hex4(bcdDevice),
     isCp2112: isCp2112(device),
     uri: exportedUri(server, device),
   };
 }
 
 function exportedRow(server: Server, device: ExportedDevice): Row {
-  const ids = `${hex(device.vendorId)}:${hex(device.productId)}`;
+  const ids = `${hex4(device.vendorId)}:${hex4(device.productId)}`;
   return {
     uri: exportedUri(server, device),
     about: isCp2112(device) ? `CP2112 (${ids})` : `${ids}, no CP2112 unless an OEM has given it those ids`,
   };
-}
-
-function hex(value: number): string {
-  return value.toString(16).padStart(4, '0');
 }
 
 function next(groups: readonly [string, readonly Row[]][]): string[] {

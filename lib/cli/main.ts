@@ -17,7 +17,16 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 const { stdin, stdout, stderr } = process;
+// The last net: nothing is left that could ever end the command, and it has not said how it went.
+const unfinished = (): void => {
+  stderr.write(
+    'nvmem: internal error: the command stopped before it was done; nothing it says is complete\n',
+  );
+  process.exitCode = 1;
+};
+process.on('beforeExit', unfinished);
 void runCli(process.argv.slice(2), { stdin, stdout, stderr, signal: controller.signal }).then((status) => {
+  process.off('beforeExit', unfinished);
   // Not exit(): what is still in the pipes is to arrive, and the process ends by itself because nothing is left open.
   process.exitCode = status;
 });

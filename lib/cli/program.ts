@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 
 import type { RigOptions } from './rig.js';
-import type { DoctorCommandOptions } from './doctor/doctor.js';
+import type { DoctorCommandOptions } from './doctor.js';
 import { CliError, CommandFailure, describeFailure, withoutUndefined } from './failure.js';
 import { writeOut, type CliIo } from './io.js';
 import { eraseCommand, type EraseCommandOptions } from './erase.js';
 import { infoCommand } from './info.js';
 import type { ListCommandOptions } from './list.js';
+import type { LockCommandOptions } from './lock.js';
 import { readCommand, type ReadCommandOptions } from './read.js';
 import type { ScanCommandOptions } from './scan.js';
 import { Session, type CommonOptions } from './session.js';
@@ -25,6 +26,7 @@ URI:
   usbip://HOST[:PORT]/BUSID/0xADDR?chip=NAME   … behind a CP2112 that a USB/IP server exports
       wp=N  GPIO of the bridge on the WP pin       speed=HZ  I2C clock (100000)
       wp=CHIP:LINE  line of a Linux gpiochip       force=1   also beside a driver of the kernel
+      wp=!…  a line that protects when it is low   twr=MS    longest write cycle
       size= page= addressWidth=8|16                what the chip's name does not tell
   sysfs://NAME    a device of the kernel's own nvmem subsystem
   file:///PATH    an image file
@@ -126,6 +128,15 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
     .action((uri: string, options: EraseCommandOptions & CommonOptions) =>
       run(options, (session) => eraseCommand(session, uri, options)),
     );
+  onDevice('lock', 'make the lockable page of a part read-only for ever; asks first')
+    .option('--yes', 'do not ask')
+    .option('--status', 'only say whether it is locked')
+    .action((uri: string, options: LockCommandOptions & CommonOptions) =>
+      run(options, async (session) => {
+        const { lockCommand } = await import('./lock.js');
+        await lockCommand(session, uri, options);
+      }),
+    );
   onDevice('verify', 'compare the device with a file; exit status 5 where they differ')
     .argument('<file>', "image, '-' for standard input")
     .option('--offset <bytes>', 'where to begin in the device', number(0))
@@ -138,10 +149,11 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
   command('doctor', 'look for what stands in the way: permissions, drivers, other users')
     .argument('[uri]', 'a device to look at as well')
     .option('--print-udev', 'print the udev rule that lets users open bridges, and nothing else')
+    .option('--id <vid:pid>', "with --print-udev: for a bridge with an OEM's ids")
     .option('--timeout <ms>', 'give up after that many milliseconds', number(1))
     .action((uri: string | undefined, options: DoctorCommandOptions & CommonOptions) =>
       run(options, async (session) => {
-        const { doctorCommand } = await import('./doctor/doctor.js');
+        const { doctorCommand } = await import('./doctor.js');
         await doctorCommand(session, uri, options);
       }),
     );

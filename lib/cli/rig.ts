@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { VirtualBench } from '../rig/bench.js';
 import { startControl, summary, type ControlPort } from '../rig/control.js';
+import { parseUsbIds, type UsbIds } from '../base/usb_ids.js';
 import { codeOf, messageOf, portOf } from '../rig/problem.js';
 import type { SiliconVersion } from '../rig/cp2112.js';
 import type { TimeMode } from '../rig/setup.js';
@@ -76,12 +77,12 @@ export async function runRig(options: RigOptions, io: RigIo): Promise<number> {
   }
 }
 
-function usbIds(text: string): { vid: number; pid: number } {
-  const [, vid, pid] = /^([0-9a-f]{4}):([0-9a-f]{4})$/i.exec(text) ?? [];
-  if (vid === undefined || pid === undefined) {
-    throw new SpecError(`--id ${text}: it is VVVV:PPPP, four hexadecimal digits each`);
+function usbIds(text: string): UsbIds {
+  const ids = parseUsbIds(text);
+  if (ids === undefined) {
+    throw new SpecError(`--id ${text}: it is VVVV:PPPP, vendor and product in hexadecimal digits`);
   }
-  return { vid: Number.parseInt(vid, 16), pid: Number.parseInt(pid, 16) };
+  return ids;
 }
 
 function ended(ending: AbortController, outer: AbortSignal | undefined): Promise<void> {
@@ -160,7 +161,12 @@ function announce(
 
 function wiring(spec: EepromSpec | undefined): string {
   const wp = spec?.wp;
-  const pin = wp === undefined ? 'WP low' : wp === true ? 'WP high' : `WP on GPIO ${String(wp)}`;
+  const pin =
+    wp === undefined
+      ? 'WP low'
+      : wp === true
+        ? 'WP high'
+        : `WP on GPIO ${String(wp)}${spec?.wpInverted === true ? ', inverted' : ''}`;
   return spec?.imageFile === undefined ? pin : `${pin}, content of ${spec.imageFile}`;
 }
 

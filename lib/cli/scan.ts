@@ -1,10 +1,10 @@
 /** `nvmem scan`: who answers on an I2C bus, and how to open it. */
 import { basename } from 'node:path';
 
-import { scanAddresses, type ScannedAddress } from '../machine/adapters.js';
+import { scanAddresses, type ScannedAddress } from '../bus/scan/adapter.js';
 import { leaseBus } from '../bus/pool.js';
 import { parseBusUri, type WholeBusUri } from '../uri/bus_uri.js';
-import { adaptersOfHidraw, kernelClients, type KernelClient } from './kernel_clients.js';
+import { adaptersOfHidraw, kernelClients, type KernelClient } from '../machine/kernel_clients.js';
 import { CommandFailure, withoutUndefined } from './failure.js';
 import { bytes } from './format.js';
 import { Progress } from './progress.js';
@@ -40,7 +40,8 @@ export async function scanCommand(session: Session, uri: string, options: ScanCo
   const held = await heldParts(session, bus);
   const free = asked.filter((address) => !held.some((client) => client.address === address));
   const timeoutMs = session.options.timeout ?? OPEN_TIMEOUT_MS;
-  const lease = await leaseBus(bus.part(free[0] ?? 0x50, 'chip=24c01'), timeoutMs).catch((error: unknown) => {
+  const anyPart = bus.part(free[0] ?? 0x50, 'chip=24c01');
+  const lease = await leaseBus(anyPart, timeoutMs, session.limits.signal).catch((error: unknown) => {
     throw new CommandFailure(error, { uri });
   });
   try {
@@ -126,12 +127,12 @@ async function describeAll(asking: Asking, present: ReadonlySet<number>): Promis
 }
 
 /** Parts that drivers of the kernel have, as far as this machine's kernel has the bus. */
-async function heldParts({ system }: Session, bus: WholeBusUri): Promise<KernelClient[]> {
+async function heldParts({ machine }: Session, bus: WholeBusUri): Promise<KernelClient[]> {
   const parsed = bus.part(0x50, 'chip=24c01');
   if ((parsed.scheme !== 'i2c' && parsed.scheme !== 'hidraw') || parsed.force) return [];
   const adapters =
-    parsed.scheme === 'i2c' ? [basename(parsed.path)] : await adaptersOfHidraw(system, parsed.path);
-  const clients = (await Promise.all(adapters.map((adapter) => kernelClients(system, adapter)))).flat();
+    parsed.scheme === 'i2c' ? [basename(parsed.path)] : await adaptersOfHidraw(machine, parsed.path);
+  const clients = (await Promise.all(adapters.map((adapter) => kernelClients(machine, adapter)))).flat();
   return clients.filter(({ driver }) => driver !== undefined);
 }
 

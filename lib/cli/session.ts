@@ -5,7 +5,7 @@ import { open, type OpenDevice, type OpenOptions } from '../open/open.js';
 import { parseUri, type NvmemUri } from '../uri/uri.js';
 import { CommandFailure, withoutUndefined } from './failure.js';
 import { writeOut, type CliIo } from './io.js';
-import { System } from './system.js';
+import { Machine } from '../machine/machine.js';
 
 export interface CommonOptions {
   readonly json?: boolean;
@@ -17,7 +17,7 @@ type Colors = ReturnType<typeof pc.createColors>;
 
 export class Session {
   readonly colors: Colors;
-  readonly system: System;
+  readonly machine: Machine;
   #document: JsonDocument | undefined;
 
   constructor(
@@ -25,7 +25,7 @@ export class Session {
     readonly options: CommonOptions,
   ) {
     this.colors = pc.createColors(pc.isColorSupported && io.stdout.isTTY === true && !this.json);
-    this.system = io.system ?? new System();
+    this.machine = io.machine ?? new Machine();
   }
 
   /** Columns for running text; where nobody knows them, and in a pipe, a page's. */

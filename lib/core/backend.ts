@@ -5,6 +5,7 @@ import type {
   NativeReadOutcome,
   NativeSlot,
   NativeStats,
+  NativeTurn,
 } from '../native/index.js';
 import type { Operation } from './operation.js';
 import { NativeProvider } from './provider.js';
@@ -41,6 +42,8 @@ export interface Backend {
     before: number,
   ): Promise<PieceOutcome>;
   hold(label: string): NativeHold | number;
+  /** A place among the writers of every device that reaches the same memory; undefined: no other does. */
+  readonly takeTurn: (() => NativeTurn | number) | undefined;
   /** The slot, where it can be used from other threads and synchronously; undefined: JavaScript is in the way. */
   readonly slot: NativeSlot | undefined;
   /** What the provider has counted; undefined: it counts nothing. */
@@ -50,6 +53,8 @@ export interface Backend {
 
 export interface SlotInfo {
   readonly hasWpLine: boolean;
+  /** Other devices reach the same memory: writers take turns with theirs. */
+  readonly sharesWriters?: boolean | undefined;
 }
 
 const slots = new WeakMap<NativeProvider, NativeSlot>();
@@ -79,10 +84,12 @@ export class SlotBackend implements Backend {
   readonly writing = undefined;
   readonly slot: NativeSlot;
   readonly hasWpLine: boolean;
+  readonly takeTurn: (() => NativeTurn | number) | undefined;
 
   constructor(slot: NativeSlot, info: SlotInfo) {
     this.slot = slot;
     this.hasWpLine = info.hasWpLine;
+    this.takeTurn = info.sharesWriters === true ? () => slot.takeTurn() : undefined;
   }
 
   readNow(offset: number, into: Uint8Array): number {

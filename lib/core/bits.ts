@@ -1,8 +1,8 @@
 /**
  * Bit cells. Bit 0 is the least significant bit of the first byte, and a field runs upwards through the bytes.
  *
- * Reading is nvmem_shift_read_buffer_in_place() as it is meant; writing is right where the kernel is not (fact
- * sheet defect D20): carries between bytes, neighbours in the last byte, bit offsets of 8 and more, and bits of the
+ * Reading is nvmem_shift_read_buffer_in_place() as it is meant; writing is right where the kernel is not (docs/defects.md,
+ * D20): carries between bytes, neighbours in the last byte, bit offsets of 8 and more, and bits of the
  * caller's data above the field.
  */
 

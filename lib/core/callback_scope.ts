@@ -1,6 +1,6 @@
 /**
  * Knows whether the running code was called by the core on behalf of a device, so that unregister() from inside
- * such a callback does not wait for that very callback (fact sheet defect D16).
+ * such a callback does not wait for that very callback (docs/defects.md, D16).
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 

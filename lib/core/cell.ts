@@ -1,7 +1,7 @@
 /* eslint-disable @typescript-eslint/unbound-method -- methods are only named, as the end of a stack trace */
 import type { CellEntry } from './cell_entry.js';
 import type { DeviceCore, NvmemWriteResult, WriteOptions } from './device_core.js';
-import { hostNumber, variableNumber } from '../base/numbers.js';
+import { hostNumber, variableNumber } from './numbers.js';
 import { makeCellReader, type NvmemReader } from './reader.js';
 import {
   checkBytes,
@@ -158,7 +158,7 @@ export class NvmemCell {
 
   /**
    * Writes the cell: `bytes` bytes or, for a bit cell, as few as its bits take. A bit cell is one read-modify-write,
-   * alone on the device; all neighbouring bits stay (the kernel's own is wrong there, fact sheet defect D20).
+   * alone on the device; all neighbouring bits stay (the kernel's own is wrong there, docs/defects.md, D20).
    *
    * Rejects with NvmemError: EINVAL as the kernel (wrong length, read-only device, or a cell with readPostProcess),
    * EBADMSG where what is read back differs, ENODEV, ABORT_ERR, ETIMEDOUT, EOPNOTSUPP, what the provider says.

@@ -1,17 +1,22 @@
 /** A consumer: somebody with a name, to whom the lookup table gives cells. */
 import type { CellReadOptions, NvmemCell } from './cell.js';
 import type { NvmemDevice } from './device.js';
-import type { Nvmem } from './registry.js';
+
+/** Where a consumer finds what it asks for: the registry. */
+export interface Finder {
+  get(name: string): NvmemDevice;
+  lookupCell(devId: string, conId: string): NvmemCell;
+}
 
 type Numbers = 'readU8' | 'readU16' | 'readU32' | 'readVariableLeU32';
 
 export class NvmemConsumer {
-  readonly #registry: Nvmem;
+  readonly #registry: Finder;
   /** What lookups call `devId`. */
   readonly name: string;
 
   /** @internal Consumers come from Nvmem.consumer(). */
-  constructor(registry: Nvmem, name: string) {
+  constructor(registry: Finder, name: string) {
     this.#registry = registry;
     this.name = name;
   }

@@ -82,6 +82,8 @@ export class DeviceCore {
     readOnly: ReadOnly,
   ) {
     this.readOnly = readOnly;
+    const { takeTurn } = backend;
+    if (takeTurn) this.#lock.share(takeTurn);
   }
 
   async read(offset: number, length: number, options: CoreOptions, below: Below): Promise<Buffer> {
@@ -312,7 +314,7 @@ export class DeviceCore {
     return status === 0 ? undefined : { status };
   }
 
-  /** One operation is one section, however many pieces it has (fact sheet defect D10). */
+  /** One operation is one section, however many pieces it has (docs/defects.md, D10). */
   async #hold<T>(operation: Operation, body: () => Promise<T>): Promise<T> {
     const hold = this.backend.hold(`${this.facts.name}: ${operation.syscall}`);
     if (typeof hold === 'number') throw this.#error(operation, { status: hold });

@@ -1,5 +1,6 @@
 /** One read or write from the call to its end: what can end it early, and the error it ends with. */
 import { callUser } from './report.js';
+import { clearTimeout, monotonicMs, setTimeout } from '../base/timers.js';
 import type { OperationOptions } from '../base/validate.js';
 import { type CallSite, codeOf, NvmemError, type NvmemErrorDetails, saysOf } from '../base/errors.js';
 
@@ -44,7 +45,7 @@ export class Operation {
     if (signal?.aborted) this.interrupt(ECANCELED);
     else signal?.addEventListener('abort', this.#aborted, { once: true });
     if (timeoutMs !== undefined) {
-      this.#deadline = performance.now() + timeoutMs;
+      this.#deadline = monotonicMs() + timeoutMs;
       this.#timer = setTimeout(() => {
         this.interrupt(ETIMEDOUT);
       }, timeoutMs);
@@ -62,7 +63,7 @@ export class Operation {
 
   /** Milliseconds left for a piece of native I/O; at least a little, so that the native side says ETIMEDOUT. */
   get remainingMs(): number | undefined {
-    return this.#deadline === undefined ? undefined : Math.max(this.#deadline - performance.now(), 0.001);
+    return this.#deadline === undefined ? undefined : Math.max(this.#deadline - monotonicMs(), 0.001);
   }
 
   readonly #aborted = (): void => {

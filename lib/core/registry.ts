@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 
-import { native } from '../native/index.js';
+import { native, type NativeSlot } from '../native/index.js';
 import { type Backend, providerOfSlot, SlotBackend, takeSlot } from './backend.js';
 import { insideCallbackOf } from './callback_scope.js';
 import { NvmemCell } from './cell.js';
@@ -17,7 +17,7 @@ import {
 import { NvmemConsumer } from './consumer.js';
 import { coreOf, NvmemDevice } from './device.js';
 import { DeviceCore } from './device_core.js';
-import { NvmemError } from '../base/errors.js';
+import { codeOf, NvmemError, saysOf } from '../base/errors.js';
 import { type LayoutContext, LayoutTable, type NvmemLayout } from './layouts.js';
 import { LookupTable, type NvmemCellLookup } from './lookups.js';
 import { deviceName, NumberPool } from './naming.js';
@@ -38,6 +38,7 @@ import {
   type OperationOptions,
   typeError,
 } from '../base/validate.js';
+import { nextTurn } from '../base/timers.js';
 import { waitForEvent } from './wait_for.js';
 
 /**
@@ -413,9 +414,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     // Nothing depends on it any more, so a failure to let go of it concerns nobody.
     await free?.().catch(() => undefined);
     // The consumers' own continuations run before anybody hears that the device is gone.
-    await new Promise((resolve) => {
-      setImmediate(resolve);
-    });
+    await nextTurn();
     if (layout !== undefined && layoutDone) this.#announce('layout-remove', device, layout);
     for (const cell of core.cells) {
       this.#notify('CELL_REMOVE', cell.name, name);
@@ -488,7 +487,8 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
 
 function makeBackend(name: string, { provider, wp, ignoreWp }: CheckedConfig): Backend {
   if (!(provider instanceof NativeProvider)) {
-    return new ScriptBackend(name, provider, native().script(), ignoreWp ? undefined : wp);
+    const slot = slotFor(name, native().script());
+    return new ScriptBackend(name, provider, slot, ignoreWp ? undefined : wp);
   }
   const taken = takeSlot(provider);
   if (taken) return new SlotBackend(taken.slot, taken.info);
@@ -507,7 +507,14 @@ export function memoryProvider(image: number | Uint8Array): NativeProvider {
     typeof image === 'number'
       ? new Uint8Array(checkInteger('image', image, 0, 2 ** 31 - 1))
       : checkBytes('image', image);
-  return providerOfSlot(native().memory(bytes), bytes.length, { hasWpLine: false });
+  const slot = slotFor(`a memory of ${String(bytes.length)} bytes`, native().memory(bytes));
+  return providerOfSlot(slot, bytes.length, { hasWpLine: false });
+}
+
+function slotFor(what: string, slot: NativeSlot | number): NativeSlot {
+  if (typeof slot !== 'number') return slot;
+  const code = codeOf(slot);
+  throw new NvmemError(code, `${what} cannot be had: ${saysOf(code)}`, { errno: slot, syscall: 'register' });
 }
 
 /** The registry that a program shares: the one that open() uses unless told otherwise. */

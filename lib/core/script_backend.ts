@@ -18,6 +18,7 @@ export class ScriptBackend implements Backend {
   readonly takesEmpty = true;
   readonly slot = undefined;
   readonly stats = undefined;
+  readonly takeTurn = undefined;
   readonly #provider: NvmemProvider;
   readonly #slot: NativeSlot;
   readonly #name: string;
@@ -143,7 +144,7 @@ export class ScriptBackend implements Backend {
       try {
         await this.#provider.write?.(offset, data, context);
       } finally {
-        // Never instead of the write's own result (fact sheet defect D11).
+        // Never instead of the write's own result (docs/defects.md, D11).
         await lease.release().catch((error: unknown) => {
           wp.protectStatus = errnoOf(error);
         });

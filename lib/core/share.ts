@@ -5,6 +5,9 @@ import { NvmemDevice } from './device.js';
 import { DeviceCore } from './device_core.js';
 import { NvmemError } from '../base/errors.js';
 import type { Description, SharedToken } from './share_token.js';
+import { onListenersChanged } from '../base/listeners.js';
+import { LoopHold } from '../base/loop_hold.js';
+import { nextTurn } from '../base/timers.js';
 import { checkObject, typeError } from '../base/validate.js';
 
 /**
@@ -13,16 +16,24 @@ import { checkObject, typeError } from '../base/validate.js';
  *
  * It is in no registry. 'removed' comes after every operation of this thread has settled and after the provider has been
  * freed; in which order the threads hear of it is not defined.
+ *
+ * It keeps its thread going only while somebody listens for 'removed', as a MessagePort does for 'message'; unref() says
+ * otherwise.
  */
 export class SharedDevice extends NvmemDevice {
   readonly #close: () => Promise<void>;
   readonly #isAlive: () => boolean;
+  readonly #hold = new LoopHold();
+  #isOver = false;
 
   /** @internal Use attachShared(). */
   constructor(core: DeviceCore, close: () => Promise<void>, isAlive: () => boolean) {
     super(core);
     this.#close = close;
     this.#isAlive = isAlive;
+    onListenersChanged(this, () => {
+      this.#hold.needed = !this.#isOver && this.listenerCount('removed') > 0;
+    });
   }
 
   override get alive(): boolean {
@@ -39,6 +50,25 @@ export class SharedDevice extends NvmemDevice {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#close();
+  }
+
+  /** Who listens for 'removed' no longer keeps the thread from ending. */
+  unref(): this {
+    this.#hold.allowed = false;
+    return this;
+  }
+
+  /** Takes unref() back. */
+  ref(): this {
+    this.#hold.allowed = true;
+    return this;
+  }
+
+  /** @internal */
+  override announceRemoved(reason: string): void {
+    this.#isOver = true;
+    this.#hold.needed = false;
+    super.announceRemoved(reason);
   }
 }
 
@@ -78,9 +108,7 @@ export function attachShared(token: SharedToken): SharedDevice {
     if (announced) return;
     announced = true;
     // The consumers' own continuations run before anybody hears that the device is gone.
-    await new Promise((resolve) => {
-      setImmediate(resolve);
-    });
+    await nextTurn();
     device.announceRemoved(core.gone ?? 'unregistered');
   };
   let closing: Promise<void> | undefined;

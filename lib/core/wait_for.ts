@@ -2,6 +2,7 @@
 import type { EventEmitter } from 'node:events';
 
 import { NvmemError } from '../base/errors.js';
+import { clearTimeout, setTimeout } from '../base/timers.js';
 import { checkOperationOptions, type OperationOptions } from '../base/validate.js';
 
 /** What `look` finds, now or after one of `events`. What it throws is the end as well. */

@@ -9,15 +9,16 @@ import { promises as fs, watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 
-import { listBridges, type UsbBridge } from '../machine/bridges.js';
+import { onListenersChanged } from '../base/listeners.js';
+import { LoopHold } from '../base/loop_hold.js';
+import { clearTimeout, setTimeout } from '../base/timers.js';
+import { bridgesOf, type UsbBridge } from '../machine/bridges.js';
+import { thisMachine } from '../machine/machine.js';
 
 export interface WatchOptions {
   /** How often to look without being told to, milliseconds. Default 2000. */
   readonly everyMs?: number;
   readonly signal?: AbortSignal | undefined;
-  /** Where sysfs and the device nodes are mounted. Default '/sys' and '/dev'. */
-  readonly sysfs?: string;
-  readonly dev?: string;
 }
 
 export interface BridgeEvent {
@@ -36,7 +37,10 @@ const LOOK_AGAIN_MS = 100;
 
 /**
  * Follows the bridges of this machine until close(). Those that are there already are announced first. A replug between two
- * looks is a detach and an attach. It never keeps the process alive by itself.
+ * looks is a detach and an attach.
+ *
+ * While it is iterated, or somebody listens for 'attach' or 'detach', it holds the event loop open as a socket does, until
+ * close(), unless unref() says otherwise.
  *
  * @example
  * for await (const { event, bridge } of watchBridges()) console.log(event, bridge.path);
@@ -50,9 +54,13 @@ export class BridgeWatch extends EventEmitter<BridgeWatchEvents> implements Asyn
   #again = false;
   #closed = false;
   #forget: (() => void) | undefined;
+  readonly #hold = new LoopHold();
 
   /** @internal */
-  constructor(options: WatchOptions) {
+  constructor(
+    options: WatchOptions,
+    private readonly machine = thisMachine,
+  ) {
     super();
     this.#options = options;
     const { signal } = options;
@@ -64,6 +72,10 @@ export class BridgeWatch extends EventEmitter<BridgeWatchEvents> implements Asyn
       this.close();
     };
     signal?.addEventListener('abort', onAbort, { once: true });
+    onListenersChanged(this, () => {
+      const awaited = this.listenerCount('attach') + this.listenerCount('detach') > 0;
+      this.#hold.needed = awaited && !this.#closed;
+    });
     const stopListening = listenToPackage(() => {
       this.#hint();
     });
@@ -87,6 +99,7 @@ export class BridgeWatch extends EventEmitter<BridgeWatchEvents> implements Asyn
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#hold.needed = false;
     clearTimeout(this.#timer);
     for (const watcher of this.#watchers.values()) watcher.close();
     this.#watchers.clear();
@@ -96,6 +109,18 @@ export class BridgeWatch extends EventEmitter<BridgeWatchEvents> implements Asyn
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** It no longer keeps the program, or the worker, from ending. */
+  unref(): this {
+    this.#hold.allowed = false;
+    return this;
+  }
+
+  /** Takes unref() back. */
+  ref(): this {
+    this.#hold.allowed = true;
+    return this;
   }
 
   /** Looks now; resolves when what it found has been announced. */
@@ -155,7 +180,7 @@ export class BridgeWatch extends EventEmitter<BridgeWatchEvents> implements Asyn
       this.#again = false;
       // In this order: what changes after the look has a watch already.
       await this.#watchNodes();
-      this.#compare(await listBridges(this.#options.sysfs));
+      this.#compare(await bridgesOf(this.machine));
     }
     this.#looking = undefined;
   }
@@ -180,7 +205,7 @@ export class BridgeWatch extends EventEmitter<BridgeWatchEvents> implements Asyn
 
   /** One watch on the folder of buses, one on the folder of each. */
   async #watchNodes(): Promise<void> {
-    const root = join(this.#options.dev ?? '/dev', 'bus/usb');
+    const root = this.machine.path('/dev/bus/usb');
     const buses = await fs.readdir(root).catch(() => undefined); // none, as long as the machine has no USB
     if (buses === undefined) return;
     for (const folder of [root, ...buses.map((bus) => join(root, bus))]) {

@@ -1,7 +1,6 @@
 /** A 24Cxx over the calls of an i2c-bus object, after drivers/misc/eeprom/at24.c. */
-import { setTimeout as pause } from 'node:timers/promises';
-
 import { NvmemError } from '../base/errors.js';
+import { monotonicMs, pause } from '../base/timers.js';
 import type { BusCalls } from './bus_calls.js';
 
 export interface EepromGeometry {
@@ -182,9 +181,9 @@ export class EepromCalls {
    * @throws NvmemError ETIMEDOUT with `late` as its reason, or without one ENXIO.
    */
   async #answers({ device, word }: Place, late: string | undefined): Promise<void> {
-    const end = performance.now() + this.#part.writeCycleMs;
+    const end = monotonicMs() + this.#part.writeCycleMs;
     for (;;) {
-      const tried = performance.now();
+      const tried = monotonicMs();
       try {
         await this.#ask(device, word);
         return;

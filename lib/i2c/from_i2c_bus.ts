@@ -1,5 +1,8 @@
 /** An EEPROM behind an i2c-bus object that a program has open already. */
-import { findChip, similarChips, WRITE_TIMEOUT_MS } from '../chips/chips.js';
+import { NvmemError } from '../base/errors.js';
+import { findChip, WRITE_TIMEOUT_MS, type At24Chip } from '../chips/chips.js';
+import { chipAtAddress, FIRST_ADDRESS, isCommandAddress, LAST_ADDRESS } from '../chips/place.js';
+import { otherFamily, similarChips } from '../chips/similar.js';
 import type { NvmemProvider } from '../core/provider.js';
 import {
   checkFunction,
@@ -44,7 +47,7 @@ const KEYS = ['address', 'chip', 'size', 'addressWidth', 'page', 'writeCycleMs']
  * data), ETIMEDOUT (it does not come back from its write cycle), EBUSY (a driver of the kernel has the
  * address). A write that fails says with `bytesTransferred` how much is stored.
  *
- * @throws TypeError, RangeError: a wrong option, by name.
+ * @throws TypeError, RangeError: a wrong option, by name; NvmemError EINVAL: no such part is at that address.
  *
  * @example
  * const bus = await i2c.openPromisified(1);
@@ -71,8 +74,8 @@ export function fromI2cBus(
 
 function geometryOf(options: FromI2cBusOptions): EepromGeometry {
   checkKeys('options', checkObject('options', options), KEYS);
-  const chip = chipOf(options.chip);
-  const address = checkInteger('options.address', options.address, 0x08, 0x77);
+  const address = checkInteger('options.address', options.address, FIRST_ADDRESS, LAST_ADDRESS);
+  const chip = chipOf(options.chip, address, options.size);
   const width = checkInteger(
     'options.addressWidth',
     options.addressWidth ?? (chip && chip.addressBytes * 8),
@@ -106,10 +109,20 @@ function geometryOf(options: FromI2cBusOptions): EepromGeometry {
   };
 }
 
-function chipOf(name: string | undefined): ReturnType<typeof findChip> {
-  if (name === undefined) return undefined;
+function chipOf(name: string | undefined, address: number, size: number | undefined): At24Chip | undefined {
+  if (name === undefined) {
+    if (isCommandAddress(address)) throw rangeError('options.address', 'none of 0x30 to 0x37', address);
+    return undefined;
+  }
   checkString('options.chip', name);
   const chip = findChip(name);
-  if (chip) return chip;
-  throw rangeError('options.chip', `a chip such as ${similarChips(name).join(', ')}`, name);
+  if (!chip) {
+    const other = otherFamily(name);
+    const rule =
+      other === undefined ? `a chip such as ${similarChips(name).join(', ')}` : `a 24Cxx; a ${name} ${other}`;
+    throw rangeError('options.chip', rule, name);
+  }
+  const found = chipAtAddress(chip, address, size);
+  if (!('problem' in found)) return found;
+  throw new NvmemError('EINVAL', found.problem, { syscall: 'fromI2cBus', hint: found.hint });
 }

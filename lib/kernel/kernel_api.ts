@@ -15,7 +15,7 @@ import type { DeviceCore, NvmemWriteResult } from '../core/device_core.js';
 import { NvmemError } from '../base/errors.js';
 import type { NvmemCellLookup } from '../core/lookups.js';
 import type { NvmemNotifier } from '../core/notifier.js';
-import { hostNumber, variableNumber } from '../base/numbers.js';
+import { hostNumber, variableNumber } from '../core/numbers.js';
 import type { Nvmem } from '../core/registry.js';
 import { checkBytes, checkInteger, checkObject, rangeError } from '../base/validate.js';
 
@@ -87,7 +87,7 @@ export class NvmemKernelApi {
     return room?.subarray(0, data.length) ?? data;
   }
 
-  /** nvmem_device_write(): the count. A read-only device refuses with EPERM (fact sheet defect D19). */
+  /** nvmem_device_write(): the count. A read-only device refuses with EPERM (docs/defects.md, D19). */
   async nvmemDeviceWrite(device: NvmemDevice | null, offset: number, data: Uint8Array): Promise<number> {
     const core = present(device);
     checkInteger('offset', offset, 0, UINT_MAX);

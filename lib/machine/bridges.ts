@@ -1,8 +1,9 @@
 /** The CP2112 bridges of this machine, as sysfs shows them: no USB traffic, no permissions needed, no udevd. */
-import { promises as fs } from 'node:fs'; // which loads node:fs/promises at the first use
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 
 import { NvmemError } from '../base/errors.js';
+import { CP2112_IDS, sameUsbIds, usbIdText, type UsbIds } from '../base/usb_ids.js';
+import { thisMachine, type Machine } from './machine.js';
 import { hasTransferReports } from './report_descriptor.js';
 
 /** One interface of a bridge; a CP2112 has one. */
@@ -35,8 +36,7 @@ export interface UsbBridge {
   readonly i2c: readonly string[];
 }
 
-const VID = '10c4';
-const PID = 'ea90';
+const DEVICES = '/sys/bus/usb/devices';
 
 /**
  * Where a bridge was known by its report descriptor, with the visit: while a program has it, sysfs does not show that.
@@ -48,43 +48,39 @@ const known = new Map<string, string>();
  * Bridges by their place, in the order of their paths. A device counts as one by its default ids; where its product
  * string names the chip, for the ids can be programmed once (AN495, report 0x21); and where its HID report descriptor is
  * that of one, which the kernel has read as long as its HID driver has the device.
- *
- * @param sysfs Where sysfs is mounted.
  */
-export async function listBridges(sysfs = '/sys'): Promise<UsbBridge[]> {
-  return (await listDevices(sysfs)).flatMap(({ bridge, isCp2112 }) => (isCp2112 ? [bridge] : []));
+export async function bridgesOf(machine: Machine): Promise<UsbBridge[]> {
+  return (await devicesOf(machine)).flatMap(({ bridge, isCp2112 }) => (isCp2112 ? [bridge] : []));
 }
 
+/** A USB device, described as if it were a bridge. */
 interface UsbDevice {
   readonly bridge: UsbBridge;
   readonly isCp2112: boolean;
 }
 
-async function listDevices(sysfs: string): Promise<UsbDevice[]> {
-  const devices = join(sysfs, 'bus/usb/devices');
-  const names = (await entries(devices)).filter((name) => /^\d+-\d+(\.\d+)*$/.test(name));
-  const found = await Promise.all(names.map((name) => readDevice(devices, name)));
-  return found
-    .filter((device) => device !== undefined)
-    .sort((a, b) => a.bridge.path.localeCompare(b.bridge.path, 'en', { numeric: true }));
+async function devicesOf(machine: Machine): Promise<UsbDevice[]> {
+  const names = await machine.list(DEVICES, /^\d+-\d+(\.\d+)*$/);
+  const found = await Promise.all(names.map((name) => readDevice(machine, name)));
+  return found.filter((device) => device !== undefined);
 }
 
-async function readDevice(devices: string, path: string): Promise<UsbDevice | undefined> {
-  const folder = join(devices, path);
+async function readDevice(machine: Machine, path: string): Promise<UsbDevice | undefined> {
+  const folder = `${DEVICES}/${path}`;
   const [vid, pid, product, serial, busnum, devnum] = await Promise.all(
     ['idVendor', 'idProduct', 'product', 'serial', 'busnum', 'devnum'].map((name) =>
-      readText(join(folder, name)),
+      machine.read(`${folder}/${name}`),
     ),
   );
   if (vid === undefined || pid === undefined || busnum === undefined || devnum === undefined)
     return undefined;
-  const inside = (await entries(folder)).filter((name) => name.startsWith(`${path}:`)).sort();
-  const parts = await Promise.all(inside.map((name) => readInterface(join(folder, name))));
+  const inside = (await machine.list(folder)).filter((name) => name.startsWith(`${path}:`));
+  const parts = await Promise.all(inside.map((name) => readInterface(machine, `${folder}/${name}`)));
+  const place = machine.path(folder);
   const visit = `${busnum} ${devnum} ${vid}:${pid}`;
-  const byReports = parts.some((part) => part.hasTransferReports);
-  if (byReports) known.set(folder, visit);
-  else if (known.get(folder) !== visit) known.delete(folder);
-  const bridge = {
+  if (parts.some((part) => part.hasTransferReports)) known.set(place, visit);
+  else if (known.get(place) !== visit) known.delete(place);
+  const bridge: UsbBridge = {
     path,
     serial: serial ?? '',
     product: product ?? '',
@@ -98,28 +94,32 @@ async function readDevice(devices: string, path: string): Promise<UsbDevice | un
     i2c: parts.flatMap((part) => part.i2c),
   };
   const isCp2112 =
-    (vid === VID && pid === PID) || (product ?? '').includes('CP2112') || known.get(folder) === visit;
+    sameUsbIds(usbIdsOf(bridge), CP2112_IDS) ||
+    bridge.product.includes('CP2112') ||
+    known.get(place) === visit;
   return { bridge, isCp2112 };
 }
 
 async function readInterface(
+  machine: Machine,
   folder: string,
 ): Promise<{ itself: UsbInterface; hidraw: string[]; i2c: string[]; hasTransferReports: boolean }> {
   // Bus, vendor, product and a running number: '0003:10C4:EA90.0001'.
-  const hids = (await entries(folder)).filter((name) => /^[0-9A-F]{4}(:[0-9A-F]{4}){2}\./.test(name));
-  const hidFolder = hids[0] === undefined ? undefined : join(folder, hids[0]);
-  const below = hidFolder === undefined ? [] : await entries(hidFolder);
-  const hidraw = hidFolder === undefined ? [] : await entries(join(hidFolder, 'hidraw'));
+  const [hid] = await machine.list(folder, /^[0-9A-F]{4}(:[0-9A-F]{4}){2}\./);
+  const hidFolder = hid === undefined ? undefined : `${folder}/${hid}`;
+  const below = hidFolder === undefined ? [] : await machine.list(hidFolder, /^i2c-\d+$/);
+  const hidraw = hidFolder === undefined ? [] : await machine.list(`${hidFolder}/hidraw`);
+  const descriptor =
+    hidFolder === undefined ? undefined : await machine.bytes(`${hidFolder}/report_descriptor`);
   return {
     itself: {
       name: basename(folder),
-      driver: await linkName(join(folder, 'driver')),
-      hidDriver: hidFolder === undefined ? undefined : await linkName(join(hidFolder, 'driver')),
+      driver: await machine.linkName(`${folder}/driver`),
+      hidDriver: hidFolder === undefined ? undefined : await machine.linkName(`${hidFolder}/driver`),
     },
     hidraw: hidraw.map((name) => `/dev/${name}`),
-    i2c: below.filter((name) => /^i2c-\d+$/.test(name)).map((name) => `/dev/${name}`),
-    hasTransferReports:
-      hidFolder !== undefined && hasTransferReports(await readBytes(join(hidFolder, 'report_descriptor'))),
+    i2c: below.map((name) => `/dev/${name}`),
+    hasTransferReports: descriptor !== undefined && hasTransferReports(descriptor),
   };
 }
 
@@ -127,20 +127,18 @@ async function readInterface(
  * The bridge that a URI means.
  *
  * @param wanted Serial number, or bus and ports; empty: the only one there is.
- * @param ids Vendor and product that say that it is one. Default: what listBridges() goes by.
+ * @param ids Vendor and product that say that it is one. Default: what bridgesOf() goes by.
  * @throws NvmemError ENOENT: no such bridge; EINVAL: it could be several, which are named.
  */
 export async function findBridge(
   wanted: string,
   uri: string,
-  sysfs = '/sys',
-  ids?: { readonly vid: number; readonly pid: number },
+  machine = thisMachine,
+  ids?: UsbIds,
 ): Promise<UsbBridge> {
-  const devices = await listDevices(sysfs);
-  const isNamed = ({ vid, pid }: UsbBridge): boolean =>
-    Number.parseInt(vid, 16) === ids?.vid && Number.parseInt(pid, 16) === ids.pid;
+  const devices = await devicesOf(machine);
   const bridges = devices.flatMap(({ bridge, isCp2112 }) =>
-    (ids === undefined ? isCp2112 : isNamed(bridge)) ? [bridge] : [],
+    (ids === undefined ? isCp2112 : sameUsbIds(usbIdsOf(bridge), ids)) ? [bridge] : [],
   );
   const bySerial = bridges.filter(({ serial }) => serial === wanted);
   const byPath = bridges.filter(({ path }) => path === wanted);
@@ -159,7 +157,7 @@ export async function findBridge(
       },
     );
   }
-  const kind = ids === undefined ? 'no CP2112' : `no device ${hex4(ids.vid)}:${hex4(ids.pid)}`;
+  const kind = ids === undefined ? 'no CP2112' : `no device ${usbIdText(ids)}`;
   const others = bridges.length === 0 ? `${kind} is plugged in` : `there are: ${describe(bridges)}`;
   const other = devices.find(({ bridge }) => [bridge.path, bridge.serial].includes(wanted))?.bridge;
   const hint =
@@ -173,42 +171,11 @@ export async function findBridge(
   );
 }
 
-function hex4(value: number): string {
-  return value.toString(16).padStart(4, '0');
+/** As numbers. */
+export function usbIdsOf({ vid, pid }: UsbBridge): UsbIds {
+  return { vid: Number.parseInt(vid, 16), pid: Number.parseInt(pid, 16) };
 }
 
 function describe(bridges: readonly UsbBridge[]): string {
   return bridges.map(({ path, serial }) => (serial === '' ? path : `${path} (serial ${serial})`)).join(', ');
-}
-
-async function entries(folder: string): Promise<string[]> {
-  try {
-    return await fs.readdir(folder);
-  } catch {
-    return []; // not there, or unplugged meanwhile
-  }
-}
-
-async function readText(file: string): Promise<string | undefined> {
-  try {
-    return (await fs.readFile(file, 'utf8')).replace(/\n$/, '');
-  } catch {
-    return undefined;
-  }
-}
-
-async function readBytes(file: string): Promise<Uint8Array> {
-  try {
-    return await fs.readFile(file);
-  } catch {
-    return new Uint8Array();
-  }
-}
-
-async function linkName(link: string): Promise<string | undefined> {
-  try {
-    return basename(await fs.readlink(link));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,5 @@
 /** Who has a device node open, as far as /proc may be read: root sees everybody, others only themselves. */
-import { promises as fs } from 'node:fs'; // which loads node:fs/promises at the first use
+import { thisMachine, type Machine } from './machine.js';
 
 export interface Holder {
   readonly pid: number;
@@ -9,10 +9,10 @@ export interface Holder {
   readonly node: string;
 }
 
-export async function holdersOf(nodes: readonly string[], proc = '/proc'): Promise<Holder[]> {
+export async function holdersOf(nodes: readonly string[], machine = thisMachine): Promise<Holder[]> {
   if (nodes.length === 0) return [];
-  const pids = (await fs.readdir(proc).catch(() => [])).filter((name) => /^\d+$/.test(name));
-  const found = await Promise.all(pids.map((pid) => openIn(proc, pid, nodes)));
+  const pids = await machine.list('/proc', /^\d+$/);
+  const found = await Promise.all(pids.map((pid) => openIn(machine, pid, nodes)));
   return found.flat().sort((a, b) => a.pid - b.pid);
 }
 
@@ -24,12 +24,12 @@ export function nameHolders(holders: readonly Holder[]): string {
   return [...new Set(names)].join(', ');
 }
 
-async function openIn(proc: string, pid: string, nodes: readonly string[]): Promise<Holder[]> {
+async function openIn(machine: Machine, pid: string, nodes: readonly string[]): Promise<Holder[]> {
   // What can't be read belongs to others, or has ended meanwhile.
-  const fds = await fs.readdir(`${proc}/${pid}/fd`).catch(() => []);
-  const links = await Promise.all(fds.map((fd) => fs.readlink(`${proc}/${pid}/fd/${fd}`).catch(() => '')));
-  const held = [...new Set(links.filter((link) => nodes.includes(link)))];
+  const fds = await machine.list(`/proc/${pid}/fd`);
+  const links = await Promise.all(fds.map((fd) => machine.link(`/proc/${pid}/fd/${fd}`)));
+  const held = [...new Set(links.filter((link) => link !== undefined && nodes.includes(link)))];
   if (held.length === 0) return [];
-  const command = (await fs.readFile(`${proc}/${pid}/comm`, 'utf8').catch(() => '')).trim();
-  return held.map((node) => ({ pid: Number(pid), command, node }));
+  const command = (await machine.read(`/proc/${pid}/comm`)) ?? '';
+  return held.map((node) => ({ pid: Number(pid), command, node: node ?? '' }));
 }

@@ -1,68 +1,82 @@
-/** Which drivers of the kernel use the I2C bus behind a hidraw node. */
-// node:fs and not node:fs/promises: that one is loaded at its first use.
-import { promises } from 'node:fs';
-import { basename, join } from 'node:path';
+/** Parts that the kernel itself knows on an I2C adapter, and the adapters that its driver has made of a bridge. */
+import { basename } from 'node:path';
 
-/** A driver of the kernel that is bound to a part. */
+import { parseUsbIds, type UsbIds } from '../base/usb_ids.js';
+import type { Machine } from './machine.js';
+
+const DEVICES = '/sys/bus/i2c/devices';
+
 export interface KernelClient {
-  /** As in /dev: i2c-1. */
+  /** As in /dev: 'i2c-1'. */
   readonly adapter: string;
-  /** As in /sys/bus/i2c/devices: 1-0050. */
+  /** Seven-bit address. Ten-bit addresses have 0xa000 added (i2c-core-base.c): no EEPROM has one. */
+  readonly address: number;
+  /** As in /sys/bus/i2c/devices: '1-0050'. */
   readonly device: string;
-  /** Seven-bit, or ten-bit where the kernel says so: 0x50. */
-  readonly address: string;
-  readonly driver: string;
+  /** What it was declared as: '24c256'. */
+  readonly name: string;
+  /** The driver that is bound to it; undefined: none, and the address is free. */
+  readonly driver: string | undefined;
 }
 
 /**
- * Drivers bound to parts behind the hidraw node `path`, by address. None where there is no such node, or no I2C adapter
- * beside it (hid-generic has the bridge): whether it can be opened is for open() to say.
+ * The parts on an adapter, by address. Those behind a multiplexer are another adapter's.
  *
- * @param sysfs Where sysfs is mounted.
+ * @param adapter 'i2c-1'
  */
-export async function kernelClients(path: string, sysfs: string): Promise<KernelClient[]> {
-  let hid: string;
-  try {
-    const { rdev } = await promises.stat(path);
-    // hid-cp2112 hangs its adapter below the HID device, and so does hidraw its node.
-    hid = await promises.realpath(join(sysfs, 'dev', 'char', deviceNumber(rdev), 'device'));
-  } catch {
-    return [];
-  }
-  const found: KernelClient[] = [];
-  for (const adapter of await entries(hid, /^i2c-\d+$/)) {
-    const bus = adapter.slice('i2c-'.length);
-    for (const device of await entries(join(hid, adapter), /^\d+-[0-9a-f]{4}$/)) {
-      if (!device.startsWith(`${bus}-`)) continue;
-      const driver = await driverOf(join(hid, adapter, device));
-      if (driver === undefined) continue;
-      const address = `0x${device.slice(bus.length + 1).replace(/^00/, '')}`;
-      found.push({ adapter, device, address, driver });
-    }
-  }
-  return found;
+export async function kernelClients(machine: Machine, adapter: string): Promise<KernelClient[]> {
+  const folder = `${DEVICES}/${adapter}`;
+  const number = adapter.replace(/^i2c-/, '');
+  const devices = await machine.list(folder, new RegExp(`^${number}-[0-9a-f]{4}$`));
+  return Promise.all(
+    devices.map(async (device) => ({
+      adapter,
+      address: Number.parseInt(device.slice(number.length + 1), 16),
+      device,
+      name: (await machine.read(`${folder}/${device}/name`)) ?? '',
+      driver: await machine.linkName(`${folder}/${device}/driver`),
+    })),
+  );
 }
 
-/** MAJOR:MINOR, as in /sys/dev/char (gnu_dev_major() and gnu_dev_minor() of the C library). */
-export function deviceNumber(rdev: number): string {
-  const number = BigInt(rdev);
-  const major = ((number >> 8n) & 0xfffn) | ((number >> 32n) & 0xfffff000n);
-  const minor = (number & 0xffn) | ((number >> 12n) & 0xffffff00n);
-  return `${String(major)}:${String(minor)}`;
+/** The parts that drivers of the kernel have behind these adapters. */
+export async function heldClients(machine: Machine, adapters: readonly string[]): Promise<KernelClient[]> {
+  const all = await Promise.all(adapters.map((adapter) => kernelClients(machine, adapter)));
+  return all.flat().filter(({ driver }) => driver !== undefined);
 }
 
-async function entries(folder: string, pattern: RegExp): Promise<string[]> {
-  try {
-    return (await promises.readdir(folder)).filter((name) => pattern.test(name)).sort();
-  } catch {
-    return []; // unplugged meanwhile
-  }
+/** As the kernel names what is at an address: '1-0050'. */
+export function clientName(number: number, address: number): string {
+  return `${String(number)}-${address.toString(16).padStart(4, '0')}`;
 }
 
-async function driverOf(device: string): Promise<string | undefined> {
-  try {
-    return basename(await promises.readlink(join(device, 'driver')));
-  } catch {
-    return undefined;
-  }
+/** The kernel driver that is bound to an address of an adapter. */
+export async function driverAt(
+  machine: Machine,
+  number: number,
+  address: number,
+): Promise<string | undefined> {
+  return machine.linkName(`${DEVICES}/${clientName(number, address)}/driver`);
+}
+
+/**
+ * The adapters that the kernel's driver has made of the chip behind a hidraw node: ['i2c-7']. hid-cp2112 hangs its adapter
+ * below the HID device, and so does hidraw its node. None where there is no such node, or hid-generic has the bridge.
+ */
+export async function adaptersOfHidraw(machine: Machine, node: string): Promise<string[]> {
+  return machine.list(`${await hidrawFolder(machine, node)}/device`, /^i2c-[0-9]+$/);
+}
+
+/** Vendor and product of the device behind a hidraw node; undefined where there is no such node. */
+export async function usbIdsOfHidraw(machine: Machine, node: string): Promise<UsbIds | undefined> {
+  // Bus, vendor, product and a running number: '0003:10C4:EA90.0001'.
+  const device = await machine.realPath(`${await hidrawFolder(machine, node)}/device`);
+  const [, ids] = /^[0-9A-F]{4}:([0-9A-F]{4}:[0-9A-F]{4})\./.exec(basename(device ?? '')) ?? [];
+  return ids === undefined ? undefined : parseUsbIds(ids);
+}
+
+async function hidrawFolder(machine: Machine, node: string): Promise<string> {
+  const number = await machine.deviceNumber(node);
+  // A node by another name (a link that udev made) has the number; without a node its name is all there is.
+  return number === undefined ? `/sys/class/hidraw/${basename(node)}` : `/sys/dev/char/${number}`;
 }

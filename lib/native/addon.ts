@@ -36,7 +36,14 @@ export interface Addon {
     readRollover: boolean,
     wpLine: number,
     paged: number,
+    wpInverted: boolean,
+    writable: boolean,
+    lockWord: number,
+    claim: number,
   ): number;
+  /** `uses`: address and use of each, one after another. The claim's number, the holder's name, or a negative errno. */
+  claim(bus: number, wire: string, uses: readonly (number | string)[], holder: string): number | string;
+  nameClaim(claim: number, holder: string): void;
   kernelFile(bus: number, path: string, size: number, writable: boolean): number;
   memory(image: Uint8Array): number;
   script(): number;
@@ -100,6 +107,8 @@ export enum Operation {
   Write = 1,
   Probe = 2,
   ProbeWidth = 3,
+  Lock = 4,
+  LockState = 5,
 }
 
 /** native/binding/mailbox.h, enum Message::Kind. */

@@ -7,6 +7,7 @@ import {
   type Dispatch,
   type NativeCounts,
 } from './addon.js';
+import { DeadSlot, failed } from './dead_slot.js';
 import type {
   At24Config,
   BusOpening,
@@ -24,13 +25,16 @@ import type {
   HidrawOptions,
   I2cOptions,
   KernelFileConfig,
+  PartClaim,
   SysfsOptions,
-  UsbIds,
   UsbipOptions,
   UsbOptions,
   WriteIoOptions,
 } from './index.js';
+import type { UsbIds } from '../base/usb_ids.js';
 
+const ENODEV = 19;
+const EBADF = 9;
 const ECANCELED = 125;
 const EMPTY = Buffer.alloc(0);
 /** native/at24/at24.h, enum Paged. */
@@ -149,20 +153,6 @@ function parseIdentity(text: string): Map<string, string> {
   );
 }
 
-function failed(status: number): NativeReadOutcome {
-  return {
-    status,
-    transferred: 0,
-    uncertain: 0,
-    unchanged: 0,
-    protectStatus: 0,
-    mismatchOffset: 0,
-    mismatchCount: 0,
-    reason: '',
-    data: EMPTY,
-  };
-}
-
 class Slot implements NativeSlot {
   #unregistered: Promise<void> | undefined;
   #stats: NativeStats | undefined;
@@ -216,6 +206,14 @@ class Slot implements NativeSlot {
 
   probeWidth(io: IoOptions = {}): Promise<NativeOutcome> {
     return this.#submit(Operation.ProbeWidth, 0, 0, io);
+  }
+
+  lock(io: IoOptions = {}): Promise<NativeOutcome> {
+    return this.#submit(Operation.Lock, 0, 0, io);
+  }
+
+  lockState(io: IoOptions = {}): Promise<NativeOutcome> {
+    return this.#submit(Operation.LockState, 0, 0, io);
   }
 
   #submit(
@@ -338,6 +336,11 @@ class Attached extends Slot implements AttachedSlot {
   }
 }
 
+/** A bus that has closed meanwhile (its number is worth nothing) is to its users a device that has gone. */
+function refused(status: number): NativeSlot {
+  return new DeadSlot(status === -EBADF ? -ENODEV : status);
+}
+
 class Bus implements NativeBus {
   readonly gone: Promise<string>;
   #wentAway!: (reason: string) => void;
@@ -367,7 +370,13 @@ class Bus implements NativeBus {
       readRollover,
       wpLine,
       paging,
+      wpInverted = false,
+      writable = true,
+      lockWord = -1,
+      claim = 0,
     } = config;
+    // The line could not be had: never a part without its write protect.
+    if (wpLine < -1) return refused(wpLine);
     const id = this.desk.addon.at24(
       this.id,
       address,
@@ -380,12 +389,26 @@ class Bus implements NativeBus {
       readRollover,
       wpLine,
       PAGED.indexOf(paging),
+      wpInverted,
+      writable,
+      lockWord,
+      claim,
     );
-    return new Slot(this.desk, id);
+    return id < 0 ? refused(id) : new Slot(this.desk, id);
   }
 
   kernelFile({ path, size, writable }: KernelFileConfig): NativeSlot {
-    return new Slot(this.desk, this.desk.addon.kernelFile(this.id, path, size, writable));
+    const id = this.desk.addon.kernelFile(this.id, path, size, writable);
+    return id < 0 ? refused(id) : new Slot(this.desk, id);
+  }
+
+  claim({ wire, uses, holder }: PartClaim): number | string {
+    const list = uses.flatMap(({ address, as }) => [address, as]);
+    return this.desk.addon.claim(this.id, wire, list, holder);
+  }
+
+  nameClaim(claim: number, holder: string): void {
+    this.desk.addon.nameClaim(claim, holder);
   }
 
   gpioLine(chip: string, line: number | string): number {
@@ -448,12 +471,16 @@ class Client implements Native {
     });
   }
 
-  memory(image: Uint8Array): NativeSlot {
-    return new Slot(this.#desk, this.#desk.addon.memory(image));
+  memory(image: Uint8Array): NativeSlot | number {
+    return this.#slot(this.#desk.addon.memory(image));
   }
 
-  script(): NativeSlot {
-    return new Slot(this.#desk, this.#desk.addon.script());
+  script(): NativeSlot | number {
+    return this.#slot(this.#desk.addon.script());
+  }
+
+  #slot(id: number): NativeSlot | number {
+    return id < 0 ? id : new Slot(this.#desk, id);
   }
 
   attach(token: string): { slot: AttachedSlot; facts: string } | number {

@@ -4,6 +4,7 @@
  * C++ returns codes; nothing in here throws for a device's sake. `lib/core` turns outcomes into errors.
  */
 
+import type { UsbIds } from '../base/usb_ids.js';
 import type { NativeCounts } from './addon.js';
 
 /** How a native read, write or probe ended (native/slot/request.h, Outcome). */
@@ -78,6 +79,10 @@ export interface NativeSlot {
    * its contents do not tell, 0. -EOPNOTSUPP (-95): outside of 0x50 to 0x57, or a bridge without repeated START.
    */
   probeWidth(io?: IoOptions): Promise<NativeOutcome>;
+  /** Locks the part's page for ever (ST's Lock ID): `transferred` is 1 where the part says so afterwards. */
+  lock(io?: IoOptions): Promise<NativeOutcome>;
+  /** Whether it is locked: `transferred` is 1 or 0. -EOPNOTSUPP (-95): it cannot be asked. */
+  lockState(io?: IoOptions): Promise<NativeOutcome>;
   /** What the provider has counted so far, and after unregister() at the end; undefined: it counts nothing. */
   stats(): NativeStats | undefined;
   /** A hold on the provider, or -ENODEV (-19) once it is gone. `label` names the holder in stall warnings. */
@@ -124,6 +129,15 @@ export interface AttachedSlot extends NativeSlot {
   letGo(): void;
 }
 
+/** native/bus/claims.h */
+export interface PartClaim {
+  /** The same for every bus that leads to these wires. */
+  readonly wire: string;
+  /** Each device address, and the geometry it is used with; one that begins with '*' belongs to several parts. */
+  readonly uses: readonly { readonly address: number; readonly as: string }[];
+  readonly holder: string;
+}
+
 export interface At24Config {
   /** Seven-bit device address of the first block. */
   readonly address: number;
@@ -145,17 +159,19 @@ export interface At24Config {
   readonly wpLine: number;
   /** 'ee1004': page selected at 0x36 and 0x37 for the whole bus; 'spd5118': page selected in its register MR11. */
   readonly paging: 'none' | 'ee1004' | 'spd5118';
+  /** The line protects when it is low. Default false. */
+  readonly wpInverted?: boolean | undefined;
+  /** False: nothing is ever written (EPERM). Default true. */
+  readonly writable?: boolean | undefined;
+  /** Word address of the command that locks the page for ever; -1, the default: it has none. */
+  readonly lockWord?: number | undefined;
+  /** Of NativeBus.claim(); the slot holds it from now on. 0, the default: none. */
+  readonly claim?: number | undefined;
 }
 
 export interface OpenBusOptions {
   /** Limit for connecting and configuring, milliseconds. */
   readonly openTimeoutMs: number;
-}
-
-/** Vendor and product of a USB device, 0 to 0xffff each. */
-export interface UsbIds {
-  readonly vid: number;
-  readonly pid: number;
 }
 
 export interface UsbipOptions extends OpenBusOptions {
@@ -216,11 +232,22 @@ export interface NativeBus {
   readonly identity: ReadonlyMap<string, string>;
   /** Resolves with the reason when the bridge goes by itself; never rejects; never settles after close(). */
   readonly gone: Promise<string>;
-  /** A slot whose provider is an EEPROM on this bus. Does no I/O; see NativeSlot.probe(). */
+  /**
+   * Claims device addresses in the whole process, for a slot of at24() to hold. A number; the name of who uses one of them as
+   * something else; or a negative errno where the bus has gone. Absent: nobody else can reach them.
+   */
+  claim?(claim: PartClaim): number | string;
+  /** Says who has the claim. */
+  nameClaim?(claim: number, holder: string): void;
+  /**
+   * A slot whose provider is an EEPROM on this bus. Does no I/O; see NativeSlot.probe(). Of a bus that has closed, a slot
+   * whose provider has gone already.
+   */
   at24(config: At24Config): NativeSlot;
   /**
    * A number for a line of a Linux gpiochip, good wherever a GPIO of the bridge is. The chip is opened at the first use, on
-   * the bus thread, and the line released with the bus. Negative: the bus is closed (-EBADF).
+   * the bus thread, and the line released with the bus. Negative: the bus is closed (-EBADF), or no memory (-ENOMEM); at24()
+   * takes that as well, and gives a slot without a provider.
    *
    * @param chip Name ('gpiochip0') or label.
    * @param line Offset or name.
@@ -243,10 +270,10 @@ export interface Native {
   openI2c(options: I2cOptions): Promise<BusOpening>;
   /** A thread for the files of one of the kernel's own nvmem devices; `gone` when the kernel has removed it. */
   openSysfs(options: SysfsOptions): Promise<BusOpening>;
-  /** Volatile memory, a copy of `image`. */
-  memory(image: Uint8Array): NativeSlot;
-  /** A slot for a provider written in JavaScript: read/write give -EOPNOTSUPP, holds and unregister() work. */
-  script(): NativeSlot;
+  /** Volatile memory, a copy of `image`; -ENOMEM (-12). */
+  memory(image: Uint8Array): NativeSlot | number;
+  /** A slot for a provider written in JavaScript: read/write give -EOPNOTSUPP, holds and unregister() work; -ENOMEM (-12). */
+  script(): NativeSlot | number;
   /** The slot behind a token; -ENOENT (-2): no such token, or none any more; -ENODEV (-19): just gone. */
   attach(token: string): { readonly slot: AttachedSlot; readonly facts: string } | number;
   /** What this environment still owns; all zero when everything is closed. */

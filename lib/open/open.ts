@@ -1,8 +1,12 @@
+/* eslint-disable @typescript-eslint/unbound-method -- methods are only named, as the end of a stack trace */
 import { WRITE_TIMEOUT_MS } from '../chips/chips.js';
 import { providerOfSlot } from '../core/backend.js';
 import type { NvmemCellInfo } from '../core/cell_entry.js';
 import { coreOf, NvmemDevice } from '../core/device.js';
+import { Deadline, settledWithin } from '../base/deadline.js';
 import { codeOf, NvmemError, saysOf } from '../base/errors.js';
+import { LoopHold } from '../base/loop_hold.js';
+import { monotonicMs } from '../base/timers.js';
 import type { Keepout } from '../core/keepouts.js';
 import type { NvmemId } from '../core/naming.js';
 import { memoryProvider, nvmem, type Nvmem } from '../core/registry.js';
@@ -16,8 +20,10 @@ import {
 } from '../base/validate.js';
 import type { NativeSlot } from '../native/index.js';
 import { parseUri, type BusUri, type FileUri, type MemUri, type NvmemUri } from '../uri/uri.js';
+import { claimPart, holderOf } from '../bus/claim.js';
 import { leaseBus, type BusLease } from '../bus/pool.js';
 import { openFile } from './file_provider.js';
+import { PageLock, refuseLock, type LockOptions } from './page_lock.js';
 import type { Source } from './source.js';
 import { openSysfs } from './sysfs_device.js';
 import { wpError, wpLineOf } from '../bus/wp.js';
@@ -40,44 +46,100 @@ export interface OpenOptions {
 
 const KEYS = ['name', 'id', 'readOnly', 'cells', 'keepouts', 'openTimeoutMs', 'signal', 'registry'];
 const DEFAULT_OPEN_TIMEOUT_MS = 5000;
+/** What limits itself (the addon, the pool of buses) knows better what it was waiting for, and gets the time to say so. */
+const GRACE_MS = 500;
+/** An error does not wait for longer than this until what was opened is let go of; that then goes on by itself. */
+const LET_GO_MS = 1000;
 
-/** A device that open() has opened and that its caller closes. */
+/**
+ * A device that open() has opened and that its caller closes. As a socket does, it holds the event loop open until it is
+ * closed or gone, unless unref() says otherwise.
+ */
 export class OpenDevice extends NvmemDevice {
   /** As it was given to open(). */
   readonly uri: string;
   /** What is behind it, as key and value: of a bridge its part, version, serial number and clock. */
   readonly identity: ReadonlyMap<string, string>;
   readonly #close: () => Promise<void>;
+  readonly #pageLock: PageLock | undefined;
+  readonly #hold = new LoopHold();
 
   /** @internal */
   constructor(
     device: NvmemDevice,
     uri: string,
-    identity: ReadonlyMap<string, string>,
+    source: Pick<Source, 'identity' | 'pageLock'>,
     close: () => Promise<void>,
   ) {
     super(coreOf(device));
     this.uri = uri;
-    this.identity = identity;
+    this.identity = source.identity;
+    this.#pageLock = source.pageLock;
     this.#close = close;
+    this.#hold.needed = true;
+  }
+
+  /**
+   * Whether the lockable page of a part (ST's -D, -A125 and E types, opened at 0x58 to 0x5f) is locked for ever. Undefined:
+   * this bus cannot ask without writing, for it has no repeated START. True also where WC (WP) is high and nobody lowers it,
+   * because a part then answers the same. Nothing is written: the byte sent is the one that is there, and no STOP follows.
+   *
+   * Rejects with NvmemError: EOPNOTSUPP (no such page), ENODEV, ETIMEDOUT, ABORT_ERR, and what the bus says.
+   */
+  async isLocked(options: LockOptions = {}): Promise<boolean | undefined> {
+    if (!this.#pageLock) return refuseLock(this.name, 'lock-state', options, OpenDevice.prototype.isLocked);
+    return this.#pageLock.isLocked(this.name, options, OpenDevice.prototype.isLocked);
+  }
+
+  /**
+   * Makes the lockable page read-only FOR EVER: nothing undoes it. Resolves with true where the part says afterwards that it
+   * is locked, and with false where it has taken the command and cannot be asked.
+   *
+   * Rejects with NvmemError: EOPNOTSUPP (no such page), EPERM (locked already, write-protected, or opened read-only: nothing
+   * was changed), ENODEV, ETIMEDOUT, ABORT_ERR, EIO, and what the bus says; the message tells whether it may be locked.
+   */
+  async lockPermanently(options: LockOptions = {}): Promise<boolean> {
+    if (!this.#pageLock) return refuseLock(this.name, 'lock', options, OpenDevice.prototype.lockPermanently);
+    return this.#pageLock.lock(this.name, this.forceRo, options, OpenDevice.prototype.lockPermanently);
   }
 
   /**
    * Unregisters the device, raises write protect, and lets go of the bridge with its last device. Pending operations
-   * reject with ENODEV. Idempotent; never rejects.
+   * reject with ENODEV. Idempotent; never rejects. A bridge that the kernel does not let go of is waited for up to two
+   * seconds; the next open() of it waits for the rest.
    */
   close(): Promise<void> {
+    // What it still has to wait for holds the loop by itself.
+    this.#hold.needed = false;
     return this.#close();
+  }
+
+  /** The device no longer keeps the program, or the worker, from ending; what is under way does. */
+  unref(): this {
+    this.#hold.allowed = false;
+    return this;
+  }
+
+  /** Takes unref() back. */
+  ref(): this {
+    this.#hold.allowed = true;
+    return this;
   }
 
   /** Closes it without waiting for that. */
   override [Symbol.dispose](): void {
-    void this.#close();
+    void this.close();
   }
 
   /** `await using device = await open(…)` closes it at the end of the block. */
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#close();
+    return this.close();
+  }
+
+  /** @internal */
+  override announceRemoved(reason: string): void {
+    this.#hold.needed = false;
+    super.announceRemoved(reason);
   }
 }
 
@@ -89,8 +151,8 @@ export class OpenDevice extends NvmemDevice {
  *
  * Rejects with NvmemError: EINVAL (bad URI, unknown chip), ENOTSUP (scheme not in this version; no CP2112),
  * ECONNREFUSED, EHOSTUNREACH, EPROTO (no USB/IP server), ENOENT (no such bus id, file, or line for wp=), ENXIO (nobody
- * at that address), EMEDIUMTYPE (another part there), EBUSY (bridge or WP line in use, open with another clock, or its I2C
- * bus held low), EAGAIN (arbitration lost), ENODEV, ETIMEDOUT, ABORT_ERR, EEXIST (name taken), EACCES, ENOSYS (no
+ * at that address), EMEDIUMTYPE (another part there), EBUSY (bridge or WP line in use, open with another clock, an address
+ * of the part in use as another part, or its I2C bus held low), EAGAIN (arbitration lost), ENODEV, ETIMEDOUT, ABORT_ERR, EEXIST (name taken), EACCES, ENOSYS (no
  * gpiochip lines in this kernel);
  * TypeError and RangeError for bad options.
  *
@@ -106,8 +168,12 @@ export async function open(uri: string, options: OpenOptions = {}): Promise<Open
   const parsed = parseUri(uri);
   const openTimeoutMs = options.openTimeoutMs ?? DEFAULT_OPEN_TIMEOUT_MS;
   throwIfAborted(signal, uri);
-  const opening = openSource(parsed, options.readOnly ?? false, openTimeoutMs, signal);
-  const source = await unlessAborted(opening, signal, uri);
+  const source = await withinLimit(
+    openSource(parsed, options.readOnly ?? false, openTimeoutMs, signal),
+    openTimeoutMs,
+    signal,
+    uri,
+  );
   try {
     throwIfAborted(signal, uri);
     const device = registry.registerNow(
@@ -123,13 +189,14 @@ export async function open(uri: string, options: OpenOptions = {}): Promise<Open
       () => source.free(),
       uri,
     );
+    source.named?.(device.name);
     if (options.readOnly !== true && coreOf(device).readOnly === 'wp') device.forceRo = false;
-    const handle = new OpenDevice(device, uri, source.identity, () => registry.unregister(device, 'closed'));
+    const handle = new OpenDevice(device, uri, source, () => registry.unregister(device, 'closed'));
     registry.addHandle(device, handle);
     void source.gone?.then((reason) => registry.unplugged(device, reason === '' ? 'unplugged' : reason));
     return handle;
   } catch (error) {
-    await source.discard();
+    await settledWithin(source.discard(), LET_GO_MS);
     throw error;
   }
 }
@@ -151,32 +218,21 @@ function throwIfAborted(signal: AbortSignal | undefined, uri: string): void {
   });
 }
 
-/** Gives up waiting when the signal says so; what then still opens is let go of. */
-async function unlessAborted(
+/** Gives up waiting when the time limit or the signal says so; what then still opens is let go of. */
+async function withinLimit(
   opening: Promise<Source>,
+  openTimeoutMs: number,
   signal: AbortSignal | undefined,
   uri: string,
 ): Promise<Source> {
-  if (signal === undefined) return opening;
-  let onAbort!: () => void;
-  const aborted = new Promise<undefined>((resolve) => {
-    onAbort = () => {
-      resolve(undefined);
-    };
+  const deadline = new Deadline(openTimeoutMs + GRACE_MS, signal);
+  const first = await deadline.wait(opening, (source) => source.discard());
+  if ('value' in first) return first.value;
+  throwIfAborted(signal, uri);
+  throw new NvmemError('ETIMEDOUT', `cannot open ${uri}: it is not open after ${String(openTimeoutMs)} ms`, {
+    syscall: 'open',
+    device: uri,
   });
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    const first = await Promise.race([opening, aborted]);
-    if (first) return first;
-    void opening.then(
-      (source) => source.discard(),
-      () => undefined,
-    );
-    throwIfAborted(signal, uri);
-    return await opening;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 function openSource(
@@ -230,35 +286,52 @@ async function openPart(
   signal: AbortSignal | undefined,
 ): Promise<Source> {
   const { part } = uri;
-  const deadline = performance.now() + openTimeoutMs;
+  const deadline = monotonicMs() + openTimeoutMs;
   const lease = await leaseBus(uri, openTimeoutMs);
+  let claim: number | undefined;
+  try {
+    claim = claimPart(lease, uri);
+  } catch (error) {
+    await lease.release();
+    throw error;
+  }
   const slot = lease.bus.at24({
     address: part.address,
     size: part.size,
     addressBytes: part.addressBytes,
     pageSize: part.pageSize,
-    writeCycleMs: Math.max(WRITE_TIMEOUT_MS, part.chip.writeCycleMs),
+    writeCycleMs: part.writeCycleMs ?? Math.max(WRITE_TIMEOUT_MS, part.chip.writeCycleMs),
     blockShift: part.chip.blockShift,
     offsetAdd: part.chip.offsetAdd,
     // Not every part of several blocks counts on into the next one, and a new address every block costs nothing.
     readRollover: false,
-    wpLine: wpLineOf(lease.bus, part.wp),
+    ...wpLineOf(lease.bus, part.wp),
     paging: part.chip.paging,
+    writable: part.chip.neverWritten ? false : undefined,
+    lockWord: part.chip.lockWord,
+    claim,
   });
   const discard = async (): Promise<void> => {
     await slot.unregister();
     await lease.release();
   };
   try {
-    await probe(uri, slot, lease, Math.max(deadline - performance.now(), 1), signal);
+    await probe(uri, slot, lease, Math.max(deadline - monotonicMs(), 1), signal);
   } catch (error) {
-    await discard();
+    await settledWithin(discard(), LET_GO_MS);
     throw error;
   }
   const address = part.address.toString(16).padStart(4, '0');
   return {
     name: `${lease.source.name(lease.bus.identity)}-${address}`,
-    provider: providerOfSlot(slot, part.size, { hasWpLine: part.wp !== undefined }),
+    provider: providerOfSlot(slot, part.size, {
+      hasWpLine: part.wp !== undefined,
+      sharesWriters: true,
+    }),
+    pageLock: new PageLock(slot, part),
+    named: (device) => {
+      if (claim !== undefined) lease.bus.nameClaim?.(claim, holderOf(uri.uri, device));
+    },
     readOnly: part.chip.readOnly,
     type: 'EEPROM',
     identity: lease.bus.identity,

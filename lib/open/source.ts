@@ -1,11 +1,16 @@
 import type { NvmemCellInfo } from '../core/cell_entry.js';
 import type { NvmemType } from '../core/device_core.js';
+import type { PageLock } from './page_lock.js';
 import type { Nvmem } from '../core/registry.js';
 
 /** What a scheme makes of a URI: ready to be registered, and how to let go of it. */
 export interface Source {
   readonly name: string;
   readonly provider: Parameters<Nvmem['register']>[0]['provider'];
+  /** Of a part. */
+  readonly pageLock?: PageLock | undefined;
+  /** Told the name under which it was registered. */
+  named?(device: string): void;
   readonly readOnly: boolean;
   readonly type: NvmemType;
   /** Those that are there before anybody names one. */

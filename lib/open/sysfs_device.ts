@@ -8,11 +8,14 @@ import { join } from 'node:path';
 import { providerOfSlot } from '../core/backend.js';
 import type { NvmemCellInfo, PostProcessContext } from '../core/cell_entry.js';
 import type { NvmemType } from '../core/device_core.js';
+import { settledWithin } from '../base/deadline.js';
 import { codeOf, errnoOf, NvmemError, saysOf } from '../base/errors.js';
 import { native, type NativeBus, type NativeSlot } from '../native/index.js';
 import type { SysfsUri } from '../uri/uri.js';
 import type { Source } from './source.js';
 
+/** As in open.ts: an error does not wait for longer. */
+const LET_GO_MS = 1000;
 const DEVICES = '/sys/bus/nvmem/devices';
 /** As the kernel's type_show() has them (drivers/nvmem/core.c). */
 const TYPES: readonly string[] = ['Unknown', 'EEPROM', 'OTP', 'Battery backed', 'FRAM'];
@@ -45,7 +48,7 @@ export async function openSysfs(
   const { status, bus, reason } = unwrap(await native().openSysfs({ folder, writable, openTimeoutMs }));
   if (bus === undefined) throw openError(uri, status, reason);
   const slot = bus.kernelFile({ path, size, writable });
-  const { cells, slots } = await cellsOf(join(folder, 'cells'), bus);
+  const slots: NativeSlot[] = [];
   const free = async (): Promise<void> => {
     await Promise.all(slots.map((one) => one.unregister()));
     await bus.close();
@@ -54,10 +57,14 @@ export async function openSysfs(
     await slot.unregister();
     await free();
   };
-  const probed = await slot.probe({ timeoutMs: openTimeoutMs, signal });
-  if (probed.status !== 0) {
-    await discard();
-    throw openError(uri, probed.status, probed.reason);
+  let cells: NvmemCellInfo[];
+  try {
+    cells = await cellsOf(join(folder, 'cells'), bus, slots).catch(fail);
+    const probed = await slot.probe({ timeoutMs: openTimeoutMs, signal });
+    if (probed.status !== 0) throw openError(uri, probed.status, probed.reason);
+  } catch (error) {
+    await settledWithin(discard(), LET_GO_MS);
+    throw error;
   }
   return {
     name: uri.name,
@@ -98,13 +105,9 @@ async function mayAccess(path: string, mode: number): Promise<boolean> {
 /**
  * The kernel's cells: files cells/NAME@OFFSET,BIT, both numbers hexadecimal. Their bytes come from these files and not from the
  * device's, because only the kernel knows how many bits a cell has and what its driver makes of them; it lets nobody write
- * them.
+ * them. A slot for each goes into `slots`.
  */
-async function cellsOf(
-  folder: string,
-  bus: NativeBus,
-): Promise<{ cells: NvmemCellInfo[]; slots: NativeSlot[] }> {
-  const slots: NativeSlot[] = [];
+async function cellsOf(folder: string, bus: NativeBus, slots: NativeSlot[]): Promise<NvmemCellInfo[]> {
   const names = await promises.readdir(folder).catch(() => []);
   const cells = await Promise.all(
     names.sort().map(async (file): Promise<NvmemCellInfo | undefined> => {
@@ -128,7 +131,7 @@ async function cellsOf(
       };
     }),
   );
-  return { cells: cells.filter((cell) => cell !== undefined), slots };
+  return cells.filter((cell) => cell !== undefined);
 }
 
 function openError(uri: SysfsUri, status: number, cause: unknown): NvmemError {

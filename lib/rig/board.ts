@@ -41,7 +41,7 @@ export class Board {
   readonly #bus = new Map<number, Eeprom>();
   /** Where commands for several parts at once go. */
   readonly #common = new Map<number, I2cTarget>();
-  readonly #wpWiring = new Map<Eeprom, number | true>();
+  readonly #wpWiring = new Map<Eeprom, { readonly wp: number | true; readonly inverted: boolean }>();
   #levels: number;
 
   constructor(
@@ -117,9 +117,9 @@ export class Board {
     this.#levels = levels;
     if (changed === 0) return;
     this.#ports.gpio(levels);
-    for (const [eeprom, wp] of this.#wpWiring) {
+    for (const [eeprom, { wp }] of this.#wpWiring) {
       if (typeof wp === 'number' && changed & (1 << wp)) {
-        this.#ports.wp(eeprom.address, (levels & (1 << wp)) !== 0);
+        this.#ports.wp(eeprom.address, this.#wpHigh(eeprom));
       }
     }
   }
@@ -147,7 +147,7 @@ export class Board {
         },
       },
     );
-    if (wp !== undefined) this.#wpWiring.set(eeprom, wp);
+    if (wp !== undefined) this.#wpWiring.set(eeprom, { wp, inverted: setup.wpInverted === true });
     for (const address of eeprom.addresses) {
       if (this.#bus.has(address))
         throw new RangeError(`two chips answer on address 0x${address.toString(16)}`);
@@ -157,9 +157,10 @@ export class Board {
   }
 
   #wpHigh(eeprom: Eeprom): boolean {
-    const wp = this.#wpWiring.get(eeprom);
-    if (wp === undefined) return false;
-    return wp === true || (this.#gpio.levels() & (1 << wp)) !== 0;
+    const wiring = this.#wpWiring.get(eeprom);
+    if (wiring === undefined) return false;
+    const { wp, inverted } = wiring;
+    return wp === true || ((this.#gpio.levels() & (1 << wp)) !== 0) !== inverted;
   }
 
   #writeCycle(nominalMs: number): { us: number } | { polls: number } {

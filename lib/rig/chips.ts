@@ -3,7 +3,8 @@
  *
  * Sizes, address bytes and I2C addresses follow drivers/misc/eeprom/at24.c; page sizes and write times the makers' data
  * sheets (AT24C01C/02C DS20006111, 24LC16B DS21703, AT24C32E DS20006109, AT24C128C/256C DS20006270, AT24C512C DS20006161,
- * AT24CM01 DS20006170, AT24CM02 DS20006197, 24LC1025, AT24CS/AT24MAC; ST M24Cxx).
+ * AT24CM01 DS20006170, AT24CM02 DS20006197, 24LC1025, AT24CS/AT24MAC; ST M24Cxx; for its identification pages M24C16-A125
+ * DocID025622, M24256-D, M24M01-DF DocID12943, M24M02-DR DocID18204, M24M02E-F DS14157).
  */
 
 /** A second, small memory of the same chip, at device code 1011 (0x58 + pins). */
@@ -12,6 +13,15 @@ export interface ChipWindow {
   readonly offset: number;
   readonly size: number;
   readonly content: 'serial' | 'eui' | 'page';
+  /** Of a page, which word addresses are not its bytes, and which of those is Lock ID. */
+  readonly command?: WindowCommand;
+}
+
+export interface WindowCommand {
+  /** The address bits that are not don't care: all 0 for a byte of the page. */
+  readonly bits: number;
+  /** What they are for Lock ID; anything else is another register, and not modelled. */
+  readonly lock: number;
 }
 
 export interface ChipModel {
@@ -70,6 +80,14 @@ function chip(name: string, size: number, page: number, traits: Traits = {}): Ch
   };
 }
 
+/** ST's Lock ID: A7 of one address byte; A10 of two; A15 to A13 = 011 for the M24xxxE types. */
+const LOCK_A7: WindowCommand = { bits: 0x80, lock: 0x80 };
+const LOCK_A10: WindowCommand = { bits: 0x0400, lock: 0x0400 };
+const LOCK_E: WindowCommand = { bits: 0xe000, lock: 0x6000 };
+const idPage = (size: number, command = LOCK_A10): { window: ChipWindow } => ({
+  window: { offset: 0, size, content: 'page', command },
+});
+
 const SERIAL_1: ChipWindow = { offset: 0x80, size: 16, content: 'serial' };
 const SERIAL_2: ChipWindow = { offset: 0x800, size: 16, content: 'serial' };
 
@@ -103,9 +121,21 @@ const MODELS: readonly ChipModel[] = [
   chip('24aa025e64', 256, 16, { protectedFrom: 0x80 }),
   chip('ee1004', 512, 16, { addresses: 1, spd: 'ee1004' }),
   chip('spd5118', 1024, 16, { addressBytes: 1, addresses: 1, spd: 'spd5118' }),
-  chip('24c32d-wl', 4096, 32, { window: { offset: 0, size: 32, content: 'page' } }),
-  chip('24c64d-wl', 8192, 32, { window: { offset: 0, size: 32, content: 'page' } }),
-  chip('24256e-wl', 32768, 64, { window: { offset: 0, size: 64, content: 'page' } }),
+  chip('24c02-d', 256, 16, idPage(16, LOCK_A7)),
+  chip('24c04-d', 512, 16, idPage(16, LOCK_A7)),
+  chip('24c08-d', 1024, 16, idPage(16, LOCK_A7)),
+  chip('24c16-d', 2048, 16, idPage(16, LOCK_A7)),
+  chip('24c32d-wl', 4096, 32, idPage(32)),
+  chip('24c64d-wl', 8192, 32, idPage(32)),
+  chip('24128-d', 16384, 64, idPage(64)),
+  chip('24256-d', 32768, 64, idPage(64)),
+  chip('24512-d', 65536, 128, idPage(128)),
+  chip('24m01-d', 131072, 256, idPage(256)),
+  chip('24m02-d', 262144, 256, { ...idPage(256), writeCycleMs: 10 }),
+  chip('24256e-wl', 32768, 64, idPage(64, LOCK_E)),
+  chip('24512e-wl', 65536, 128, idPage(128, LOCK_E)),
+  chip('24m01e-wl', 131072, 256, idPage(256, LOCK_E)),
+  chip('24m02e-wl', 262144, 256, idPage(256, LOCK_E)),
 ];
 
 const BY_NAME: ReadonlyMap<string, ChipModel> = new Map(MODELS.map((model) => [model.name, model]));
@@ -117,7 +147,11 @@ export function chipNames(): string[] {
 
 /** The part of that name ("24c256"; "at24c256", "24lc256", "24aa02" and case are understood too), or undefined. */
 export function findChip(name: string): ChipModel | undefined {
-  const lower = name.toLowerCase();
+  const lower = name
+    .toLowerCase()
+    .replace(/^m24(c32|c64)-d.*$/, '24$1d-wl')
+    .replace(/^m(24(?:[cm][0-9]{2}|[0-9]{3})-d).*$/, '$1')
+    .replace(/^m(24(?:m0[12]|256|512)e).*$/, '$1-wl');
   return (
     BY_NAME.get(lower) ??
     // The driver's I2C id and its device tree name differ in a letter.
@@ -131,8 +165,9 @@ export function findChip(name: string): ChipModel | undefined {
 export function chipAddresses(model: ChipModel, base: number): { array: number[]; window: number[] } {
   const array: number[] = [];
   for (let block = 0; block < model.addresses; block++) array.push(base + (block << model.blockShift));
-  // The window has no block bits: on a multi-block part the maker decodes the remaining pins only, so the base answers.
-  return { array, window: model.window ? [base + 8] : [] };
+  if (!model.window) return { array, window: [] };
+  // The bits that select a block are don't care to ST's pages; Microchip's serial numbers want them 0 (AT24CS16).
+  return { array, window: model.window.content === 'page' ? array.map((one) => one + 8) : [base + 8] };
 }
 
 /** Says in one sentence why the part cannot sit at this address, or undefined when it can. */

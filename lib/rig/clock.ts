@@ -6,6 +6,8 @@
  */
 import { availableParallelism } from 'node:os';
 
+import { clearImmediate, clearTimeout, monotonicMs, setImmediate, setTimeout } from './timers.js';
+
 /** A running timer; cancelling twice, or after it fired, does nothing. */
 export interface Timer {
   cancel(): void;
@@ -84,13 +86,13 @@ const napping = new Int32Array(new SharedArrayBuffer(4));
 /** The machine's monotonic clock. Polls (setImmediate) only in the last two milliseconds before a precise timer is due. */
 export class RealClock implements Clock {
   readonly #timers = new TimerList();
-  readonly #origin = performance.now();
+  readonly #origin = monotonicMs();
   #sleep: NodeJS.Timeout | undefined;
   #poll: NodeJS.Immediate | undefined;
   #disposed = false;
 
   now(): number {
-    return (performance.now() - this.#origin) * 1000;
+    return (monotonicMs() - this.#origin) * 1000;
   }
 
   at(at: number, fn: () => void, coarse = false): Timer {

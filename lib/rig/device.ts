@@ -8,24 +8,9 @@ import { FaultBox, type FaultSpec, type UnplugFault } from './faults.js';
 import { ResponseQueue } from './responses.js';
 import type { DeviceSetup, TimeMode } from './setup.js';
 import type { Attachment, Urb, UrbPort } from './urb.js';
-import { ControlEndpoint, decodeSetup } from './usb_control.js';
-
-interface Queued {
-  readonly urb: Urb;
-  /** µs: the frame in which it goes over the bus; for IN, the submission. */
-  readonly at: number;
-}
-
-const FRAME_US = 1000;
-const REPORT_BYTES = 64;
-const EPIPE = -32;
-const EOVERFLOW = -75;
-const NOTHING = new Uint8Array();
-
-/** The first USB frame that begins after an instant. */
-function frameAfter(at: number): number {
-  return (Math.floor(at / FRAME_US) + 1) * FRAME_US;
-}
+import { EPIPE, isStall, NOTHING, Transactions } from './transactions.js';
+import { FRAME_US, frameAfter, UrbQueues } from './urb_queues.js';
+import { ControlEndpoint } from './usb_control.js';
 
 /** One CP2112 with its EEPROMs: the USB side, its timing, its cable and its faults. */
 export class VirtualDevice extends EventEmitter<DeviceEvents> {
@@ -46,13 +31,9 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
   #plugged: boolean;
   #devnum: number;
   #port: UrbPort | undefined;
-  #controls: Queued[] = [];
-  #outs: Queued[] = [];
-  #ins: Queued[] = [];
+  readonly #queues = new UrbQueues();
   readonly #responses: ResponseQueue;
-  #frameFree = { control: 0, out: 0, in: 0 };
-  /** The chip's IN buffer: what a shorter report leaves in it goes over the bus as well. */
-  readonly #inBuffer = new Uint8Array(REPORT_BYTES);
+  readonly #transactions: Transactions;
   #advancedTo = 0;
   #timer: Timer | undefined;
   #housekeeper: Timer | undefined;
@@ -135,6 +116,33 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
         this.#responses.flush();
       },
     });
+    this.#transactions = new Transactions(
+      {
+        complete: (urb, status, data) => {
+          this.#complete(urb, status, data);
+        },
+        output: (report, at) => {
+          this.#output(report, at);
+        },
+        report: (event) => {
+          this.emit('report', event);
+        },
+        strike: (fault) => this.#strike(fault),
+        resetIfAsked: () => {
+          const isAsked = this.#resetting;
+          if (isAsked) this.#reenumerate();
+          return isAsked;
+        },
+      },
+      {
+        queues: this.#queues,
+        responses: this.#responses,
+        endpoint: this.#control,
+        board: this.#board,
+        faults: this.faults,
+        stats: this.stats,
+      },
+    );
   }
 
   get eeproms(): readonly Eeprom[] {
@@ -266,27 +274,15 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
       this.#complete(urb, EPIPE, NOTHING);
       return;
     }
-    if (urb.endpoint === 1 && urb.isIn) {
-      this.#ins.push({ urb, at: now });
-    } else {
-      const lane = urb.endpoint === 0 ? 'control' : 'out';
-      const at = Math.max(frameAfter(now), this.#frameFree[lane]);
-      this.#frameFree[lane] = at + FRAME_US;
-      (lane === 'control' ? this.#controls : this.#outs).push({ urb, at });
-    }
+    this.#queues.add(urb.endpoint === 0 ? 'control' : urb.isIn ? 'in' : 'out', urb, now);
     this.#flush();
   }
 
   #unlink(id: number): boolean {
-    for (const queue of [this.#ins, this.#outs, this.#controls]) {
-      const index = queue.findIndex(({ urb }) => urb.id === id);
-      if (index < 0) continue;
-      queue.splice(index, 1);
-      this.stats.unlinked++;
-      this.#arm();
-      return true;
-    }
-    return false;
+    if (!this.#queues.unlink(id)) return false;
+    this.stats.unlinked++;
+    this.#arm();
+    return true;
   }
 
   /** The bench's instant: without time there is only one. */
@@ -315,8 +311,8 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
     };
     const { silence } = this.faults;
     if (silence !== 'all') {
-      consider(this.#controls[0]?.at);
-      consider(this.#outs[0]?.at);
+      consider(this.#queues.first('control')?.at);
+      consider(this.#queues.first('out')?.at);
     }
     consider(this.#inDue());
     if (this.#timed && this.#chip.active && this.#watchesWire()) consider(frameAfter(this.#advancedTo));
@@ -325,15 +321,15 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
   }
 
   #inDue(): number | undefined {
-    const urb = this.#ins[0];
     if (this.faults.silence !== undefined) return undefined;
+    const urb = this.#queues.first('in');
     const halted = this.#control.halted.has(0x81) || this.#control.configuration === 0;
     if (urb && (halted || this.faults.armed('stall', (spec) => isStall(spec, 'in', undefined)))) {
       return frameAfter(urb.at);
     }
     const report = this.#responses.first;
     if (!urb || !report) return undefined;
-    return Math.max(frameAfter(urb.at), frameAfter(report.readyAt), this.#frameFree.in);
+    return Math.max(frameAfter(urb.at), frameAfter(report.readyAt), this.#queues.inFree);
   }
 
   /** Whether the running transfer may do something on its own that the host sees. */
@@ -349,16 +345,16 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
     if (this.#strike(this.#board.striking)) return;
     const isDue = (at: number | undefined): boolean => at !== undefined && (!this.#timed || at <= due);
     const mute = this.faults.silence === 'all';
-    const control = mute ? undefined : this.#controls[0];
-    const out = mute ? undefined : this.#outs[0];
+    const control = mute ? undefined : this.#queues.first('control');
+    const out = mute ? undefined : this.#queues.first('out');
     if (control && isDue(control.at)) {
-      this.#controls.shift();
-      this.#runControl(control.urb, due);
+      this.#queues.shift('control');
+      this.#transactions.control(control.urb, due);
     } else if (out && isDue(out.at)) {
-      this.#outs.shift();
-      this.#runOut(out.urb, due);
+      this.#queues.shift('out');
+      this.#transactions.out(out.urb, due);
     } else if (isDue(this.#inDue())) {
-      this.#runIn(due);
+      this.#transactions.in(due);
     }
   }
 
@@ -367,96 +363,13 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
     this.#chip.advance(this.#wireTime(to));
   }
 
-  #runControl(urb: Urb, at: number): void {
-    const setup = decodeSetup(urb.setup);
-    const isReport =
-      (setup.requestType & 0x60) === 0x20 && (setup.request === 0x01 || setup.request === 0x09);
-    const report = isReport ? setup.value & 0xff : undefined;
-    this.stats.controls++;
-    if (this.#strikeAt('control', 'before')) return;
-    const stalled = this.faults.take('stall', (spec) => isStall(spec, 'control', report)) !== undefined;
-    const answer =
-      stalled || (setup.requestType & 0x80) >> 7 !== Number(urb.isIn)
-        ? undefined
-        : this.#control.handle(setup, urb.data);
-    if (this.#strike(this.#board.striking)) return;
-    if (answer && report !== undefined) {
-      const isGet = setup.request === 0x01;
-      this.emit('report', { direction: isGet ? 'get' : 'set', data: isGet ? answer.slice() : urb.data, at });
-    }
-    if (answer === undefined) this.#complete(urb, EPIPE, NOTHING);
-    else if (urb.isIn)
-      this.#complete(urb, answer.length > urb.length ? EOVERFLOW : 0, answer.subarray(0, urb.length));
-    else this.#complete(urb, 0, urb.data);
-    if (this.#resetting) this.#reenumerate();
-    else this.#strikeAt('control', 'after');
-  }
-
-  #runOut(urb: Urb, at: number): void {
-    if (this.#control.halted.has(0x01) || this.#control.configuration === 0) {
-      this.#complete(urb, EPIPE, NOTHING);
-      return;
-    }
-    if (this.#strikeAt('out', 'before') || this.#strikeAt('any', 'before')) return;
-    if (this.faults.take('stall', (spec) => isStall(spec, 'out', urb.data[0]))) {
-      this.#complete(urb, EPIPE, NOTHING);
-      return;
-    }
-    this.stats.reportsOut++;
-    this.faults.reportPassed();
-    this.#output(urb.data.subarray(0, REPORT_BYTES), at);
-    this.emit('report', { direction: 'out', data: urb.data, at });
-    if (this.#strike(this.#board.striking)) return;
-    this.#complete(urb, 0, urb.data);
-    if (this.#strikeAt('out', 'after')) return;
-    this.#strikeAt('any', 'after');
-  }
-
   #output(report: Uint8Array, at: number): void {
     this.#chip.output(report, at, this.#wireTime(at));
-  }
-
-  #runIn(at: number): void {
-    const head = this.#ins[0];
-    if (!head) return;
-    const report = this.#responses.first;
-    const halted = this.#control.halted.has(0x81) || this.#control.configuration === 0;
-    const stalled = this.faults.take('stall', (spec) => isStall(spec, 'in', report?.data[0]));
-    if (halted || stalled) {
-      this.#ins.shift();
-      this.#complete(head.urb, EPIPE, NOTHING);
-      return;
-    }
-    if (!report) return;
-    const bytes = report.data[0] === 0x13 ? (report.data[2] ?? 0) : 0;
-    if (bytes > 0 && this.#strike(this.faults.unplugAt('host', 0))) return;
-    if (this.#strikeAt('in', 'before') || this.#strikeAt('any', 'before')) return;
-    this.#ins.shift();
-    this.#responses.shift();
-    this.#frameFree.in = at + FRAME_US;
-    this.stats.reportsIn++;
-    this.faults.reportPassed();
-    this.stats.hostBytes += bytes;
-    this.#inBuffer.set(report.data);
-    this.emit('report', { direction: 'in', data: report.data, at });
-    const fits = head.urb.length >= REPORT_BYTES;
-    this.#complete(
-      head.urb,
-      fits ? 0 : EOVERFLOW,
-      this.#inBuffer.slice(0, Math.min(head.urb.length, REPORT_BYTES)),
-    );
-    if (bytes > 0 && this.#strike(this.faults.unplugAt('host', bytes))) return;
-    if (this.#strikeAt('in', 'after')) return;
-    this.#strikeAt('any', 'after');
   }
 
   #complete(urb: Urb, status: number, data: Uint8Array): void {
     if (status === EPIPE) this.stats.stalls++;
     this.#port?.complete(urb, status, data);
-  }
-
-  #strikeAt(on: 'in' | 'out' | 'any' | 'control', phase: 'before' | 'after'): boolean {
-    return this.#strike(this.faults.unplugAt(on, 1, phase));
   }
 
   /** Carries out an unplug fault. True: the device is gone, whoever asks has nothing more to do. */
@@ -505,10 +418,7 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
   #release(reason: string): void {
     const had = this.#port !== undefined;
     this.#port = undefined;
-    this.#controls = [];
-    this.#outs = [];
-    this.#ins = [];
-    this.#frameFree = { control: 0, out: 0, in: 0 };
+    this.#queues.clear();
     this.#timer?.cancel();
     this.#timer = undefined;
     if (had) this.emit('detached', reason);
@@ -548,9 +458,4 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
       true,
     );
   }
-}
-
-function isStall(spec: FaultSpec, on: 'control' | 'in' | 'out', report: number | undefined): boolean {
-  if (spec.kind !== 'stall' || (spec.on ?? 'control') !== on) return false;
-  return spec.report === undefined || spec.report === report;
 }

@@ -24,14 +24,14 @@ export interface EepromOptions {
   readonly powerLoss?: PowerLoss;
 }
 
-/** What happened to a write: `start` of the cycle, its end (`commit`), or why nothing was stored. */
+/** What happened to a write: `start` of the cycle, its end (`commit`), `lock` of a page for ever, or why nothing was stored. */
 export interface EepromEvent {
-  readonly type: 'start' | 'commit' | 'drop' | 'abort' | 'power-loss';
+  readonly type: 'start' | 'commit' | 'drop' | 'abort' | 'lock' | 'power-loss';
   readonly address: number;
   readonly offset: number;
   readonly length: number;
   /** `wp`: WP was high; `read-only`: a window or upper half that cannot be written; `no-stop`: START or power loss before STOP. */
-  readonly reason?: 'wp' | 'read-only' | 'no-stop' | PowerLoss;
+  readonly reason?: 'wp' | 'read-only' | 'locked' | 'no-stop' | PowerLoss;
 }
 
 /** How the chip learns the level of its WP pin, how long it is busy, and whom it tells. */
@@ -70,6 +70,8 @@ export class Eeprom implements I2cTarget {
   drops = 0;
   /** Addresses not acknowledged because of a write cycle. */
   busyNaks = 0;
+  /** The identification page is read-only for ever. */
+  locked = false;
 
   readonly #wiring: EepromWiring;
   readonly #array: Uint8Array;
@@ -207,6 +209,11 @@ export class Eeprom implements I2cTarget {
       this.#tell('drop', this.#pointer, 1, 'wp');
       return false;
     }
+    if (this.locked && this.#inWindow) {
+      this.drops++;
+      this.#tell('drop', this.#pointer, 1, 'locked');
+      return false;
+    }
     if (this.#loaded.size === 0) this.#firstLoaded = this.#pointer;
     this.#loaded.delete(this.#pointer);
     this.#loaded.set(this.#pointer, byte);
@@ -246,7 +253,23 @@ export class Eeprom implements I2cTarget {
       this.#tell('drop', this.#firstLoaded, loaded.size, wp ? 'wp' : 'read-only');
       return;
     }
-    this.#program(loaded, at);
+    const command = this.#inWindow ? this.#commandAt(this.#firstLoaded) : 'none';
+    if (command === 'none') this.#program(loaded, at);
+    else if (command === 'lock' && ((loaded.get(this.#firstLoaded) ?? 0) & 0x02) !== 0) this.#lock(at);
+  }
+
+  /** What a word address of the window stands for. */
+  #commandAt(word: number): 'none' | 'lock' | 'other' {
+    const { command } = this.model.window ?? {};
+    if (!command || (word & command.bits) === 0) return 'none';
+    return (word & command.bits) === command.lock ? 'lock' : 'other';
+  }
+
+  /** Lock ID: a write cycle like any other, and nothing undoes it. */
+  #lock(at: number): void {
+    this.locked = true;
+    this.#program(new Map(), at);
+    this.#tell('lock', this.#firstLoaded, 1);
   }
 
   /** The supply goes away. */
@@ -296,7 +319,11 @@ export class Eeprom implements I2cTarget {
   }
 
   #locate(): number {
-    if (this.#inWindow) return this.#word % Math.max(this.#pageSpan(), 2 ** (8 * this.model.addressBytes));
+    if (this.#inWindow) {
+      // The other address bits of a page are don't care.
+      const { content, size = 1 } = this.model.window ?? {};
+      return content === 'page' && this.#commandAt(this.#word) === 'none' ? this.#word % size : this.#word;
+    }
     const offset = this.pageOffset() + this.#block * 2 ** (8 * this.model.addressBytes) + this.#word;
     return offset % this.#array.length;
   }

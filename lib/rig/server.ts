@@ -1,6 +1,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { VirtualDevice } from './device.js';
 import type { Attachment, Urb, UrbPort } from './urb.js';
+import { clearTimeout, setTimeout } from './timers.js';
 import {
   BUSID_BYTES,
   ByteQueue,

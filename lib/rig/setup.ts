@@ -11,6 +11,8 @@ export interface EepromSetup {
   readonly chip: string;
   /** The bridge's GPIO (0 to 7) its WP pin is wired to, or true: tied high. Left out: tied low. */
   readonly wp?: number | true;
+  /** An inverter is between that GPIO and the WP pin: low protects. Default false. */
+  readonly wpInverted?: boolean;
   /** Content from the start of the array; the rest is 0xff. */
   readonly image?: Uint8Array;
   /** Content of the serial number, EUI or page window. */

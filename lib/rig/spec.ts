@@ -17,6 +17,7 @@ export interface EepromSpec {
   readonly address: number;
   readonly chip: string;
   readonly wp?: number | true;
+  readonly wpInverted?: boolean;
   readonly imageFile?: string;
   /** Where the content is written when the bench ends. */
   readonly saveFile?: string;
@@ -27,7 +28,7 @@ export interface EepromSpec {
 }
 
 export const EEPROM_GRAMMAR =
-  '[BUSID/]ADDRESS:CHIP[:wp=GPIO|high|low][:image=FILE][:save=FILE][:maker=microchip|st][:page=BYTES][:twr=MS]' +
+  '[BUSID/]ADDRESS:CHIP[:wp=GPIO|!GPIO|high|low][:image=FILE][:save=FILE][:maker=microchip|st][:page=BYTES][:twr=MS]' +
   '[:power-loss=keep|commit|tear]';
 
 const EEPROM_KEYS = ['wp', 'image', 'save', 'maker', 'page', 'twr', 'power-loss'];
@@ -65,6 +66,9 @@ export function parseEepromSpec(text: string): EepromSpec {
       wrong(`"${part}" is no option`);
     }
   }
+  // An inverter in front of the WP pin.
+  const wpInverted = options.get('wp')?.startsWith('!') ? true : undefined;
+  if (wpInverted) options.set('wp', options.get('wp')?.slice(1) ?? '');
   const count = (key: string, least: number, most: number): number | undefined => {
     const value = options.get(key);
     if (value === undefined) return undefined;
@@ -80,6 +84,7 @@ export function parseEepromSpec(text: string): EepromSpec {
     return choices.find((one) => one === value) ?? wrong(`${key} is ${choices.join(' or ')}`);
   };
   const wpText = options.get('wp');
+  if (wpInverted && !/^[0-7]$/.test(wpText ?? '')) wrong('wp=! takes a GPIO from 0 to 7');
   const wp = wpText === 'high' ? true : wpText === 'low' ? undefined : count('wp', 0, 7);
   const imageFile = options.get('image');
   const saveFile = options.get('save');
@@ -89,6 +94,7 @@ export function parseEepromSpec(text: string): EepromSpec {
     address: address ?? 0,
     chip,
     wp,
+    wpInverted,
     imageFile,
     saveFile,
     maker: choice('maker', ['microchip', 'st']),
@@ -100,7 +106,7 @@ export function parseEepromSpec(text: string): EepromSpec {
 
 /** Reads the image file and makes the setup of one EEPROM. @throws SpecError for a file that cannot be read or does not fit */
 export function loadEeprom(spec: EepromSpec): EepromSetup {
-  const { address, chip, wp, maker, pageSize, writeCycleMs, powerLoss } = spec;
+  const { address, chip, wp, wpInverted, maker, pageSize, writeCycleMs, powerLoss } = spec;
   const image = spec.imageFile === undefined ? undefined : readImage(spec.imageFile);
   const size = findChip(chip)?.size ?? 0;
   if (image && image.length > size) {
@@ -108,7 +114,17 @@ export function loadEeprom(spec: EepromSpec): EepromSetup {
       `${spec.imageFile ?? ''} has ${String(image.length)} bytes and a ${chip} only ${String(size)}`,
     );
   }
-  return compact<EepromSetup>({ address, chip, wp, maker, pageSize, writeCycleMs, powerLoss, image });
+  return compact<EepromSetup>({
+    address,
+    chip,
+    wp,
+    wpInverted,
+    maker,
+    pageSize,
+    writeCycleMs,
+    powerLoss,
+    image,
+  });
 }
 
 /** Bridges by bus id, in the order they are first named. `common` holds what all of them share. */

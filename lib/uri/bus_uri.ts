@@ -8,7 +8,7 @@
  */
 import { NvmemError } from '../base/errors.js';
 import { refuse } from './refuse.js';
-import { parseUri, type BusUri } from './uri.js';
+import { parseExactly, type BusUri } from './uri.js';
 
 /** A bus, and how to name a part on it. */
 export interface WholeBusUri {
@@ -51,7 +51,7 @@ export function parseBusUri(uri: string): WholeBusUri {
   const part = (address: number, parameters: string): BusUri => {
     const device = partUri(address, parameters);
     try {
-      return parseUri(device) as BusUri;
+      return parseExactly(device) as BusUri;
     } catch (error) {
       if (!(error instanceof NvmemError)) throw error;
       const said = error.message

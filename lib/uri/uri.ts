@@ -12,16 +12,15 @@
  */
 import { fileURLToPath } from 'node:url';
 
+import { NvmemError } from '../base/errors.js';
+import { corrected } from './corrected.js';
 import { parsePart, PART_KEYS, type PartUri } from './part.js';
+import { bytesOf } from './quantity.js';
+import { parseUsbIds, type UsbIds } from '../base/usb_ids.js';
 import { refuse } from './refuse.js';
 
-export type { PartUri, WpUri } from './part.js';
-
-/** Vendor and product of a bridge that has an OEM's: `id=VVVV:PPPP`. */
-export interface UsbIdUri {
-  readonly vid: number;
-  readonly pid: number;
-}
+export type { PartUri } from './part.js';
+export type { WpUri } from './wp.js';
 
 /** A CP2112 on this machine, through libusb. */
 export interface Cp2112Uri {
@@ -29,8 +28,8 @@ export interface Cp2112Uri {
   readonly uri: string;
   /** Serial number, or bus and ports as in sysfs ('1-1.4'); empty: the only bridge there is. */
   readonly bridge: string;
-  /** Left out: a CP2112's own, and any others of a device that shows that it is one. */
-  readonly ids?: UsbIdUri | undefined;
+  /** `id=VVVV:PPPP`. Left out: a CP2112's own, and any others of a device that shows that it is one. */
+  readonly ids?: UsbIds | undefined;
   readonly part: PartUri;
 }
 
@@ -61,7 +60,7 @@ export interface UsbipUri {
   readonly port: number;
   readonly busid: string;
   /** As for cp2112://. */
-  readonly ids?: UsbIdUri | undefined;
+  readonly ids?: UsbIds | undefined;
   readonly part: PartUri;
 }
 
@@ -109,8 +108,34 @@ const parsers: Record<string, ((uri: string, url: URL) => NvmemUri) | undefined>
   file: parseFile,
 };
 
-/** @throws NvmemError EINVAL: the URI breaks a rule that the message names. */
+/** @throws NvmemError EINVAL: the URI breaks a rule that the message names; the hint has the URI that was probably meant. */
 export function parseUri(uri: string): NvmemUri {
+  try {
+    return parseExactly(uri);
+  } catch (error) {
+    if (!(error instanceof NvmemError)) throw error;
+    const meant = corrected(uri);
+    if (meant === uri || !isRight(meant)) throw error;
+    const { message, device } = error;
+    throw new NvmemError('EINVAL', message.replace(/^EINVAL: /, ''), {
+      syscall: 'open',
+      device,
+      hint: `Write ${meant}.`,
+    });
+  }
+}
+
+function isRight(uri: string): boolean {
+  try {
+    parseExactly(uri);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @throws NvmemError EINVAL, as the URI stands. */
+export function parseExactly(uri: string): NvmemUri {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(uri)?.[1]?.toLowerCase();
   if (scheme === undefined) refuse(uri, 'it has no scheme', `Write one of ${SCHEMES}.`);
   const parse = Object.hasOwn(parsers, scheme) ? parsers[scheme] : undefined;
@@ -216,7 +241,7 @@ function parseSysfs(uri: string, url: URL): SysfsUri {
 
 function parseMem(uri: string, url: URL): MemUri {
   query(uri, url, []);
-  const size = /^[0-9]+$/.test(url.hostname) ? Number(url.hostname) : NaN;
+  const size = bytesOf(url.hostname);
   if (!(size >= 1 && size < 2 ** 31) || !['', '/'].includes(url.pathname)) {
     refuse(uri, 'mem:// takes a size', 'Write mem:// and a number of bytes, for example mem://32768.');
   }
@@ -265,18 +290,17 @@ function nodeAndAddress(uri: string, url: URL, example: string): { node: string;
   return { node, address };
 }
 
-function idsOf(uri: string, found: ReadonlyMap<string, string>): UsbIdUri | undefined {
+function idsOf(uri: string, found: ReadonlyMap<string, string>): UsbIds | undefined {
   const text = found.get('id');
   if (text === undefined) return undefined;
-  const [, vid, pid] = /^(?:0x)?([0-9a-f]{1,4}):(?:0x)?([0-9a-f]{1,4})$/i.exec(text) ?? [];
-  if (vid === undefined || pid === undefined || Number.parseInt(vid + pid, 16) === 0) {
+  return (
+    parseUsbIds(text) ??
     refuse(
       uri,
       `id=${text} is no vendor and product`,
       'Write the ids of the bridge as lsusb shows them, for example id=1234:abcd; leave it out for a CP2112 with its own (10c4:ea90).',
-    );
-  }
-  return { vid: Number.parseInt(vid, 16), pid: Number.parseInt(pid, 16) };
+    )
+  );
 }
 
 function forceOf(uri: string, found: ReadonlyMap<string, string>): boolean {

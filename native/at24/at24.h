@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "native/bus/bus.h"
+#include "native/bus/claims.h"
 #include "native/slot/provider.h"
 
 namespace nvmem {
@@ -40,9 +41,13 @@ struct At24Config {
   /// A sequential read may run across a block border. Never done where block_shift is not 0: a 24LC1025 rolls
   /// over inside its 64 KiB half.
   bool read_rollover = false;
-  /// GPIO of the bus master wired to the WP pin (high protects), or -1.
+  /// GPIO of the bus master wired to the WP pin, with kLowProtects where low protects; or -1.
   int wp_line = -1;
   Paged paged = Paged::kNone;
+  /// Nothing may be written, whoever asks: serial numbers, and what might be a command there.
+  bool writable = true;
+  /// The word address of the command that locks the page for ever (ST's Lock ID); -1: there is none.
+  int lock_word = -1;
 
   /// -EINVAL: a part like this cannot exist (size or page 0, addresses beyond seven bits, …).
   [[nodiscard]] Status check() const;
@@ -53,7 +58,8 @@ struct At24Config {
 ///   -ENXIO       nothing answers at the device address (any longer)
 ///   -EMEDIUMTYPE it is another part than `paged` says
 ///   -ETIMEDOUT   the deadline; or the part does not come back from its write cycle
-///   -EPERM       write: the part refuses data bytes (ST parts with WC high); nothing of that page is stored
+///   -EPERM       write: the part refuses data bytes (ST parts with WC high); nothing of that page is stored;
+///                or what would be sent is no data but a command, and nothing is
 ///   -EBADMSG     write with verify: reads back differently (Microchip parts with WP high drop it in silence)
 ///   -EOPNOTSUPP  the bus master cannot carry what the part needs; a write to an SPD5118; kProbeWidth where
 ///                there is no repeated START, or outside of 0x50 to 0x57
@@ -64,12 +70,14 @@ struct At24Config {
 /// until the part has acknowledged again. The part may then still be busy; the next operation waits for it.
 class At24 final : public Provider {
  public:
-  At24(std::shared_ptr<Bus> bus, const At24Config& config);
+  /// `claim`: of the part's addresses; with it, writers of all providers of the part take turns.
+  At24(std::shared_ptr<Bus> bus, const At24Config& config, std::shared_ptr<Claim> claim = nullptr);
   ~At24() override;
 
   void submit(std::unique_ptr<Request> request) noexcept override;
   void stop() noexcept override;
   [[nodiscard]] std::shared_ptr<const Counters> counters() const noexcept override;
+  [[nodiscard]] std::shared_ptr<Turns> turns() const noexcept override;
 
  private:
   /// Shared with the jobs, which therefore never touch this object.

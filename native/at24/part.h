@@ -32,13 +32,15 @@ struct WordAddress {
 };
 
 struct Part {
-  Part(std::shared_ptr<Bus> its_bus, const At24Config& its_config)
+  Part(std::shared_ptr<Bus> its_bus, const At24Config& its_config, std::shared_ptr<Claim> its_claim = nullptr)
       : bus(std::move(its_bus)),
+        claim(std::move(its_claim)),
         config(its_config),
         config_status(its_config.check()),
         paging(Paging::make(its_config.paged)) {}
 
   const std::shared_ptr<Bus> bus;
+  const std::shared_ptr<Claim> claim;  ///< null: nobody else knows of it
   const At24Config config;
   const Status config_status;
   const std::unique_ptr<Paging> paging;  ///< bus thread only; null: no pages to select

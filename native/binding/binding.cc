@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "native/binding/bound_function.h"
 #include "native/binding/environment.h"
+#include "native/bus/claims.h"
 #include "native/cp2112/engine.h"
 #include "native/cp2112/transport/hidraw_transport.h"
 #include "native/cp2112/transport/usb_transport.h"
@@ -43,13 +45,34 @@ bool numbers(const CallbackInfo& info, std::size_t from, std::size_t to) {
   return true;
 }
 
+/// Handles, offsets and lengths: what a double counts exactly. Anything else would become the number of
+/// somebody else's slot, or one that nobody ever answers for.
+bool natural(const Value& value) {
+  constexpr double kMost = 9007199254740991.0;
+  if (!value.IsNumber()) return false;
+  const double number = value.As<Napi::Number>().DoubleValue();
+  return number >= 0 && number <= kMost && number == std::floor(number);
+}
+
+bool naturals(const CallbackInfo& info, std::size_t from, std::size_t to) {
+  if (info.Length() < to) return false;
+  for (std::size_t i = from; i < to; ++i) {
+    if (!natural(info[i])) return false;
+  }
+  return true;
+}
+
 bool bytes(const Value& value) {
   return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
 }
 
 std::int64_t integer(const Value& value) { return value.As<Napi::Number>().Int64Value(); }
-std::uint64_t natural(const Value& value) {
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(integer(value), 0));
+/// Of what natural() has let through.
+std::uint64_t count(const Value& value) { return static_cast<std::uint64_t>(integer(value)); }
+/// Up to ten years, which is as long as a wait can be here and keeps the sums far from overflow.
+Nanoseconds milliseconds(const Value& value) {
+  constexpr std::int64_t kMost = std::int64_t{10} * 365 * 24 * 3600 * 1000;
+  return std::clamp<std::int64_t>(integer(value), 0, kMost) * kMillisecond;
 }
 unsigned small(const Value& value) { return value.As<Napi::Number>().Uint32Value(); }
 
@@ -73,7 +96,7 @@ template <class Make>
 Value open_bus(const CallbackInfo& info, const Value& timeout_ms, Make&& make) {
   auto waker = std::make_shared<Waker>();
   if (!waker->ok()) return number(info, -EMFILE);
-  const Nanoseconds deadline = monotonic_clock().now() + integer(timeout_ms) * kMillisecond;
+  const Nanoseconds deadline = monotonic_clock().now() + milliseconds(timeout_ms);
   std::unique_ptr<I2cMaster> master = make(waker);
   const std::uint64_t id = Environment::of(info).open_bus(std::move(master), std::move(waker), deadline);
   return number(info, static_cast<std::int64_t>(id));
@@ -153,21 +176,21 @@ Value OpenHidraw(const CallbackInfo& info) {
 }
 
 Value CloseBus(const CallbackInfo& info) {
-  if (!refuse(info, numbers(info, 0, 1))) Environment::of(info).close_bus(natural(info[0]));
+  if (!refuse(info, naturals(info, 0, 1))) Environment::of(info).close_bus(count(info[0]));
   return info.Env().Undefined();
 }
 
 Value GpioLine(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 3 && info[0].IsNumber() && info[1].IsString() &&
-                       (info[2].IsNumber() || info[2].IsString()))) {
+  if (refuse(info, info.Length() == 3 && natural(info[0]) && info[1].IsString() &&
+                       (natural(info[2]) || info[2].IsString()))) {
     return info.Env().Undefined();
   }
-  const std::shared_ptr<Bus> bus = Environment::of(info).bus(natural(info[0]));
+  const std::shared_ptr<Bus> bus = Environment::of(info).bus(count(info[0]));
   if (bus == nullptr) return number(info, -EBADF);
   gpio::LineName name{info[1].As<Napi::String>().Utf8Value(), {}};
   if (info[2].IsNumber()) {
     // A larger number is no line of any chip either.
-    name.line = static_cast<std::uint32_t>(std::min<std::uint64_t>(natural(info[2]), UINT32_MAX));
+    name.line = static_cast<std::uint32_t>(std::min<std::uint64_t>(count(info[2]), UINT32_MAX));
   } else {
     name.line = info[2].As<Napi::String>().Utf8Value();
   }
@@ -176,38 +199,79 @@ Value GpioLine(const CallbackInfo& info) {
 
 Value NewAt24(const CallbackInfo& info) {
   if (refuse(info,
-             info.Length() == 11 && numbers(info, 0, 8) && info[8].IsBoolean() && numbers(info, 9, 11))) {
+             info.Length() == 15 && naturals(info, 0, 5) && info[5].IsNumber() && naturals(info, 6, 8) &&
+                 info[8].IsBoolean() && info[9].IsNumber() && integer(info[9]) >= -1 && natural(info[10]) &&
+                 info[11].IsBoolean() && info[12].IsBoolean() && info[13].IsNumber() &&
+                 integer(info[13]) >= -1 && natural(info[14]))) {
     return info.Env().Undefined();
   }
   Environment& environment = Environment::of(info);
-  std::shared_ptr<Bus> bus = environment.bus(natural(info[0]));
+  std::shared_ptr<Bus> bus = environment.bus(count(info[0]));
   if (bus == nullptr) return number(info, -EBADF);
   At24Config config;
   config.address = static_cast<std::uint8_t>(small(info[1]));
-  config.size = natural(info[2]);
+  config.size = count(info[2]);
   config.address_bytes = small(info[3]);
   config.page_size = small(info[4]);
-  config.write_cycle = integer(info[5]) * kMillisecond;
+  config.write_cycle = milliseconds(info[5]);
   config.block_shift = small(info[6]);
   config.offset_add = small(info[7]);
   config.read_rollover = info[8].As<Napi::Boolean>().Value();
   config.wp_line = static_cast<int>(integer(info[9]));
   config.paged = static_cast<Paged>(std::min(small(info[10]), 2U));
-  const std::uint64_t id = environment.add_slot(std::make_unique<At24>(std::move(bus), config));
+  if (config.wp_line >= 0 && info[11].As<Napi::Boolean>().Value())
+    config.wp_line |= static_cast<int>(kLowProtects);
+  config.writable = info[12].As<Napi::Boolean>().Value();
+  config.lock_word = static_cast<int>(integer(info[13]));
+  std::shared_ptr<Claim> claim = environment.take_claim(count(info[14]));
+  const std::uint64_t id =
+      environment.add_slot(std::make_unique<At24>(std::move(bus), config, std::move(claim)));
   return number(info, static_cast<std::int64_t>(id));
 }
 
+/// The wire, its addresses as [address, use]…, and who asks. The claim's number; the holder's name where an
+/// address is in use as something else; or a negative errno.
+Value ClaimPart(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 4 && natural(info[0]) && info[1].IsString() && info[2].IsArray() &&
+                       info[3].IsString())) {
+    return info.Env().Undefined();
+  }
+  Environment& environment = Environment::of(info);
+  const std::shared_ptr<Bus> bus = environment.bus(count(info[0]));
+  if (bus == nullptr) return number(info, -EBADF);
+  PartUse use;
+  use.wire = info[1].As<Napi::String>().Utf8Value();
+  use.holder = info[3].As<Napi::String>().Utf8Value();
+  const auto list = info[2].As<Napi::Array>();
+  for (std::uint32_t i = 0; i + 1 < list.Length(); i += 2) {
+    const Value address = list[i];
+    const Value as = list[i + 1];
+    if (refuse(info, natural(address) && as.IsString())) return info.Env().Undefined();
+    use.addresses.push_back({static_cast<std::uint8_t>(small(address)), as.As<Napi::String>().Utf8Value()});
+  }
+  auto claimed = claim_part(bus, std::move(use));
+  if (const auto* const holder = std::get_if<std::string>(&claimed))
+    return Napi::String::New(info.Env(), *holder);
+  return number(info, environment.add_claim(std::move(std::get<std::shared_ptr<Claim>>(claimed))));
+}
+
+Value NameClaim(const CallbackInfo& info) {
+  if (!refuse(info, info.Length() == 2 && natural(info[0]) && info[1].IsString()))
+    name_claim(count(info[0]), info[1].As<Napi::String>().Utf8Value());
+  return info.Env().Undefined();
+}
+
 Value NewKernelFile(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 4 && info[0].IsNumber() && info[1].IsString() && info[2].IsNumber() &&
+  if (refuse(info, info.Length() == 4 && natural(info[0]) && info[1].IsString() && natural(info[2]) &&
                        info[3].IsBoolean())) {
     return info.Env().Undefined();
   }
   Environment& environment = Environment::of(info);
-  std::shared_ptr<Bus> bus = environment.bus(natural(info[0]));
+  std::shared_ptr<Bus> bus = environment.bus(count(info[0]));
   if (bus == nullptr) return number(info, -EBADF);
   KernelFileConfig config;
   config.path = info[1].As<Napi::String>().Utf8Value();
-  config.size = natural(info[2]);
+  config.size = count(info[2]);
   config.writable = info[3].As<Napi::Boolean>().Value();
   const std::uint64_t id = environment.add_slot(std::make_unique<KernelFile>(std::move(bus), config));
   return number(info, static_cast<std::int64_t>(id));
@@ -225,74 +289,74 @@ Value NewScript(const CallbackInfo& info) {
 }
 
 Value ReadNow(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 3 && numbers(info, 0, 2) && bytes(info[2])))
+  if (refuse(info, info.Length() == 3 && naturals(info, 0, 2) && bytes(info[2])))
     return info.Env().Undefined();
-  const std::shared_ptr<Slot> slot = Environment::of(info).slot(natural(info[0]));
+  const std::shared_ptr<Slot> slot = Environment::of(info).slot(count(info[0]));
   if (slot == nullptr) return number(info, -ENODEV);
-  return number(info, slot->read_now(natural(info[1]), view(info[2])).error());
+  return number(info, slot->read_now(count(info[1]), view(info[2])).error());
 }
 
 Value WriteNow(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 3 && numbers(info, 0, 2) && bytes(info[2])))
+  if (refuse(info, info.Length() == 3 && naturals(info, 0, 2) && bytes(info[2])))
     return info.Env().Undefined();
-  const std::shared_ptr<Slot> slot = Environment::of(info).slot(natural(info[0]));
+  const std::shared_ptr<Slot> slot = Environment::of(info).slot(count(info[0]));
   if (slot == nullptr) return number(info, -ENODEV);
-  return number(info, slot->write_now(natural(info[1]), view(info[2])).error());
+  return number(info, slot->write_now(count(info[1]), view(info[2])).error());
 }
 
 Value Submit(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 8 && numbers(info, 0, 3) && (info[3].IsNumber() || bytes(info[3])) &&
+  if (refuse(info, info.Length() == 8 && naturals(info, 0, 3) && small(info[1]) <= 3 &&
+                       (natural(info[3]) || bytes(info[3])) &&
                        info[4].IsNumber() && info[5].IsBoolean() && info[6].IsBoolean() &&
                        info[7].IsBoolean())) {
     return info.Env().Undefined();
   }
   auto request = std::make_unique<Request>();
   request->operation = static_cast<Operation>(small(info[1]));
-  request->offset = natural(info[2]);
+  request->offset = count(info[2]);
   if (request->operation == Operation::kWrite) {
     if (refuse(info, bytes(info[3]))) return info.Env().Undefined();
     const std::span<std::uint8_t> data = view(info[3]);
     request->data.assign(data.begin(), data.end());
   } else {
-    if (refuse(info, info[3].IsNumber())) return info.Env().Undefined();
-    request->data.resize(natural(info[3]));
+    if (refuse(info, natural(info[3]))) return info.Env().Undefined();
+    request->data.resize(count(info[3]));
   }
-  const std::int64_t timeout_ms = integer(info[4]);
-  if (timeout_ms >= 0) request->deadline = monotonic_clock().now() + timeout_ms * kMillisecond;
+  if (integer(info[4]) >= 0) request->deadline = monotonic_clock().now() + milliseconds(info[4]);
   request->verify = info[5].As<Napi::Boolean>().Value();
   request->progress = info[6].As<Napi::Boolean>().Value();
   request->skip_equal = info[7].As<Napi::Boolean>().Value();
-  return number(info, Environment::of(info).submit(natural(info[0]), std::move(request)));
+  return number(info, Environment::of(info).submit(count(info[0]), std::move(request)));
 }
 
 Value Cancel(const CallbackInfo& info) {
-  if (!refuse(info, numbers(info, 0, 2))) {
-    Environment::of(info).cancel(natural(info[0]), static_cast<int>(integer(info[1])));
+  if (!refuse(info, natural(info[0]) && numbers(info, 1, 2))) {
+    Environment::of(info).cancel(count(info[0]), static_cast<int>(integer(info[1])));
   }
   return info.Env().Undefined();
 }
 
 Value Hold(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 2 && info[0].IsNumber() && info[1].IsString()))
+  if (refuse(info, info.Length() == 2 && natural(info[0]) && info[1].IsString()))
     return info.Env().Undefined();
-  return number(info, Environment::of(info).hold(natural(info[0]), info[1].As<Napi::String>().Utf8Value()));
+  return number(info, Environment::of(info).hold(count(info[0]), info[1].As<Napi::String>().Utf8Value()));
 }
 
 Value ReleaseHold(const CallbackInfo& info) {
-  if (!refuse(info, numbers(info, 0, 1))) Environment::of(info).release_hold(natural(info[0]));
+  if (!refuse(info, naturals(info, 0, 1))) Environment::of(info).release_hold(count(info[0]));
   return info.Env().Undefined();
 }
 
 Value Unregister(const CallbackInfo& info) {
-  if (!refuse(info, info.Length() == 2 && info[0].IsNumber() && info[1].IsString()))
-    Environment::of(info).unregister(natural(info[0]), info[1].As<Napi::String>().Utf8Value());
+  if (!refuse(info, info.Length() == 2 && natural(info[0]) && info[1].IsString()))
+    Environment::of(info).unregister(count(info[0]), info[1].As<Napi::String>().Utf8Value());
   return info.Env().Undefined();
 }
 
 Value Share(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 2 && info[0].IsNumber() && info[1].IsString()))
+  if (refuse(info, info.Length() == 2 && natural(info[0]) && info[1].IsString()))
     return info.Env().Undefined();
-  const std::shared_ptr<Slot> slot = Environment::of(info).slot(natural(info[0]));
+  const std::shared_ptr<Slot> slot = Environment::of(info).slot(count(info[0]));
   if (slot == nullptr) return number(info, -ENODEV);
   const Result<std::string> token = slot->share(info[1].As<Napi::String>().Utf8Value());
   if (!token.ok()) return number(info, token.error());
@@ -313,22 +377,22 @@ Value Attach(const CallbackInfo& info) {
 }
 
 Value TakeTurn(const CallbackInfo& info) {
-  if (refuse(info, numbers(info, 0, 1))) return info.Env().Undefined();
-  const std::int64_t turn = Environment::of(info).take_turn(natural(info[0]));
+  if (refuse(info, naturals(info, 0, 1))) return info.Env().Undefined();
+  const std::int64_t turn = Environment::of(info).take_turn(count(info[0]));
   return number(info, turn);
 }
 
 Value GiveTurn(const CallbackInfo& info) {
-  if (!refuse(info, numbers(info, 0, 1))) Environment::of(info).give_turn(natural(info[0]));
+  if (!refuse(info, naturals(info, 0, 1))) Environment::of(info).give_turn(count(info[0]));
   return info.Env().Undefined();
 }
 
 /// Pieces as [offset, length, fill]…, a negative fill for the provider's bytes. A function without arguments,
 /// or a negative errno.
 Value Bind(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 3 && info[0].IsNumber() && info[1].IsArray() && bytes(info[2])))
+  if (refuse(info, info.Length() == 3 && natural(info[0]) && info[1].IsArray() && bytes(info[2])))
     return info.Env().Undefined();
-  const std::shared_ptr<Slot> slot = Environment::of(info).slot(natural(info[0]));
+  const std::shared_ptr<Slot> slot = Environment::of(info).slot(count(info[0]));
   if (slot == nullptr) return number(info, -ENODEV);
   const auto list = info[1].As<Napi::Array>();
   std::vector<BoundRead::Piece> pieces;
@@ -337,9 +401,9 @@ Value Bind(const CallbackInfo& info) {
     const Value offset = list[i];
     const Value length = list[i + 1];
     const Value fill = list[i + 2];
-    if (refuse(info, offset.IsNumber() && length.IsNumber() && fill.IsNumber()))
+    if (refuse(info, natural(offset) && natural(length) && fill.IsNumber()))
       return info.Env().Undefined();
-    pieces.push_back({natural(offset), natural(length), static_cast<int>(integer(fill))});
+    pieces.push_back({count(offset), count(length), static_cast<int>(integer(fill))});
     if (refuse(info, pieces.back().length <= view(info[2]).size())) return info.Env().Undefined();
     total += pieces.back().length;
   }
@@ -348,15 +412,15 @@ Value Bind(const CallbackInfo& info) {
 }
 
 Value Alive(const CallbackInfo& info) {
-  if (refuse(info, numbers(info, 0, 1))) return info.Env().Undefined();
-  const std::shared_ptr<Slot> slot = Environment::of(info).slot(natural(info[0]));
+  if (refuse(info, naturals(info, 0, 1))) return info.Env().Undefined();
+  const std::shared_ptr<Slot> slot = Environment::of(info).slot(count(info[0]));
   return Napi::Boolean::New(info.Env(), slot != nullptr && slot->alive());
 }
 
 /// In the order of Counters; undefined where the provider counts nothing, or the slot is not there any more.
 Value Stats(const CallbackInfo& info) {
-  if (refuse(info, numbers(info, 0, 1))) return info.Env().Undefined();
-  const std::shared_ptr<Slot> slot = Environment::of(info).slot(natural(info[0]));
+  if (refuse(info, naturals(info, 0, 1))) return info.Env().Undefined();
+  const std::shared_ptr<Slot> slot = Environment::of(info).slot(count(info[0]));
   const std::shared_ptr<const Counters> counters = slot == nullptr ? nullptr : slot->counters();
   if (counters == nullptr) return info.Env().Undefined();
   Napi::Array stats = Napi::Array::New(info.Env());
@@ -369,7 +433,7 @@ Value Stats(const CallbackInfo& info) {
 }
 
 Value ForgetSlot(const CallbackInfo& info) {
-  if (!refuse(info, numbers(info, 0, 1))) Environment::of(info).forget_slot(natural(info[0]));
+  if (!refuse(info, naturals(info, 0, 1))) Environment::of(info).forget_slot(count(info[0]));
   return info.Env().Undefined();
 }
 
@@ -391,6 +455,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("openHidraw", OpenHidraw);
   add("closeBus", CloseBus);
   add("gpioLine", GpioLine);
+  add("claim", ClaimPart);
+  add("nameClaim", NameClaim);
   add("at24", NewAt24);
   add("kernelFile", NewKernelFile);
   add("memory", NewMemory);

@@ -230,9 +230,25 @@ std::shared_ptr<Bus> Environment::bus(std::uint64_t id) const {
 
 void Environment::close_bus(std::uint64_t id) {
   const std::shared_ptr<Bus> target = bus(id);
-  if (target == nullptr || !closing_.insert(id).second) return;
+  // Who asks waits for an answer, also where it has closed by itself already.
+  if (target == nullptr) return poster(Message::Kind::kBusClosed, id)();
+  if (!closing_.insert(id).second) return;
   begin_work();
   target->close();
+}
+
+std::int64_t Environment::add_claim(std::shared_ptr<Claim> claim) {
+  const std::uint64_t number = claim->number();
+  claims_.emplace(number, std::move(claim));
+  return static_cast<std::int64_t>(number);
+}
+
+std::shared_ptr<Claim> Environment::take_claim(std::uint64_t number) {
+  const auto found = claims_.find(number);
+  if (found == claims_.end()) return nullptr;
+  std::shared_ptr<Claim> claim = std::move(found->second);
+  claims_.erase(found);
+  return claim;
 }
 
 Napi::Object Environment::counts() const {
@@ -359,6 +375,7 @@ void Environment::on_teardown(void* data) {
   self->holds_.clear();
   for (const auto& [id, turn] : self->turns_) turn.slot->give_turn(turn.ticket);
   self->turns_.clear();
+  self->claims_.clear();
   for (const auto& [id, slot] : self->slots_) {
     const auto attached = self->attached_.find(id);
     if (attached == self->attached_.end()) {

@@ -14,6 +14,7 @@
 
 #include "native/binding/mailbox.h"
 #include "native/bus/bus.h"
+#include "native/bus/claims.h"
 #include "native/slot/slot.h"
 
 namespace nvmem::binding {
@@ -59,6 +60,11 @@ class Environment {
                          Nanoseconds open_deadline);
   [[nodiscard]] std::shared_ptr<Bus> bus(std::uint64_t id) const;
   void close_bus(std::uint64_t id);
+
+  /// Kept until a provider takes it over.
+  std::int64_t add_claim(std::shared_ptr<Claim> claim);
+  /// Null: there is none of that number.
+  std::shared_ptr<Claim> take_claim(std::uint64_t number);
 
   [[nodiscard]] Napi::Object counts() const;
 
@@ -106,6 +112,7 @@ class Environment {
     bool waiting;
   };
   std::unordered_map<std::uint64_t, Turn> turns_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Claim>> claims_;
   std::unordered_set<std::uint64_t> closing_;  ///< buses whose closing JavaScript waits for
 };
 

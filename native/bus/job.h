@@ -11,6 +11,10 @@
 
 namespace nvmem {
 
+/// Added to the number of a write-protect line that protects when it is low (an inverter is between it and
+/// the pin). What is said below of raising it is then done by lowering.
+inline constexpr unsigned kLowProtects = 1U << 30;
+
 /// What a job may touch while it runs, on the bus thread: the master, and the counted leases on
 /// write-protect lines, so that one writer's "protect" never cuts another's write short.
 class BusPort {
@@ -21,7 +25,8 @@ class BusPort {
   /// No other job is waiting for a turn: a step that keeps the wire for some milliseconds keeps it from
   /// nobody.
   [[nodiscard]] virtual bool alone() const { return false; }
-  /// Makes the line an output that protects (high), once; later calls for the same line do nothing.
+  /// Makes the line an output that protects (high), once; later calls for the same line do nothing. -EBUSY:
+  /// it is in use as one that protects the other way round.
   virtual Status wp_claim(unsigned line, const Wait& wait) = 0;
   /// Lowers the claimed line at the first lease. On failure there is no lease, and the line goes back up.
   /// -EINVAL: not claimed.
@@ -53,6 +58,9 @@ class Job {
   /// Jobs with the same key belong to one device: an exclusive job (a write) overlaps no other of its key,
   /// and they keep their order; reads of one device overlap. The key is compared, never followed.
   const void* key = nullptr;
+  /// Jobs of several keys that belong to one part have the same lane, and the rule is that of the lane. Null:
+  /// the key is the lane.
+  const void* lane = nullptr;
   bool exclusive = false;
   /// Looked at between steps, also while the job waits for its turn; during a step the job's own Wait has it.
   Nanoseconds deadline = kNever;

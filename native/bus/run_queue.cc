@@ -6,9 +6,9 @@
 namespace nvmem {
 
 void RunQueue::add(std::unique_ptr<Job> job) {
-  const void* const key = job->key;
-  lanes_[key].waiting.push_back(Entry{std::move(job), next_number_++});
-  admit(key);
+  const void* const lane = lane_of(*job);
+  lanes_[lane].waiting.push_back(Entry{std::move(job), next_number_++});
+  admit(lane);
 }
 
 Job* RunQueue::next(Nanoseconds now) {
@@ -55,7 +55,7 @@ std::vector<RunQueue::Ended> RunQueue::take(const std::function<int(const Job&)>
   for (std::size_t i = 0; i < found.size(); ++i) {
     const Job& job = *found[i].second.job;
     if (i < from_waiting) {
-      admit(job.key);
+      admit(lane_of(job));
     } else {
       left(job);
     }
@@ -77,8 +77,8 @@ Nanoseconds RunQueue::next_event() const {
 }
 
 /// Lets the head of the lane run as far as the rule of the lane allows it; drops a lane nobody is in.
-void RunQueue::admit(const void* key) {
-  const auto found = lanes_.find(key);
+void RunQueue::admit(const void* lane_key) {
+  const auto found = lanes_.find(lane_key);
   if (found == lanes_.end()) return;
   Lane& lane = found->second;
   while (!lane.waiting.empty() && !lane.exclusive) {
@@ -92,10 +92,10 @@ void RunQueue::admit(const void* key) {
 }
 
 void RunQueue::left(const Job& job) {
-  Lane& lane = lanes_[job.key];
+  Lane& lane = lanes_[lane_of(job)];
   --lane.running;
   lane.exclusive = false;
-  admit(job.key);
+  admit(lane_of(job));
 }
 
 void RunQueue::forget_current_if(Entries::iterator entry) {

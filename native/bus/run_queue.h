@@ -12,7 +12,7 @@
 
 namespace nvmem {
 
-/// Round robin between the jobs that may run, one step each. Jobs of one key wait in a lane until they may:
+/// Round robin between the jobs that may run, one step each. Jobs of one part wait in a lane until they may:
 /// an exclusive job (a write) runs alone in its lane, and nobody overtakes it there.
 class RunQueue {
  public:
@@ -52,7 +52,8 @@ class RunQueue {
     bool exclusive = false;  ///< the running job is
   };
 
-  void admit(const void* key);
+  static const void* lane_of(const Job& job) { return job.lane != nullptr ? job.lane : job.key; }
+  void admit(const void* lane_key);
   void left(const Job& job);
   void forget_current_if(Entries::iterator entry);
 

@@ -15,21 +15,31 @@ constexpr Nanoseconds kLongestPause = kSecond;
 
 }  // namespace
 
+std::map<unsigned, WpLines::Line>::iterator WpLines::find(unsigned line) {
+  const auto found = lines_.find(line & ~kLowProtects);
+  const bool low_protects = (line & kLowProtects) != 0;
+  return found != lines_.end() && found->second.low_protects == low_protects ? found : lines_.end();
+}
+
 Status WpLines::claim(unsigned line, const Wait& wait) {
-  if (lines_.contains(line)) return Status();
-  const Status status = master_.gpio_output(line, true, wait);
-  if (status.ok()) lines_.emplace(line, Line{});
+  if (find(line) != lines_.end()) return Status();
+  const unsigned number = line & ~kLowProtects;
+  // No level of it would protect both parts.
+  if (lines_.contains(number)) return Status(-EBUSY);
+  const bool low_protects = number != line;
+  const Status status = master_.gpio_output(number, !low_protects, wait);
+  if (status.ok()) lines_.emplace(number, Line{.low_protects = low_protects});
   return status;
 }
 
-Status WpLines::acquire(unsigned number, const Wait& wait) {
-  const auto found = lines_.find(number);
+Status WpLines::acquire(unsigned asked, const Wait& wait) {
+  const auto found = find(asked);
   if (found == lines_.end()) return Status(-EINVAL);
-  Line& line = found->second;
+  auto& [number, line] = *found;
   if (line.leases == 0) {
     // Low from the attempt on: a lowering that timed out may have reached the pin.
     line.maybe_low = true;
-    const Status status = master_.gpio_set(number, false, wait);
+    const Status status = master_.gpio_set(number, line.low_protects, wait);
     if (!status.ok()) {
       (void)raise(number, line, clock_.now() + kRaiseLimit);
       return status;
@@ -40,10 +50,10 @@ Status WpLines::acquire(unsigned number, const Wait& wait) {
   return Status();
 }
 
-Status WpLines::release(unsigned number) {
-  const auto found = lines_.find(number);
+Status WpLines::release(unsigned asked) {
+  const auto found = find(asked);
   if (found == lines_.end() || found->second.leases == 0) return Status(-EINVAL);
-  Line& line = found->second;
+  auto& [number, line] = *found;
   return --line.leases > 0 ? Status() : raise(number, line, clock_.now() + kRaiseLimit);
 }
 
@@ -70,7 +80,7 @@ void WpLines::raise_all(Nanoseconds deadline) {
 Status WpLines::raise(unsigned number, Line& line, Nanoseconds deadline) {
   Status status;
   for (int i = 0; i < kRaiseTries; ++i) {
-    status = master_.gpio_set(number, true, Wait{deadline, nullptr});
+    status = master_.gpio_set(number, !line.low_protects, Wait{deadline, nullptr});
     if (status.ok()) {
       line.maybe_low = false;
       line.retry_at = kNever;

@@ -4,12 +4,13 @@
 #include <map>
 
 #include "native/bus/i2c_master.h"
+#include "native/bus/job.h"
 #include "native/util/clock.h"
 
 namespace nvmem {
 
 /// The rule: a line that may be low and has no lease is raised, at once, and again until it is known to be
-/// high.
+/// high. Of a line with kLowProtects every level is the other one.
 class WpLines {
  public:
   WpLines(I2cMaster& master, const Clock& clock) : master_(master), clock_(clock) {}
@@ -28,16 +29,18 @@ class WpLines {
 
  private:
   struct Line {
+    bool low_protects = false;
     unsigned leases = 0;
     bool maybe_low = false;
     Nanoseconds retry_at = kNever;
     Nanoseconds pause = 0;
   };
+  std::map<unsigned, Line>::iterator find(unsigned line);
   Status raise(unsigned number, Line& line, Nanoseconds deadline);
 
   I2cMaster& master_;
   const Clock& clock_;
-  std::map<unsigned, Line> lines_;
+  std::map<unsigned, Line> lines_;  ///< by number, without kLowProtects
 };
 
 }  // namespace nvmem

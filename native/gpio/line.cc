@@ -27,14 +27,15 @@ Status Line::fail(Failure failure) {
 }
 
 Status Line::output(bool level) {
+  first_level_ = level;
   if (fd_) return set(level);
   return request(level);
 }
 
 Status Line::set(bool level) {
   if (!fd_) {
-    const Status status = request(true);
-    if (!status.ok() || level) return status;
+    const Status status = request(first_level_);
+    if (!status.ok() || level == first_level_) return status;
   }
   return drive(level);
 }

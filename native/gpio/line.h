@@ -34,7 +34,7 @@ class Line {
   /// Chip::find(), find_line() and request_output() fail.
   Status output(bool level);
   /// Drives an output. -EIO: its chip has gone. Where that has come back, with the same label and as many
-  /// lines, the line is made an output again, high before anything else.
+  /// lines, the line is made an output again, at the level that output() gave it before anything else.
   Status set(bool level);
   /// The kernel has it back. What then is on the pin is the driver's affair: most leave the level, some make
   /// it an input.
@@ -57,6 +57,7 @@ class Line {
   const Calls& calls_;
   std::optional<Known> known_;
   Descriptor fd_;
+  bool first_level_ = true;  ///< of the last output()
   std::string reason_;
 };
 

@@ -25,6 +25,8 @@ void Memory::submit(std::unique_ptr<Request> request) noexcept {
       outcome.status = read_now(0, {}).error();
       break;
     case Operation::kProbeWidth:
+    case Operation::kLock:
+    case Operation::kLockState:
       outcome.status = -EOPNOTSUPP;
       break;
   }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -18,6 +17,7 @@ struct Slot::Core {
   srcu::Domain domain;
   srcu::Pointer<Provider> impl;
   std::shared_ptr<const Counters> counters;  ///< as the slot was made with it
+  std::shared_ptr<Turns> turns;              ///< of the provider, or of this slot alone
 
   std::mutex mutex;
   // Under the mutex:
@@ -27,8 +27,6 @@ struct Slot::Core {
   std::vector<std::function<void()>> waiting;
   std::uint64_t last_id = 0;
   std::map<std::uint64_t, Watcher> watchers;
-  /// Who writes, first, and who waits for its turn. `granted` of the first has been called or needed no call.
-  std::deque<std::pair<std::uint64_t, std::function<void()>>> turns;
   std::string token;  ///< of the share, "" while there is none
 };
 

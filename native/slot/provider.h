@@ -8,6 +8,7 @@
 #include "native/slot/request.h"
 #include "native/slot/words.h"
 #include "native/util/status.h"
+#include "native/util/turns.h"
 
 namespace nvmem {
 
@@ -37,6 +38,9 @@ class Provider {
 
   /// What it counts; null: nothing. They outlive the provider.
   [[nodiscard]] virtual std::shared_ptr<const Counters> counters() const noexcept { return nullptr; }
+
+  /// The turns of its writers, where other providers reach the same memory; null: it has none of its own.
+  [[nodiscard]] virtual std::shared_ptr<Turns> turns() const noexcept { return nullptr; }
 };
 
 inline Status Provider::read_now(std::uint64_t, std::span<std::uint8_t>) noexcept {

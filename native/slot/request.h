@@ -21,6 +21,10 @@ enum class Operation : std::uint8_t {
   /// How many word address bytes does the part take, found out without changing a byte: Outcome::transferred is
   /// 1, 2, or 0 where its contents do not tell.
   kProbeWidth,
+  /// Locks the part's page for ever. Outcome::transferred is 1 where the part says so afterwards, else 0.
+  kLock,
+  /// Is it locked: Outcome::transferred is 1 or 0; -EOPNOTSUPP where it cannot be asked.
+  kLockState,
 };
 
 /// What became of a request. Offsets are device offsets, lengths are bytes.

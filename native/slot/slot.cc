@@ -1,6 +1,5 @@
 #include "native/slot/slot.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "native/slot/core.h"
@@ -13,7 +12,11 @@ std::shared_ptr<Slot> Slot::create(std::unique_ptr<Provider> provider) {
 }
 
 Slot::Slot(Private, std::unique_ptr<Provider> provider) : core_(std::make_shared<Core>()) {
-  if (provider) core_->counters = provider->counters();
+  if (provider) {
+    core_->counters = provider->counters();
+    core_->turns = provider->turns();
+  }
+  if (core_->turns == nullptr) core_->turns = std::make_shared<Turns>();
   core_->impl.exchange(provider.release());
 }
 
@@ -108,22 +111,10 @@ void Slot::unwatch(std::uint64_t id) noexcept {
 }
 
 Slot::Turn Slot::take_turn(std::function<void()> granted) noexcept {
-  const std::lock_guard lock(core_->mutex);
-  const std::uint64_t ticket = ++core_->last_id;
-  core_->turns.emplace_back(ticket, std::move(granted));
-  return {ticket, core_->turns.size() == 1};
+  return core_->turns->take(std::move(granted));
 }
 
-void Slot::give_turn(std::uint64_t ticket) noexcept {
-  const std::lock_guard lock(core_->mutex);
-  auto& turns = core_->turns;
-  const auto found =
-      std::find_if(turns.begin(), turns.end(), [ticket](const auto& turn) { return turn.first == ticket; });
-  if (found == turns.end()) return;
-  const bool writing = found == turns.begin();
-  turns.erase(found);
-  if (writing && !turns.empty()) turns.front().second();
-}
+void Slot::give_turn(std::uint64_t ticket) noexcept { core_->turns->give(ticket); }
 
 Result<std::string> Slot::share(std::string facts) noexcept {
   std::string token;

@@ -64,12 +64,8 @@ class Slot : public std::enable_shared_from_this<Slot> {
   /// After it the watcher is not called any more.
   void unwatch(std::uint64_t id) noexcept;
 
-  /// Writers in several environments that need more than one access take turns. The ticket of a place in the
-  /// queue; `granted` is called as a watcher is, when its turn comes, or never where that is `now`.
-  struct Turn {
-    std::uint64_t ticket = 0;
-    bool now = false;
-  };
+  /// Writers in several environments, and of several slots of one part, take turns (Turns).
+  using Turn = Turns::Turn;
   Turn take_turn(std::function<void()> granted) noexcept;
   /// Ends a turn, or gives up the place in the queue.
   void give_turn(std::uint64_t ticket) noexcept;

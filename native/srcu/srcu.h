@@ -6,12 +6,12 @@
 //   { srcu::Scope scope(domain);              reader, same thread, about a nanosecond (srcu_read_lock)
 //     if (Provider* p = pointer.load(scope)) p->use(); }
 //
-//   srcu::Hold hold(domain, "read #7");       reader that may sleep and end on another thread
-//   (srcu_down_read) srcu::Hold hold(scope);                   the same, continuing a scope
+//   srcu::Hold hold(domain, "read #7");       reader that may sleep and end on another thread (srcu_down_read)
+//   srcu::Hold hold(scope);                   the same, continuing a scope
 //
-//   Provider* old = pointer.exchange(nullptr);             updater
-//   domain.synchronize();  delete old;                     waits, or
-//   domain.call_after_grace_period([old] { delete old; });  does not
+//   Provider* old = pointer.exchange(nullptr);              updater
+//   domain.synchronize();  delete old;                      waits, or
+//   domain.call_after_grace_period([old] { delete old; });  does not wait
 //
 // Readers mark a slot of their own with plain stores and pay for no fence and no atomic read-modify-write:
 // the updater makes every running thread execute a barrier with membarrier(2). Scopes store the number of the

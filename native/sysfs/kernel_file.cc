@@ -90,6 +90,9 @@ class FileJob final : public Job {
         return done_ < request_->data.size() ? write(port) : read_back(port);
       case Operation::kProbeWidth:
         return end(-EOPNOTSUPP, "a file has no word address");
+      case Operation::kLock:
+      case Operation::kLockState:
+        return end(-EOPNOTSUPP, "a file has no command that locks it");
       case Operation::kProbe:
         break;
     }

@@ -193,10 +193,10 @@ test('info says what the part, its write protect and its bridge are', async () =
 });
 
 describe('doctor', () => {
-  const names = (document: Record<string, unknown>, status: string): string[] =>
-    (document['checks'] as { name: string; status: string }[])
-      .filter((check) => check.status === status)
-      .map(({ name }) => name);
+  const names = (document: Record<string, unknown>, state: string): string[] =>
+    (document['findings'] as { subject: string; state: string }[])
+      .filter((finding) => finding.state === state)
+      .map(({ subject }) => subject);
 
   test('opens what it is asked about, and lets go of it', async () => {
     await start([{ address: 0x50, chip: '24c02', wp: 0 }]);

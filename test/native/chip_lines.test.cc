@@ -48,6 +48,19 @@ TEST("bus gpiochip: the same name is the same line; a number that nobody gave is
   CHECK_EQ(done.outcome.reason, std::string("there is no such line"));
 }
 
+TEST("bus gpiochip: a line that protects when it is low is low from the probe on, and released low") {
+  Rig rig;
+  rig.part.wp_line |= static_cast<int>(kLowProtects);
+  const auto eeprom = rig.bench.provider(rig.part);
+  rig.part.wp_line = -1;  // the model knows no inverter
+  CHECK_EQ(rig.bench.run(*eeprom, rig.bench.probe()).outcome.status, 0);
+  CHECK_EQ(rig.story(), std::string("o0"));
+  CHECK_EQ(rig.bench.run(*eeprom, rig.bench.write(10, fake::pattern(100, 1))).outcome.status, 0);
+  CHECK_EQ(rig.story(), std::string("o010"));
+  rig.bench.close();
+  CHECK_EQ(rig.story(), std::string("o010r"));
+}
+
 TEST("bus gpiochip: high from the probe on, low for the write alone, released high when the bus closes") {
   Rig rig;
   CHECK_EQ(rig.bench.run(*rig.eeprom, rig.bench.probe()).outcome.status, 0);

@@ -57,6 +57,20 @@ TEST(
   }
 }
 
+TEST("gpio line: where the chip comes back the line is what it was made at first") {
+  for (const bool level : {true, false}) {
+    Rig rig;
+    Line line({"pinctrl-soc", 17U}, rig.calls);
+    CHECK_EQ(line.output(level).error(), 0);
+    CHECK_EQ(line.set(!level).error(), 0);
+    line.release();
+    rig.soc.lines[17].story.clear();
+    CHECK_EQ(line.set(!level).error(), 0);
+    // Protecting before it is not.
+    CHECK_EQ(rig.soc.lines[17].story, std::string(level ? "o10" : "o01"));
+  }
+}
+
 TEST("gpio line: what cannot be had is refused with a reason, and nothing stays open") {
   Rig rig;
   rig.chips.add("gpiochip2", "twin", 8);

@@ -116,3 +116,35 @@ TEST("bus wp: closing raises every line that may be low") {
   for (const unsigned line : {1U, 2U, 3U}) CHECK(rig.world.levels[line]);
   CHECK_EQ(rig.text(), "ooo00(1)(1)11");
 }
+
+TEST("bus wp: a line that protects when it is low does all of it the other way round") {
+  Rig rig;
+  const unsigned line = 2 | kLowProtects;
+  CHECK(rig.lines.claim(line, {}).ok());
+  CHECK(!rig.world.levels[2]);
+  CHECK(rig.lines.acquire(line, {}).ok());
+  CHECK(rig.world.levels[2]);
+  CHECK(rig.lines.release(line).ok());
+  CHECK(!rig.world.levels[2]);
+  CHECK(rig.lines.acquire(line, {}).ok());
+  rig.fail(2, -EIO, false);
+  CHECK_EQ(rig.lines.release(line).error(), -EIO);
+  rig.world.clock.advance_to(rig.lines.retry_at());
+  rig.lines.retry();
+  CHECK(!rig.world.levels[2]);
+  CHECK(rig.lines.acquire(line, {}).ok());
+  rig.lines.raise_all(rig.world.clock.now() + kSecond);
+  CHECK(!rig.world.levels[2]);
+}
+
+TEST("bus wp: one line cannot protect one part when it is high and another when it is low") {
+  Rig rig;
+  CHECK(rig.lines.claim(2, {}).ok());
+  CHECK_EQ(rig.lines.claim(2 | kLowProtects, {}).error(), -EBUSY);
+  CHECK_EQ(rig.lines.acquire(2 | kLowProtects, {}).error(), -EINVAL);
+  CHECK_EQ(rig.lines.release(2 | kLowProtects).error(), -EINVAL);
+  CHECK(rig.world.levels[2]);
+  CHECK(rig.lines.claim(3 | kLowProtects, {}).ok());
+  CHECK_EQ(rig.lines.claim(3, {}).error(), -EBUSY);
+  CHECK(!rig.world.levels[3]);
+}

@@ -34,7 +34,7 @@ export function failure(ret: Ret): Error {
 
 const SHARED_LINE = 7;
 
-type Slot = ReturnType<ReturnType<typeof native>['memory']>;
+type Slot = Exclude<ReturnType<ReturnType<typeof native>['memory']>, number>;
 
 export class Ram {
   readonly #memory: Buffer;
@@ -54,7 +54,7 @@ export class Ram {
   ) {
     this.#memory = Buffer.alloc(spec.backing_size ?? spec.size);
     Buffer.from(spec.mem ?? '', 'hex').copy(this.#memory);
-    if (isNative) this.#slot = native().memory(this.#memory);
+    if (isNative) this.#slot = native().memory(this.#memory) as Slot;
   }
 
   get memory(): Buffer {

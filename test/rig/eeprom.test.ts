@@ -196,6 +196,52 @@ describe('windows at device code 1011', () => {
     expect(part.chip.image.every((byte) => byte === 0xff)).toBe(true);
   });
 
+  // ST: M24C16-A125 DocID025622, M24256-D, M24M02-DR DocID18204, M24M02E-F DS14157.
+  test.each([
+    ['M24C02-D', [0x05], [0x80], [0x15]],
+    ['M24C16-D', [0x05], [0xff], [0x75]],
+    ['M24C32-D', [0, 5], [0x04, 0], [0xfb, 0xe5]],
+    ['M24256-DFMN6TP', [0, 5], [0xff, 0xff], [0xf8, 0x45]],
+    ['M24512-D', [0, 5], [0x24, 7], [0x20, 0x85]],
+    ['M24M01-D', [0, 5], [0x04, 0], [0x03, 0x05]],
+    ['M24M02-D', [0, 5], [0x04, 0], [0xf3, 0x05]],
+    ['M24M02E-F', [0, 5], [0x60, 0], [0x1c, 0x05]],
+  ])('%s: its page can be locked for ever', (name, word, lock, alike) => {
+    const part = bus(name, { maker: 'st' });
+    const last = 0x58 + part.chip.addresses.length / 2 - 1;
+    part.write(last, [...word, 0x11]);
+    part.at += 10_000;
+    expect(part.readAt(0x58, word, 1)).toEqual([0x11]);
+    // The other bits of the address are don't care.
+    part.write(0x58, [...alike, 0x12]);
+    part.at += 10_000;
+    expect(part.readAt(0x58, word, 1)).toEqual([0x12]);
+    // Asking: a START comes before the STOP, and nothing is stored.
+    expect(part.write(0x58, [...word, 0x13], false).at(-1)).toBe(true);
+    expect(part.read(0x58, 1)).toHaveLength(1);
+    expect(part.readAt(0x58, word, 1)).toEqual([0x12]);
+    // Data without bit 1, and WC: no lock.
+    part.write(0x58, [...lock, 0x01]);
+    part.at += 10_000;
+    part.wp = true;
+    expect(part.write(0x58, [...lock, 0x02]).at(-1)).toBe(false);
+    part.wp = false;
+    part.at += 10_000;
+    expect(part.chip.locked).toBe(false);
+    expect(part.write(0x58, [...lock, 0x02]).at(-1)).toBe(true);
+    expect(part.chip.locked).toBe(true);
+    expect(part.events.at(-1)).toMatchObject({ type: 'lock' });
+    expect(part.chip.start(0x50, false, part.at)).toBe(false);
+    part.at += 10_000;
+    expect(part.write(0x58, [...word, 0x14]).at(-1)).toBe(false);
+    expect(part.events.at(-1)).toMatchObject({ type: 'drop', reason: 'locked' });
+    expect(part.readAt(0x58, word, 1)).toEqual([0x12]);
+    expect(part.chip.image.every((byte) => byte === 0xff)).toBe(true);
+    // The array is as it was.
+    part.write(0x50, [...word, 0x15]);
+    expect(part.chip.image[5]).toBe(0x15);
+  });
+
   test('24AA025E48: the upper half, with the EUI, cannot be written', () => {
     const part = bus('24aa025e48', { image: pattern(256) });
     part.write(0x50, [0xfa, 1, 2]);

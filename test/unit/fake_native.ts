@@ -77,6 +77,14 @@ export class FakeSlot implements NativeSlot {
     return Promise.resolve(outcome({ status: EOPNOTSUPP }));
   }
 
+  lock(): Promise<NativeOutcome> {
+    return Promise.resolve(outcome({ status: EOPNOTSUPP }));
+  }
+
+  lockState(): Promise<NativeOutcome> {
+    return Promise.resolve(outcome({ status: EOPNOTSUPP }));
+  }
+
   stats(): NativeStats | undefined {
     return undefined;
   }

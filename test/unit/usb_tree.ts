@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { Machine } from '../../lib/machine/machine.js';
+
 export interface Plug {
   readonly serial?: string;
   readonly product?: string;
@@ -18,6 +20,7 @@ export class UsbTree {
   readonly root = mkdtempSync(join(tmpdir(), 'nvmem-usb-'));
   readonly sysfs = join(this.root, 'sys');
   readonly dev = join(this.root, 'dev');
+  readonly machine = new Machine(this.root);
 
   constructor() {
     mkdirSync(join(this.sysfs, 'bus/usb/devices'), { recursive: true });

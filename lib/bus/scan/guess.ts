@@ -3,7 +3,7 @@
  * part of another size repeats itself where its address counter rolls over, and a blank one looks like any other.
  */
 import { at24Chips, type At24Chip } from '../../chips/chips.js';
-import { bytes } from '../../cli/format.js';
+import { bytes } from '../../base/text.js';
 import { readFrom, type Asking } from './ask.js';
 
 export interface Guess {

@@ -95,7 +95,7 @@ async function dataChecks(run) {
     { after: [SAME] },
     async () => {
       const number = await station.adapter();
-      const [adapter] = (await library.listAdapters({ functions: true })).filter(
+      const [adapter] = (await library.list({ functions: true })).adapters.filter(
         (one) => one.number === number,
       );
       if (adapter?.usb?.vendorId !== '10c4' || !adapter.functions.includes('i2c')) {
@@ -215,7 +215,7 @@ async function stubChecks({ report, seed, library }) {
     {},
     async () => {
       await must('modprobe', ['i2c-stub', 'chip_addr=0x50']);
-      const all = await library.listAdapters({ functions: true });
+      const { adapters: all } = await library.list({ functions: true });
       const stub = all.find(({ name }) => /SMBus stub/.test(name));
       if (stub === undefined || stub.functions.includes('i2c')) throw new Error(JSON.stringify(all));
       const uri = `i2c://${stub.node}/0x50?chip=24c02`;

@@ -55,11 +55,11 @@ export async function toolChecks(report, station) {
     async () => {
       const adapter = await station.adapter();
       await station.at24(adapter, '24c02', 0x50);
-      const { checks } = await nvmem(0, 'doctor');
-      const problems = checks.filter(({ status }) => status === 'problem');
+      const { findings } = await nvmem(0, 'doctor');
+      const problems = findings.filter(({ state }) => state === 'problem');
       expect(problems.length === 0, 'no problem', problems);
-      const parts = checks.find(({ name }) => /^bridge .* parts$/.test(name));
-      expect(parts.status === 'warning' && /0x50 \(at24,/.test(parts.says), 'the part of at24', parts);
+      const parts = findings.find(({ subject }) => /^bridge .* parts$/.test(subject));
+      expect(parts.state === 'warning' && /0x50 \(at24,/.test(parts.sentence), 'the part of at24', parts);
       const refused = await nvmem(6, 'doctor', `i2c:///dev/i2c-${adapter}/0x50?chip=24c02`);
       expect(refused.error.code === 'EBUSY', 'the address of at24', refused.error);
     },

@@ -307,6 +307,23 @@ test('a serial number is read only, and begins where its data sheet says', async
   expect(seen).toEqual([0x58, 0x82]);
 });
 
+test('at 0x58 a part is its window, and what could be a command is refused', () => {
+  const part = new Part(4096, 2, 32);
+  const make = (address: number, chip: string, more: object = {}): ReturnType<typeof fromI2cBus> =>
+    fromI2cBus(promisified(part), { address, chip, ...more });
+  expect(make(0x58, 'M24C32-D').size).toBe(32);
+  expect('write' in make(0x58, 'M24C32-D')).toBe(true);
+  expect('write' in make(0x58, '24c32')).toBe(false);
+  expect(() => make(0x58, 'AT24C32')).toThrow(/no second memory/);
+  expect(() => make(0x58, 'M24C32-D', { size: 4096 })).toThrow(/more than the 32 bytes/);
+  expect(() => make(0x31, '24c32')).toThrow(/protect them for ever/);
+  expect(() => fromI2cBus(promisified(part), { address: 0x36, size: 16, addressWidth: 8 })).toThrow(
+    RangeError,
+  );
+  expect(() => make(0x50, '25LC256')).toThrow(/SPI/);
+  expect(part.log).toEqual([]);
+});
+
 test('wrong options are named before anything is asked', () => {
   const part = new Part(256, 1, 8);
   const make = (options: object, bus: object = promisified(part)): (() => unknown) => {

@@ -1,45 +1,46 @@
 jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../fake_native.js'));
 
-import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 
 import { hidrawSource } from '../../../lib/bus/hidraw.js';
 import type { BusSource } from '../../../lib/bus/source.js';
-import { deviceNumber } from '../../../lib/machine/kernel_clients.js';
+import { splitDeviceNumber } from '../../../lib/machine/machine.js';
 import { parseUri, type HidrawUri } from '../../../lib/uri/uri.js';
+import { FakeMachine, FOLDER } from '../fake_machine.js';
 
-/** Any character device will do: only its number is looked at. */
-const NODE = '/dev/null';
-const NUMBER = deviceNumber(statSync(NODE).rdev);
+const HID = '/sys/devices/usb1/1-1/1-1:1.0/0003:10C4:EA90.0001';
+/** A link that a udev rule has made: only the number of the device tells which node it is. */
+const NODE = '/dev/my-bridge';
+const RDEV = 241 * 256 + 3;
 
-let sysfs: string;
-let hid: string;
+let machine: FakeMachine;
 
 /** As sysfs looks with hid-cp2112 bound (recorded in the kernel proof's guest). */
 beforeEach(() => {
-  sysfs = mkdtempSync(join(tmpdir(), 'nvmem-sysfs-'));
-  hid = join(sysfs, 'devices/usb1/1-1/1-1:1.0/0003:10C4:EA90.0001');
-  const node = join(hid, 'hidraw/hidraw0');
-  mkdirSync(node, { recursive: true });
-  symlinkSync('../../../0003:10C4:EA90.0001', join(node, 'device'));
-  mkdirSync(join(sysfs, 'dev/char'), { recursive: true });
-  symlinkSync(node, join(sysfs, 'dev/char', NUMBER));
+  machine = new FakeMachine({
+    [NODE]: '',
+    [`${HID}/hidraw/hidraw0/device`]: { link: HID },
+    '/sys/dev/char/241:3': { link: `${HID}/hidraw/hidraw0` },
+    '/sys/class/hidraw/hidraw0': { link: `${HID}/hidraw/hidraw0` },
+  });
+  machine.rdevs.set(NODE, RDEV);
 });
 
 afterEach(() => {
-  rmSync(sysfs, { recursive: true });
+  machine.remove();
 });
 
 function part(adapter: string, device: string, driver?: string): void {
-  const folder = join(hid, adapter, device);
-  mkdirSync(folder, { recursive: true });
-  if (driver !== undefined) symlinkSync(`../../../../../bus/i2c/drivers/${driver}`, join(folder, 'driver'));
+  machine.add({ [`${HID}/${adapter}/${device}`]: FOLDER });
+  const onBus = `/sys/bus/i2c/devices/${adapter}`;
+  if (!existsSync(machine.path(onBus))) machine.add({ [onBus]: { link: `${HID}/${adapter}` } });
+  if (driver !== undefined)
+    machine.add({ [`${HID}/${adapter}/${device}/driver`]: { link: `/sys/bus/i2c/drivers/${driver}` } });
 }
 
 function source(query = '', path = NODE): { source: BusSource; check: () => Promise<void> | undefined } {
   const uri = parseUri(`hidraw://${path}/0x50?chip=24c02${query}`) as HidrawUri;
-  const made = hidrawSource(uri, sysfs);
+  const made = hidrawSource(uri, machine.machine());
   return { source: made, check: () => made.check?.(uri) };
 }
 
@@ -73,9 +74,9 @@ describe('hidraw:// and the drivers of the kernel', () => {
 
   test('device numbers as in /sys/dev/char, the large ones too', () => {
     // makedev(3) of the C library: minor 0x12345 and major 0xabc spread over both halves.
-    expect(deviceNumber(0x103)).toBe('1:3');
-    expect(deviceNumber(0x1230_bc45)).toBe(`${String(0xbc)}:${String(0x12345)}`);
-    expect(deviceNumber(241 * 256 + 3)).toBe('241:3');
+    expect(splitDeviceNumber(0x103)).toEqual({ major: 1, minor: 3 });
+    expect(splitDeviceNumber(0x1230_bc45)).toEqual({ major: 0xbc, minor: 0x12345 });
+    expect(splitDeviceNumber(RDEV)).toEqual({ major: 241, minor: 3 });
   });
 
   test('hints: a udev rule for who may not, where to look for who sees nothing', () => {
@@ -83,8 +84,21 @@ describe('hidraw:// and the drivers of the kernel', () => {
     for (const code of ['EACCES', 'EPERM']) {
       expect(made.hint?.(code)).toMatch(/idVendor\}=="10c4".*idProduct\}=="ea90"/);
     }
-    expect(made.hint?.('ENOENT')).toContain('/sys/bus/hid/devices');
+    expect(made.hint?.('ENOENT')).toContain('nvmem list');
     expect(made.hint?.('EBUSY')).toBeUndefined();
-    expect(made.name(new Map())).toBe('null');
+    expect(made.name(new Map())).toBe('my-bridge');
+  });
+
+  test('… with the ids that the bridge has', async () => {
+    const own = HID.replace('10C4:EA90', '1234:ABCD');
+    machine.add({
+      '/dev/hidraw5': '',
+      [`${own}/hidraw/hidraw5/device`]: { link: own },
+      '/sys/class/hidraw/hidraw5': { link: `${own}/hidraw/hidraw5` },
+    });
+    const made = source('', '/dev/hidraw5').source;
+    await made.open(100_000, 1000).catch(() => undefined); // there is no such device
+    expect(made.hint?.('EACCES')).toMatch(/idVendor\}=="1234".*idProduct\}=="abcd"/);
+    expect(made.hint?.('EACCES')).toContain('/etc/udev/rules.d/60-nvmem-1234-abcd.rules');
   });
 });

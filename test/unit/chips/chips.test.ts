@@ -1,11 +1,13 @@
 import {
   at24Chips,
   chipAt,
+  chipNames,
   findChip,
   printedNames,
   serialPartOf,
-  similarChips,
 } from '../../../lib/chips/chips.js';
+import { chipAtAddress } from '../../../lib/chips/place.js';
+import { otherFamily, similarChips } from '../../../lib/chips/similar.js';
 
 // drivers/nvmem/at24.c: byte_len and AT24_FLAG_ADDR16 by name; ee1004.c and spd5118.c.
 const KERNEL: Record<string, [size: number, addressBytes: 1 | 2]> = {
@@ -204,6 +206,85 @@ test.each([
   expect(serialPartOf(chip, 0x53)?.address).toBe(0x5b);
 });
 
+// ST: M24C32-D to M24M02-D, M24C02-A125 (DocID025755) and M24C16-A125 (DocID025622), M24xxxE.
+test.each([
+  ['M24C02-A125', 16, 1, 0x80],
+  ['M24C04-DRMF3G', 16, 1, 0x80],
+  ['M24C08-A125', 16, 1, 0x80],
+  ['M24C16-DRE', 16, 1, 0x80],
+  ['M24C32-DFDW6TP', 32, 2, 0x400],
+  ['M24C64-DFMC6TG', 32, 2, 0x400],
+  ['M24128-DFMN6TP', 64, 2, 0x400],
+  ['M24256-DRMN6TP', 64, 2, 0x6400],
+  ['M24512-DFMC6TG', 128, 2, 0x400],
+  ['M24M01-DFDW6TP', 256, 2, 0x400],
+  ['M24M02-DRMN6TP', 256, 2, 0x400],
+  ['M24512E-FMN6TP', 128, 2, 0x6400],
+  ['M24M01E-F', 256, 2, 0x6400],
+  ['M24M02E-F', 256, 2, 0x6400],
+])('%s has a page of %i bytes that can be locked for ever', (name, size, addressBytes, lockWord) => {
+  const chip = findChip(name);
+  if (!chip) throw new Error(name);
+  const page = chipAt(chip, 0x58);
+  expect(page).toMatchObject({ size, pageSize: size, addressBytes, lockWord, readOnly: false, offsetAdd: 0 });
+  expect(page.addresses).toBe(chip.addresses);
+  // No byte of it is at an address that the part takes for the command.
+  for (const bit of addressBytes === 1 ? [0x80] : [0x400, 0x2000]) {
+    if ((lockWord & bit) !== 0) expect((size - 1) & bit).toBe(0);
+  }
+  expect(findChip(page.name)).toMatchObject({ size, lockWord });
+});
+
+test('what a maker has stored is written to by nobody', () => {
+  for (const chip of at24Chips)
+    expect({ name: chip.name, never: chip.neverWritten }).toEqual({
+      name: chip.name,
+      never: chip.offsetAdd > 0,
+    });
+});
+
+test.each([
+  ['24AA025E48', 256, 16],
+  ['24aa025e48', 256, 16],
+  ['24AA025E64', 256, 16],
+  ['24AA02E48', 256, 8],
+  ['microchip,24aa025e48', 6, 8],
+  ['atmel,24aa025e64', 8, 8],
+  ['24mac402', 6, 16],
+  ['AT24MAC402', 256, 16],
+])('%s: %i bytes', (name, size, pageSize) => {
+  expect(findChip(name)).toMatchObject({ size, pageSize });
+});
+
+test.each([
+  ['AT24C256', 0x58, undefined, 'EINVAL'],
+  ['M24256-BWMN6TP', 0x5a, undefined, 'EINVAL'],
+  ['FM24C02', 0x58, 16, 'EINVAL'],
+  ['24LC1025', 0x58, undefined, 'EINVAL'],
+  ['24aa025e48', 0x58, undefined, 'EINVAL'],
+  ['24c02', 0x30, undefined, 'EINVAL'],
+  ['24c256', 0x37, undefined, 'EINVAL'],
+  ['24cs02', 0x31, undefined, 'EINVAL'],
+  ['24cs02', 0x48, undefined, 'EINVAL'],
+  ['M24C32-D', 0x58, 33, 'EINVAL'],
+  ['24c32d-wl', 0x58, 64, 'EINVAL'],
+  ['AT24CS02', 0x58, 256, 'EINVAL'],
+  ['M24C32-D', 0x58, 16, 'may be written'],
+  ['24c32', 0x58, undefined, 'read only'],
+  ['24c32', 0x58, 4096, 'read only'],
+  ['24c32', 0x58, 1024, 'may be written'],
+  ['24c02', 0x5f, 256, 'read only'],
+  ['24c02', 0x5f, 16, 'may be written'],
+  ['24c02', 0x20, undefined, 'may be written'],
+  ['AT24C02', 0x57, undefined, 'may be written'],
+])('%s at %i with size %s: %s', (name, address, size, expected) => {
+  const chip = findChip(name);
+  if (!chip) throw new Error(name);
+  const found = chipAtAddress(chip, address, size);
+  const is = 'problem' in found ? 'EINVAL' : found.neverWritten ? 'read only' : 'may be written';
+  expect(is).toBe(expected);
+});
+
 test('most parts have no window, and are themselves everywhere', () => {
   const chip = findChip('AT24C02');
   if (!chip) throw new Error('AT24C02');
@@ -215,4 +296,42 @@ test('near misses are named', () => {
   expect(similarChips('24c257')).toContain('24c256');
   expect(similarChips('AT24LC256')).toContain('24LC256');
   expect(similarChips('24c02-vayo')[0]).toBe('24c02-vaio');
+});
+
+test.each([
+  ['24LC512X', '24LC512'],
+  ['AT24C257', 'AT24C256'],
+  ['24C1024X', '24c1024'],
+  ['M24M1-D', 'M24M01-D'],
+  ['AT24C0256', 'AT24C256'],
+  ['24AA02E46', '24AA02E48'],
+  ['CAT24C0064', 'CAT24C64'],
+])('%s was probably to be %s', (typed, meant) => {
+  expect(similarChips(typed)[0]).toBe(meant);
+});
+
+test.each([
+  ...[
+    '25LC256',
+    'AT25256B',
+    'M95256-WMN6TP',
+    '25AA1024',
+    'CAT25128',
+    'FM25V10',
+    'W25Q128JV',
+    'microchip,25lc256',
+  ].map((name) => [name, /SPI/] as const),
+  ...['93C46', '93LC66B', 'AT93C46D', 'M93C86', 'CAT93C56'].map((name) => [name, /Microwire/] as const),
+  ...['DS2431', 'DS28E07', 'DS28EC20', 'DS2502', 'DS24B33', 'AT21CS01'].map(
+    (name) => [name, /1-Wire/] as const,
+  ),
+  ...['11LC160', '11AA02E48'].map((name) => [name, /UNI\/O/] as const),
+])('%s is of another family', (name, says) => {
+  expect(findChip(name)).toBeUndefined();
+  expect(otherFamily(name)).toMatch(says);
+});
+
+test('no name of this table is of another family, nor is a misspelt one', () => {
+  for (const name of [...chipNames(), 'ST25DV04K', '24LC2566', 'x24c02'])
+    expect(otherFamily(name)).toBeUndefined();
 });

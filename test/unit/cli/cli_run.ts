@@ -3,7 +3,7 @@ import { Readable, Writable } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 
 import { runCli } from '../../../lib/cli/program.js';
-import type { System } from '../../../lib/cli/system.js';
+import type { Machine } from '../../../lib/machine/machine.js';
 
 class Sink extends Writable {
   text = '';
@@ -26,7 +26,7 @@ export interface CliRun {
 }
 
 export async function nvmemOn(
-  system: System,
+  machine: Machine,
   args: readonly string[],
   { tty = false, columns = 80 } = {},
 ): Promise<CliRun> {
@@ -36,7 +36,7 @@ export async function nvmemOn(
     stdout,
     stderr,
     signal: new AbortController().signal,
-    system,
+    machine,
   });
   // Whether there are colours is the environment's affair (NO_COLOR, CI), and nothing a width depends on.
   const [out, err] = [stdout.text, stderr.text].map((text) => stripVTControlCharacters(text));
@@ -45,10 +45,10 @@ export async function nvmemOn(
 
 /** The one JSON document of a run. */
 export async function jsonOn(
-  system: System,
+  machine: Machine,
   args: readonly string[],
 ): Promise<{ status: number; document: Record<string, unknown> }> {
-  const { status, out, err } = await nvmemOn(system, [...args, '--json']);
+  const { status, out, err } = await nvmemOn(machine, [...args, '--json']);
   expect(err).toBe('');
   expect(out.trim().split('\n')).toHaveLength(1);
   return { status, document: JSON.parse(out) as Record<string, unknown> };

@@ -3,17 +3,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
-import { driverAt, listAdapters, scanAddresses } from '../../../lib/machine/adapters.js';
+import { scanAddresses } from '../../../lib/bus/scan/adapter.js';
+import { adaptersOf } from '../../../lib/machine/adapters.js';
+import { driverAt } from '../../../lib/machine/kernel_clients.js';
+import { list } from '../../../lib/machine/list.js';
+import { Machine } from '../../../lib/machine/machine.js';
 import { open } from '../../../lib/open/open.js';
 
+let root: string;
 let sysfs: string;
+let machine: Machine;
 
 beforeEach(() => {
-  sysfs = mkdtempSync(join(tmpdir(), 'sysfs-'));
+  root = mkdtempSync(join(tmpdir(), 'nvmem-machine-'));
+  sysfs = join(root, 'sys');
+  mkdirSync(sysfs);
+  machine = new Machine(root);
 });
 
 afterEach(() => {
-  rmSync(sysfs, { recursive: true });
+  rmSync(root, { recursive: true });
 });
 
 /** An adapter's folder under its parent, with the link to it that the bus has. */
@@ -43,7 +52,7 @@ test('adapters are listed by number, with the USB device they hang off', async (
     writeFileSync(join(sysfs, 'devices', device, 'idProduct'), `${product}\n`);
   }
   writeFileSync(join(sysfs, 'devices/usb1/1-1/1-1.4/serial'), '0043FFF3\n');
-  expect(await listAdapters({ sysfs })).toEqual([
+  expect(await adaptersOf(machine)).toEqual([
     { number: 2, name: 'SMBus PIIX4 adapter', node: undefined, usb: undefined, functions: undefined },
     {
       number: 3,
@@ -63,9 +72,9 @@ test('adapters are listed by number, with the USB device they hang off', async (
 });
 
 test('one that goes while it is looked at is left out, and a kernel without I2C has none', async () => {
-  expect(await listAdapters({ sysfs })).toEqual([]);
+  expect(await adaptersOf(machine)).toEqual([]);
   rmSync(addAdapter(4, 'gone', 'platform'), { recursive: true });
-  expect(await listAdapters({ sysfs })).toEqual([]);
+  expect(await adaptersOf(machine)).toEqual([]);
 });
 
 test('the driver of an address is the one that its client is bound to', async () => {
@@ -73,16 +82,16 @@ test('the driver of an address is the one that its client is bound to', async ()
   const client = join(folder, '1-0050');
   mkdirSync(client);
   symlinkSync(client, join(sysfs, 'bus/i2c/devices/1-0050'));
-  expect(await driverAt(1, 0x50, sysfs)).toBeUndefined();
+  expect(await driverAt(machine, 1, 0x50)).toBeUndefined();
   mkdirSync(join(sysfs, 'bus/i2c/drivers/at24'), { recursive: true });
   symlinkSync(join(sysfs, 'bus/i2c/drivers/at24'), join(client, 'driver'));
-  expect(await driverAt(1, 0x50, sysfs)).toBe('at24');
-  expect(await driverAt(1, 0x51, sysfs)).toBeUndefined();
+  expect(await driverAt(machine, 1, 0x50)).toBe('at24');
+  expect(await driverAt(machine, 1, 0x51)).toBeUndefined();
 });
 
 test('wrong arguments are named', async () => {
-  await expect(listAdapters({ all: true } as object)).rejects.toThrow(/options\.all/);
-  await expect(listAdapters({ functions: 1 as unknown as boolean })).rejects.toThrow(/options\.functions/);
+  await expect(list({ all: true } as object)).rejects.toThrow(/options\.all/);
+  await expect(list({ functions: 1 as unknown as boolean })).rejects.toThrow(/options\.functions/);
   await expect(scanAddresses(-1)).rejects.toThrow(RangeError);
   await expect(scanAddresses(1, { first: 0x03 })).rejects.toThrow(/options\.first/);
   await expect(scanAddresses(1, { first: 0x60, last: 0x50 })).rejects.toThrow(/options\.last/);
@@ -110,8 +119,8 @@ test('i2c:// of something else is ENOTSUP', async () => {
 test('in a worker i2c-bus is not loaded, and the error says why', async () => {
   const worker = new Worker(
     `const { parentPort } = require('node:worker_threads');
-     const { listAdapters } = require(${JSON.stringify(join(__dirname, '../../../dist/index.js'))});
-     listAdapters({ functions: true }).catch((error) => parentPort.postMessage({ code: error.code, message: error.message }));`,
+     const { list } = require(${JSON.stringify(join(__dirname, '../../../dist/index.js'))});
+     list({ functions: true }).catch((error) => parentPort.postMessage({ code: error.code, message: error.message }));`,
     { eval: true },
   );
   const error = await new Promise((resolve, reject) => {

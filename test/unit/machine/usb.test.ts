@@ -3,10 +3,13 @@ import { mkdirSync, openSync, closeSync, readFileSync, symlinkSync, writeFileSyn
 import { basename, join } from 'node:path';
 
 import type { NvmemError } from '../../../lib/index.js';
-import { findBridge, listBridges } from '../../../lib/machine/bridges.js';
+import { bridgesOf, findBridge } from '../../../lib/machine/bridges.js';
 import { holdersOf, nameHolders } from '../../../lib/machine/holders.js';
+import { kernelView } from '../../../lib/machine/kernel_view.js';
+import { Machine } from '../../../lib/machine/machine.js';
 import { UDEV_RULES_FILE, udevHint, udevRules } from '../../../lib/machine/udev.js';
 import { reportDescriptor } from '../../../lib/rig/descriptors.js';
+import { parseUri } from '../../../lib/uri/uri.js';
 import { UsbTree } from '../usb_tree.js';
 
 let tree: UsbTree;
@@ -18,7 +21,7 @@ afterEach(() => {
 });
 
 async function refusal(wanted: string): Promise<NvmemError> {
-  return await findBridge(wanted, 'cp2112:///0x50', tree.sysfs).then(
+  return await findBridge(wanted, 'cp2112:///0x50', tree.machine).then(
     ({ path }) => {
       throw new Error(`it found ${path}`);
     },
@@ -32,7 +35,7 @@ describe('bridges in sysfs', () => {
     tree.plug('1-1.4', { serial: '0043FFF3', devnum: 4, kernel: { hidraw: 2, i2c: 11 } });
     tree.plug('1-2', { ids: ['046d', 'c31c'], product: 'USB Keyboard', devnum: 5 });
     mkdirSync(join(tree.sysfs, 'bus/usb/devices/usb1'));
-    expect(await listBridges(tree.sysfs)).toEqual([
+    expect(await bridgesOf(tree.machine)).toEqual([
       {
         path: '1-1.4',
         serial: '0043FFF3',
@@ -63,19 +66,19 @@ describe('bridges in sysfs', () => {
   });
 
   test('a machine without USB has none', async () => {
-    expect(await listBridges(join(tree.root, 'nowhere'))).toEqual([]);
+    expect(await bridgesOf(new Machine(join(tree.root, 'nowhere')))).toEqual([]);
   });
 
   test('one bridge is found by its serial number, by its place and without a word', async () => {
     tree.plug('1-1.4', { serial: '0043FFF3', devnum: 4 });
     for (const wanted of ['', '1-1.4', '0043FFF3']) {
-      expect((await findBridge(wanted, 'x', tree.sysfs)).devnum).toBe(4);
+      expect((await findBridge(wanted, 'x', tree.machine)).devnum).toBe(4);
     }
   });
 
   test('ids programmed anew are no obstacle where the name is kept', async () => {
     tree.plug('1-3', { ids: ['1234', '5678'], product: 'My CP2112 board', devnum: 9 });
-    expect((await findBridge('1-3', 'x', tree.sysfs)).vid).toBe('1234');
+    expect((await findBridge('1-3', 'x', tree.machine)).vid).toBe('1234');
   });
 
   const OEM = { ids: ['1234', 'abcd'], product: 'Power board', serial: 'PB7' } as const;
@@ -88,15 +91,15 @@ describe('bridges in sysfs', () => {
       reports: Uint8Array.of(0x85, 0x10, 0xc0),
     });
     tree.plug('1-3', { ...OEM, devnum: 9, reports: reportDescriptor() });
-    const [bridge, ...more] = await listBridges(tree.sysfs);
+    const [bridge, ...more] = await bridgesOf(tree.machine);
     expect(more).toEqual([]);
     expect(bridge).toMatchObject({ path: '1-3', vid: '1234', pid: 'abcd', hidraw: ['/dev/hidraw5'] });
     tree.claim('1-3');
-    expect((await findBridge('PB7', 'x', tree.sysfs)).interfaces[0]?.driver).toBe('usbfs');
+    expect((await findBridge('PB7', 'x', tree.machine)).interfaces[0]?.driver).toBe('usbfs');
     // Another device in its place is another matter.
     tree.pull('1-3', 9);
     tree.plug('1-3', { ...OEM, devnum: 10 });
-    expect(await listBridges(tree.sysfs)).toEqual([]);
+    expect(await bridgesOf(tree.machine)).toEqual([]);
   });
 
   test('… and nothing tells: then the ids are named, by hand and in the hint', async () => {
@@ -108,15 +111,21 @@ describe('bridges in sysfs', () => {
     expect(error.hint).toContain('add id=1234:abcd');
     const ids = { vid: 0x1234, pid: 0xabcd };
     for (const wanted of ['', '1-3', 'PB7']) {
-      expect((await findBridge(wanted, 'x', tree.sysfs, ids)).devnum).toBe(9);
+      expect((await findBridge(wanted, 'x', tree.machine, ids)).devnum).toBe(9);
     }
-    await expect(findBridge('', 'x', tree.sysfs, { vid: 0x1234, pid: 1 })).rejects.toMatchObject({
+    await expect(findBridge('', 'x', tree.machine, { vid: 0x1234, pid: 1 })).rejects.toMatchObject({
       code: 'ENOENT',
       message: 'ENOENT: no device 1234:0001 is plugged in',
     });
-    expect(udevHint({ vid: '1234', pid: 'abcd' })).toContain(
-      'ATTR{idVendor}=="1234", ATTR{idProduct}=="abcd"',
-    );
+    expect(udevHint(ids)).toContain('ATTR{idVendor}=="1234", ATTR{idProduct}=="abcd"');
+    expect(udevHint(ids)).toContain('nvmem doctor --print-udev --id 1234:abcd');
+    const uri = 'cp2112://1-3/0x50?chip=24c02';
+    expect(await kernelView(tree.machine, parseUri(uri))).toBeUndefined();
+    expect(await kernelView(tree.machine, parseUri(`${uri}&id=1234:abcd`))).toEqual({
+      bridgeDrivers: [],
+      device: undefined,
+      driver: undefined,
+    });
   });
 
   test('several and no choice: all are named', async () => {
@@ -131,7 +140,7 @@ describe('bridges in sysfs', () => {
     expect(same.code).toBe('EINVAL');
     expect(same.message).toContain('1-1 (serial 0001), 1-2 (serial 0001)');
     expect(same.message).not.toContain('1-3');
-    expect((await findBridge('1-2', 'x', tree.sysfs)).devnum).toBe(5);
+    expect((await findBridge('1-2', 'x', tree.machine)).devnum).toBe(5);
   });
 
   test('none, or none of that name: ENOENT says which there are', async () => {
@@ -175,11 +184,11 @@ describe('who has a node open', () => {
     symlinkSync('/dev/i2c-3', join(proc, '77/fd/5'));
     symlinkSync('/dev/i2c-3', join(proc, '77/fd/6'));
     writeFileSync(join(proc, '77/comm'), 'i2cdump\n');
-    expect(await holdersOf(['/dev/i2c-3', '/dev/i2c-4'], proc)).toEqual([
+    expect(await holdersOf(['/dev/i2c-3', '/dev/i2c-4'], tree.machine)).toEqual([
       { pid: 77, command: 'i2cdump', node: '/dev/i2c-3' },
     ]);
-    expect(await holdersOf(['/dev/i2c-4'], proc)).toEqual([]);
-    expect(await holdersOf([], join(tree.root, 'nowhere'))).toEqual([]);
+    expect(await holdersOf(['/dev/i2c-4'], tree.machine)).toEqual([]);
+    expect(await holdersOf([], tree.machine)).toEqual([]);
   });
 });
 

@@ -4,7 +4,7 @@ import { access } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 
-import { System, type Identity, type Ownership } from '../../lib/cli/system.js';
+import { Machine, type Ownership, type User } from '../../lib/machine/machine.js';
 
 /** A file's text, a folder, or a link to what another path of the tree is. */
 export type Entry = string | { readonly folder: true } | { readonly link: string };
@@ -12,14 +12,19 @@ export type Entry = string | { readonly folder: true } | { readonly link: string
 export const FOLDER = { folder: true } as const;
 
 /** Changing a file's group takes a root, which not everybody is who runs the tests. */
-class OwnedSystem extends System {
+class OwnedMachine extends Machine {
   constructor(
     root: string,
-    user: Identity,
+    user: User,
     askAccess: (path: string, mode: number) => Promise<void>,
     readonly owners: ReadonlyMap<string, Ownership>,
+    readonly rdevs: ReadonlyMap<string, number>,
   ) {
     super(root, user, askAccess);
+  }
+
+  protected override rdev(path: string): Promise<number | undefined> {
+    return Promise.resolve(this.rdevs.get(path));
   }
 
   protected override ownership(path: string): Promise<Ownership> {
@@ -33,6 +38,8 @@ export class FakeMachine {
   /** Paths that access(2) refuses: the tests run as root, to whom nothing is refused. */
   readonly denied = new Set<string>();
   readonly owners = new Map<string, Ownership>();
+  /** Numbers of device nodes: making one takes a root. */
+  readonly rdevs = new Map<string, number>();
 
   constructor(entries: Readonly<Record<string, Entry>> = {}) {
     this.add(entries);
@@ -53,19 +60,23 @@ export class FakeMachine {
     }
   }
 
+  path(path: string): string {
+    return join(this.root, path);
+  }
+
   /** Whose a node is, and with which permissions. */
   give(path: string, gid: number, mode: number): void {
     this.owners.set(path, { gid, mode });
   }
 
-  system(user = { uid: 1000, name: 'alice' }): System {
+  machine(user = { uid: 1000, name: 'alice' }): Machine {
     const askAccess = async (path: string, mode: number): Promise<void> => {
       await access(path, mode);
       if (this.denied.has(path.slice(this.root.length))) {
         throw Object.assign(new Error('EACCES'), { code: 'EACCES' });
       }
     };
-    return new OwnedSystem(this.root, user, askAccess, this.owners);
+    return new OwnedMachine(this.root, user, askAccess, this.owners, this.rdevs);
   }
 
   remove(): void {
@@ -79,15 +90,25 @@ export function bridgeEntries({
   serial = '0043FFF3',
   number = 0,
   devnum = '2',
-}: { place?: string; serial?: string; number?: number; devnum?: string } = {}): Record<string, Entry> {
+  ids: [vid, pid] = ['10c4', 'ea90'],
+  product = '',
+}: {
+  place?: string;
+  serial?: string;
+  number?: number;
+  devnum?: string;
+  ids?: readonly [vid: string, pid: string];
+  product?: string;
+} = {}): Record<string, Entry> {
   const n = String(number);
   const device = `/sys/devices/usb1/${place}`;
   const face = `${device}/${place}:1.0`;
-  const hid = `${face}/0003:10C4:EA90.000${String(number + 1)}`;
+  const hid = `${face}/0003:${vid.toUpperCase()}:${pid.toUpperCase()}.000${String(number + 1)}`;
   return {
     [`/sys/bus/usb/devices/${place}`]: { link: device },
-    [`${device}/idVendor`]: '10c4',
-    [`${device}/idProduct`]: 'ea90',
+    [`${device}/idVendor`]: vid,
+    [`${device}/idProduct`]: pid,
+    ...(product !== '' && { [`${device}/product`]: product }),
     ...(serial !== '' && { [`${device}/serial`]: serial }),
     [`${device}/busnum`]: '1',
     [`${device}/devnum`]: devnum,

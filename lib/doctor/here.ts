@@ -1,10 +1,10 @@
 /** What has to hold whatever is plugged in: Node.js, the addon, a place where USB devices could appear. */
-import { native } from '../../native/index.js';
-import type { System } from '../system.js';
-import { ok, problem, warning, type Check } from './check.js';
+import { native } from '../native/index.js';
+import type { Machine } from '../machine/machine.js';
+import { ok, problem, warning, type Finding } from './finding.js';
 
 /** @param needs `engines.node` of package.json: '>=20.17' */
-export function checkNode(version: string, needs: string): Check {
+export function checkNode(version: string, needs: string): Finding {
   const parts = (text: string): number[] =>
     text
       .replace(/^[^0-9]*/, '')
@@ -17,7 +17,7 @@ export function checkNode(version: string, needs: string): Check {
   return isEnough ? ok('Node.js', said) : problem('Node.js', said, 'Install a later Node.js.');
 }
 
-export function checkAddon(): Check {
+export function checkAddon(): Finding {
   try {
     native();
     return ok('addon', 'loads');
@@ -30,17 +30,17 @@ export function checkAddon(): Check {
 }
 
 /** Where the nodes of USB devices are, or why there are none. */
-export async function checkUsb(system: System): Promise<Check> {
+export async function checkUsb(machine: Machine): Promise<Finding> {
   const name = 'USB';
-  if (await system.exists('/dev/bus/usb')) return ok(name, '/dev/bus/usb is there');
-  if (!(await system.exists('/sys/bus/usb'))) {
+  if (await machine.exists('/dev/bus/usb')) return ok(name, '/dev/bus/usb is there');
+  if (!(await machine.exists('/sys/bus/usb'))) {
     return warning(
       name,
       'this machine has no USB: no /sys/bus/usb and no /dev/bus/usb',
       'Reach a bridge of another machine: nvmem list --usbip HOST. For a try without one: nvmem rig.',
     );
   }
-  const container = await containerOf(system);
+  const container = await containerOf(machine);
   const says = 'the kernel has USB, and there is no /dev/bus/usb to open devices through';
   if (container === undefined) {
     return warning(name, says, 'sudo udevadm trigger --subsystem-match=usb --action=add');
@@ -54,8 +54,8 @@ export async function checkUsb(system: System): Promise<Check> {
 }
 
 /** The kind of container this runs in; undefined: none that shows. */
-async function containerOf(system: System): Promise<string | undefined> {
-  if (await system.exists('/.dockerenv')) return 'docker';
-  if (await system.exists('/run/.containerenv')) return 'podman';
-  return system.read('/run/systemd/container');
+async function containerOf(machine: Machine): Promise<string | undefined> {
+  if (await machine.exists('/.dockerenv')) return 'docker';
+  if (await machine.exists('/run/.containerenv')) return 'podman';
+  return machine.read('/run/systemd/container');
 }

@@ -1,6 +1,6 @@
 /** Drivers of the kernel: which are there, and who needs them. */
-import type { System } from '../system.js';
-import { ok, problem, type Check } from './check.js';
+import type { Machine } from '../machine/machine.js';
+import { ok, problem, type Finding } from './finding.js';
 
 /** 'available': modprobe would find it. */
 export type ModuleState = 'loaded' | 'built in' | 'available' | 'missing';
@@ -41,13 +41,13 @@ const wanted: readonly Wanted[] = [
 ];
 
 /** `scheme`: of the URI that is asked about. Only what it uses is looked at, and what it needs and is not there is a problem. */
-export async function checkModules(system: System, scheme: string | undefined): Promise<Check[]> {
-  const lists = await moduleLists(system);
+export async function checkModules(machine: Machine, scheme: string | undefined): Promise<Finding[]> {
+  const lists = await moduleLists(machine);
   const looked = wanted.filter(({ usedBy }) => scheme === undefined || usedBy.includes(scheme));
   return Promise.all(
     looked.map(async ({ module, sign, neededBy, purpose }) => {
       const name = `module ${module}`;
-      const state = await stateOf(system, lists, module, sign);
+      const state = await stateOf(machine, lists, module, sign);
       if (state === 'loaded' || state === 'built in') return ok(name, `${state}; it ${purpose}`);
       const isNeeded = scheme !== undefined && neededBy.includes(scheme);
       const isMissing = state === 'missing' && lists.isKnown;
@@ -70,12 +70,12 @@ interface ModuleLists {
   readonly loadable: ReadonlySet<string>;
 }
 
-async function moduleLists(system: System): Promise<ModuleLists> {
-  const release = (await system.read('/proc/sys/kernel/osrelease')) ?? '';
+async function moduleLists(machine: Machine): Promise<ModuleLists> {
+  const release = (await machine.read('/proc/sys/kernel/osrelease')) ?? '';
   const directory = `/lib/modules/${release}`;
   const [builtin, loadable] = await Promise.all([
-    system.read(`${directory}/modules.builtin`),
-    system.read(`${directory}/modules.dep`),
+    machine.read(`${directory}/modules.builtin`),
+    machine.read(`${directory}/modules.dep`),
   ]);
   return {
     release,
@@ -92,12 +92,12 @@ function moduleNames(list: string | undefined): Set<string> {
 }
 
 async function stateOf(
-  system: System,
+  machine: Machine,
   lists: ModuleLists,
   module: string,
   sign: string,
 ): Promise<ModuleState> {
   if (lists.builtin.has(module)) return 'built in';
-  if ((await system.exists(`/sys/module/${module}`)) || (await system.exists(sign))) return 'loaded';
+  if ((await machine.exists(`/sys/module/${module}`)) || (await machine.exists(sign))) return 'loaded';
   return lists.loadable.has(module) ? 'available' : 'missing';
 }

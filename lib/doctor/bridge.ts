@@ -1,38 +1,50 @@
 /** A CP2112 on this machine: may it be opened, whose is it now, and who else uses it? */
 import { basename } from 'node:path';
 
-import { holdersOf, nameHolders } from '../../machine/holders.js';
-import { kernelClients, type KernelClient } from '../kernel_clients.js';
-import type { LocalBridge } from '../inventory.js';
-import type { System } from '../system.js';
-import { ok, problem, warning, type Check } from './check.js';
-import { INSTALL_RULE } from './udev.js';
+import { CP2112_IDS, type UsbIds } from '../base/usb_ids.js';
+import { holdersOf, nameHolders } from '../machine/holders.js';
+import { kernelClients, type KernelClient } from '../machine/kernel_clients.js';
+import { usbIdsOf } from '../machine/bridges.js';
+import type { LocalBridge } from '../machine/list.js';
+import type { Machine } from '../machine/machine.js';
+import { ok, problem, warning, type Finding } from './finding.js';
+import { installRule } from './udev.js';
 
-export async function checkBridge(system: System, bridge: LocalBridge): Promise<Check[]> {
+export async function checkBridge(machine: Machine, bridge: LocalBridge): Promise<Finding[]> {
   const { path, uri, serial, node, hidraw } = bridge;
   const name = `bridge ${path}`;
+  const ids = usbIdsOf(bridge);
   const identity = `${uri} is at ${path}`;
   return [
     ok(name, serial === '' ? `${identity}, without a serial number` : identity),
-    await checkNode(system, `${name} node`, node),
-    ...(await Promise.all(hidraw.map((one) => checkNode(system, `${name} hidraw`, one)))),
-    await checkDriver(system, bridge),
-    await checkClients(system, bridge),
-    await checkHolding(system, `${name} users`, [node, ...hidraw, ...bridge.i2c]),
-    ...(await checkPower(system, bridge)),
+    await checkNode(machine, `${name} node`, node, ids),
+    ...(await Promise.all(hidraw.map((one) => checkNode(machine, `${name} hidraw`, one, ids)))),
+    await checkDriver(machine, bridge),
+    await checkClients(machine, bridge),
+    await checkHolding(machine, `${name} users`, [node, ...hidraw, ...bridge.i2c]),
+    ...(await checkPower(machine, bridge)),
   ];
 }
 
-/** A node that this user has to read and write. */
-export async function checkNode(system: System, name: string, node: string): Promise<Check> {
-  switch (await system.access(node)) {
+/**
+ * A node that this user has to read and write.
+ *
+ * @param ids Of the bridge whose node it is.
+ */
+export async function checkNode(
+  machine: Machine,
+  name: string,
+  node: string,
+  ids = CP2112_IDS,
+): Promise<Finding> {
+  switch (await machine.access(node)) {
     case 'ok':
       return ok(name, `${node} can be read and written`);
     case 'denied':
       return problem(
         name,
-        `${node} may not be read and written by ${system.user.name}`,
-        await permission(system, node),
+        `${node} may not be read and written by ${machine.user.name}`,
+        await permission(machine, node, ids),
         'EACCES',
       );
     case 'missing':
@@ -44,14 +56,14 @@ export async function checkNode(system: System, name: string, node: string): Pro
  * How this user gets at a node: through its group where that one may, by our rule where the node is a bridge's; as the owner,
  * until the next boot or plug, where nothing makes it last.
  */
-async function permission(system: System, node: string): Promise<string> {
-  const { name } = system.user;
-  const owner = await system.owner(node);
+async function permission(machine: Machine, node: string, ids: UsbIds): Promise<string> {
+  const { name } = machine.user;
+  const owner = await machine.owner(node);
   if (owner && owner.gid !== 0 && (owner.mode & 0o060) === 0o060) {
     return `sudo usermod -aG ${owner.group ?? String(owner.gid)} ${name}, and log in again`;
   }
-  const hasRule = !node.startsWith('/dev/i2c-') && (await system.exists('/run/udev'));
-  return hasRule ? INSTALL_RULE : `sudo chown ${name} ${node}`;
+  const hasRule = !node.startsWith('/dev/i2c-') && (await machine.exists('/run/udev'));
+  return hasRule ? installRule(ids) : `sudo chown ${name} ${node}`;
 }
 
 /** Who would have made a node that is missing. */
@@ -62,10 +74,10 @@ function whereFrom(node: string): string {
   return `A container has to be given it: docker run -v /dev/bus/usb:/dev/bus/usb --device-cgroup-rule='c 189:* rmw' …`;
 }
 
-async function checkDriver(system: System, { path, interfaces }: LocalBridge): Promise<Check> {
+async function checkDriver(machine: Machine, { path, interfaces }: LocalBridge): Promise<Finding> {
   const name = `bridge ${path} driver`;
   // usbip-host takes the whole device; of others only the interfaces have drivers that matter.
-  if ((await system.linkName(`/sys/bus/usb/devices/${path}/driver`)) === 'usbip-host') {
+  if ((await machine.linkName(`/sys/bus/usb/devices/${path}/driver`)) === 'usbip-host') {
     return problem(
       name,
       'it is exported over USB/IP, and cannot be opened here',
@@ -90,13 +102,13 @@ async function checkDriver(system: System, { path, interfaces }: LocalBridge): P
   }
 }
 
-async function checkClients(system: System, { path, i2c }: LocalBridge): Promise<Check> {
-  const clients = (await Promise.all(i2c.map((node) => kernelClients(system, basename(node))))).flat();
+async function checkClients(machine: Machine, { path, i2c }: LocalBridge): Promise<Finding> {
+  const clients = (await Promise.all(i2c.map((node) => kernelClients(machine, basename(node))))).flat();
   return checkHeldParts(`bridge ${path} parts`, clients);
 }
 
 /** Parts of a bus that drivers of the kernel have. */
-export function checkHeldParts(name: string, clients: readonly KernelClient[]): Check {
+export function checkHeldParts(name: string, clients: readonly KernelClient[]): Finding {
   const held = clients.filter(({ driver }) => driver !== undefined);
   const [first] = held;
   if (first === undefined) return ok(name, 'no driver of the kernel has a part behind it');
@@ -112,10 +124,14 @@ export function unbind({ device, driver = '' }: KernelClient): string {
 }
 
 /** Who has one of the nodes open. */
-export async function checkHolding(system: System, name: string, nodes: readonly string[]): Promise<Check> {
-  const holders = (await holdersOf(nodes, system.path('/proc'))).filter(({ pid }) => pid !== process.pid);
+export async function checkHolding(
+  machine: Machine,
+  name: string,
+  nodes: readonly string[],
+): Promise<Finding> {
+  const holders = (await holdersOf(nodes, machine)).filter(({ pid }) => pid !== process.pid);
   if (holders.length === 0) {
-    const unseen = system.user.uid === 0 ? '' : ', as far as this user can see (sudo nvmem doctor sees all)';
+    const unseen = machine.user.uid === 0 ? '' : ', as far as this user can see (sudo nvmem doctor sees all)';
     return ok(name, `no process has it open${unseen}`);
   }
   const adapter = holders.find(({ node }) => node.startsWith('/dev/i2c-'));
@@ -129,10 +145,10 @@ export async function checkHolding(system: System, name: string, nodes: readonly
   );
 }
 
-async function checkPower(system: System, { path }: LocalBridge): Promise<Check[]> {
+async function checkPower(machine: Machine, { path }: LocalBridge): Promise<Finding[]> {
   const name = `bridge ${path} power`;
   const file = `/sys/bus/usb/devices/${path}/power/control`;
-  const power = await system.read(file);
+  const power = await machine.read(file);
   if (power === undefined) return [];
   if (power !== 'auto') return [ok(name, 'autosuspend is off')];
   return [

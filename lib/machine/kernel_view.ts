@@ -2,9 +2,9 @@
 import { basename, dirname, resolve } from 'node:path';
 
 import type { NvmemUri } from '../uri/uri.js';
-import { findBridge } from '../machine/bridges.js';
+import { findBridge } from './bridges.js';
 import { adaptersOfHidraw, kernelClients } from './kernel_clients.js';
-import type { System } from './system.js';
+import type { Machine } from './machine.js';
 
 const NVMEM = '/sys/bus/nvmem/devices';
 
@@ -17,34 +17,34 @@ export interface KernelView {
 }
 
 /** Undefined: the kernel has nothing to do with what that URI means. */
-export async function kernelView(system: System, uri: NvmemUri): Promise<KernelView | undefined> {
+export async function kernelView(machine: Machine, uri: NvmemUri): Promise<KernelView | undefined> {
   switch (uri.scheme) {
     case 'cp2112': {
-      const bridge = await findBridge(uri.bridge, uri.uri, system.path('/sys')).catch(() => undefined);
+      const bridge = await findBridge(uri.bridge, uri.uri, machine, uri.ids).catch(() => undefined);
       if (bridge === undefined) return undefined;
       const drivers = bridge.interfaces.flatMap(({ driver, hidDriver }) => [driver, hidDriver]);
       const adapters = bridge.i2c.map((node) => basename(node));
       return {
         bridgeDrivers: drivers.filter((driver) => driver !== undefined),
-        ...(await clientAt(system, adapters, uri.part.address)),
+        ...(await clientAt(machine, adapters, uri.part.address)),
       };
     }
     case 'hidraw': {
-      const driver = await system.linkName(`/sys/class/hidraw/${basename(uri.path)}/device/driver`);
-      const adapters = await adaptersOfHidraw(system, uri.path);
+      const driver = await machine.linkName(`/sys/class/hidraw/${basename(uri.path)}/device/driver`);
+      const adapters = await adaptersOfHidraw(machine, uri.path);
       return {
         bridgeDrivers: driver === undefined ? [] : [driver],
-        ...(await clientAt(system, adapters, uri.part.address)),
+        ...(await clientAt(machine, adapters, uri.part.address)),
       };
     }
     case 'i2c':
-      return { bridgeDrivers: [], ...(await clientAt(system, [basename(uri.path)], uri.part.address)) };
+      return { bridgeDrivers: [], ...(await clientAt(machine, [basename(uri.path)], uri.part.address)) };
     case 'sysfs': {
       // The nvmem device is a child of the device that provides it: …/0-0050/0-00501.
-      const target = await system.link(`${NVMEM}/${uri.name}`);
+      const target = await machine.link(`${NVMEM}/${uri.name}`);
       if (target === undefined) return undefined;
       const provider = dirname(resolve(NVMEM, target));
-      const driver = await system.linkName(`${provider}/driver`);
+      const driver = await machine.linkName(`${provider}/driver`);
       return { bridgeDrivers: [], device: basename(provider), driver };
     }
     default:
@@ -53,11 +53,11 @@ export async function kernelView(system: System, uri: NvmemUri): Promise<KernelV
 }
 
 async function clientAt(
-  system: System,
+  machine: Machine,
   adapters: readonly string[],
   address: number,
 ): Promise<Pick<KernelView, 'device' | 'driver'>> {
-  const clients = (await Promise.all(adapters.map((adapter) => kernelClients(system, adapter)))).flat();
+  const clients = (await Promise.all(adapters.map((adapter) => kernelClients(machine, adapter)))).flat();
   const client = clients.find((one) => one.address === address);
   return { device: client?.device, driver: client?.driver };
 }

@@ -1,9 +1,9 @@
 /** Cell values as numbers. */
 import { endianness } from 'node:os';
 
-import { bytesForBits } from '../core/bits.js';
-import type { CellEntry } from '../core/cell_entry.js';
-import { NvmemError } from './errors.js';
+import { bytesForBits } from './bits.js';
+import type { CellEntry } from './cell_entry.js';
+import { NvmemError } from '../base/errors.js';
 
 const LITTLE = endianness() === 'LE';
 
