@@ -91,7 +91,8 @@ Status Master::write(std::uint8_t address, std::span<const std::uint8_t> data, c
         static_cast<std::uint64_t>(part->block_of(address)) * part->block() + part->page_shown * 256 + word;
     const std::uint64_t page = base - base % part->page;
     for (std::size_t i = 0; i < count; ++i) {
-      part->memory[page + (base + i) % part->page] = data[part->address_bytes + i];
+      // A part does not look at address bits for which it has no memory.
+      part->memory[(page + (base + i) % part->page) % part->memory.size()] = data[part->address_bytes + i];
     }
     part->busy_until = now + part->write_cycle;
     ++part->cycles;

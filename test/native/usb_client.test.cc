@@ -256,6 +256,7 @@ TEST("usb: a token ends every wait with its reason") {
     const Wait wait{now() + 10 * kSecond, &token};
     CHECK_EQ(receiving ? bench.next(wait) : bench.send(wait).error(), -ECANCELED);
     canceller.join();
+    bench.usbfs.answer = nullptr;  // closing asks the device, too
   }
 }
 

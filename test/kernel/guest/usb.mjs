@@ -286,7 +286,7 @@ async function watched(station) {
 }
 
 /** What is bound to the bridge's interface. */
-function driver() {
+export function driver() {
   const name = readdirSync(DEVICES).find((entry) => /^\d+-[1-9]\d*:1\.0$/.test(entry));
   if (name === undefined) return undefined;
   try {
