@@ -23,7 +23,7 @@
         'native/binding/environment.cc',
         'native/binding/mailbox.cc',
         # Everything that knows no Node: also compiled, with its tests, by test/native/Makefile.
-        '<!@(ls native/util/*.cc native/srcu/*.cc native/slot/*.cc native/memory/*.cc native/bus/*.cc native/gpio/*.cc native/i2c/*.cc native/sysfs/*.cc native/usb/*.cc native/usbip/*.cc native/cp2112/*.cc native/cp2112/transport/*.cc native/at24/*.cc)',
+        '<!@(ls native/util/*.cc native/srcu/*.cc native/slot/*.cc native/memory/*.cc native/bus/*.cc native/gpio/*.cc native/hotplug/*.cc native/i2c/*.cc native/sysfs/*.cc native/usb/*.cc native/usbip/*.cc native/cp2112/*.cc native/cp2112/transport/*.cc native/at24/*.cc)',
       ],
       'include_dirs': ['.', '<!(node -p "require(\'node-addon-api\').include_dir")'],
       'defines': [

@@ -43,6 +43,24 @@ export type { LockOptions } from './open/page_lock.js';
 export type { UsbBridge, UsbInterface } from './machine/bridges.js';
 export { BridgeWatch, watchBridges } from './hotplug/watch.js';
 export type { BridgeEvent, BridgeWatchEvents, WatchOptions } from './hotplug/watch.js';
+export { journalledWrite } from './journal/write.js';
+export type { JournalledWriteOptions, JournalledWriteResult } from './journal/write.js';
+export { recover } from './journal/recover.js';
+export type { RecoverOptions, RecoverResult } from './journal/recover.js';
+export type { JournalDevice, KnownOfMemory } from './journal/memory.js';
+export { AtomicCell, atomicCell } from './journal/atomic_cell.js';
+export type {
+  AtomicCellConfig,
+  AtomicCellState,
+  AtomicCellWriteOptions,
+  AtomicCellWriteResult,
+  AtomicCopy,
+} from './journal/atomic_cell.js';
+export { presence } from './hotplug/presence.js';
+export type { Presence, PresenceEvents, PresenceOptions } from './hotplug/presence.js';
+export type { PresenceState } from './hotplug/judge.js';
+export type { PresenceCause } from './hotplug/observation.js';
+export type { ParsedTarget } from './hotplug/target.js';
 export { fromI2cBus } from './i2c/from_i2c_bus.js';
 export type { FromI2cBusOptions } from './i2c/from_i2c_bus.js';
 export type { CallbackI2cBus, I2cBusObject, PromisifiedI2cBus } from './i2c/bus_calls.js';
@@ -65,3 +83,7 @@ export type {
 } from './uri/uri.js';
 export { at24Chips, chipAt, findChip, serialPartOf } from './chips/chips.js';
 export type { At24Chip, ChipPlace } from './chips/chips.js';
+
+/** All of it, for those who write `import NAME from`: what `require()` gives. */
+// eslint-disable-next-line @typescript-eslint/consistent-type-imports -- a module cannot import itself by name without a circle
+export default exports as typeof import('./index.js');

@@ -14,10 +14,15 @@ for (const entry of ['index', 'rig/index']) {
   if (names.length === 0) throw new Error(`${file} exports nothing`);
   const lines = [
     "import cjs from './index.js';",
+    // `import nvmem from 'nvmem'` gives what require('nvmem') does.
+    'export default cjs;',
     ...names.sort().map((name) => `export const ${name} = cjs.${name};`),
   ];
   writeFileSync(join(dist, `${entry}.mjs`), `${lines.join('\n')}\n`);
-  writeFileSync(join(dist, `${entry}.d.mts`), "export * from './index.js';\n");
+  writeFileSync(
+    join(dist, `${entry}.d.mts`),
+    "export * from './index.js';\nexport { default } from './index.js';\n",
+  );
 }
 
 // npm makes a bin executable on install; a checkout runs it in place.

@@ -5,6 +5,9 @@
  */
 import { getSystemErrorMap } from 'node:util';
 
+import { propertyOf } from './foreign.js';
+import { visible } from './visible.js';
+
 /** Exit statuses of the command line: 0 fine, 130 interrupted. */
 export type ExitStatus = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 130;
 
@@ -17,7 +20,10 @@ export interface ErrorEntry {
   readonly says: string;
   /** When it is raised. */
   readonly when: string;
-  /** What to do next, one sentence. */
+  /**
+   * What to do next, one sentence that is true whatever raised the code. Where more is known the error says it instead (see
+   * part_words.ts, and `hint` of NvmemErrorDetails).
+   */
   readonly hint: string;
 }
 
@@ -27,55 +33,55 @@ const table = {
     exit: 3,
     says: 'the device is gone',
     when: 'The bridge was unplugged, its server hung up, or the provider was unregistered, before or during the operation.',
-    hint: 'Plug it in again and repeat.',
+    hint: 'Open or register it again once it is back.',
   },
   ENXIO: {
     errno: 6,
     exit: 3,
-    says: 'nobody acknowledges that address',
-    when: 'No part on the I2C bus acknowledged the device address.',
-    hint: 'Check the address (0x50 plus A2 A1 A0), that the part has power, and SDA and SCL with their pull-ups.',
+    says: 'there is no such device or address',
+    when: 'No part on the I2C bus acknowledged the device address, or a provider says so.',
+    hint: 'Check the address, and that the device has power.',
   },
   EMEDIUMTYPE: {
     errno: 124,
     exit: 1,
     says: 'it is another part',
     when: 'What answers at the address is not the part that chip= names: an SPD5118 tells its type, an EE1004 takes page selects.',
-    hint: 'Check chip= and the address; nothing was written to the part.',
+    hint: 'Compare what is there with what it was opened as.',
   },
   EREMOTEIO: {
     errno: 121,
     exit: 1,
-    says: 'the part acknowledged its address but refused a later byte',
+    says: 'the other end refused',
     when: 'A byte after the device address was not acknowledged. ST parts do this to data while write control (WC) is high.',
-    hint: 'For a write, release write protect (wp=N names the bridge GPIO on the WP pin); else check chip= and addressWidth=.',
+    hint: 'Repeat; when it persists compare what is there with what it was opened as.',
   },
   EIO: {
     errno: 5,
     exit: 1,
     says: 'the transfer failed',
     when: 'An incomplete transfer, an answer that makes no sense, the gpiochip of the line on WP has gone, or a provider that failed without saying how.',
-    hint: 'Repeat; when it persists check wiring, pull-ups and a lower speed=.',
+    hint: 'Repeat; when it persists look at what the message gives as the reason.',
   },
   EPERM: {
     errno: 1,
     exit: 4,
     says: 'it is read-only or write-protected',
     when: 'A write to a read-only device (a read-only part, readOnly, forceRo), or a part that refuses data while its write control is high.',
-    hint: 'Open it for writing (forceRo off), and name the bridge GPIO on the WP pin with wp=N or tie the pin low.',
+    hint: 'Open it for writing, or set forceRo to false.',
   },
   EACCES: {
     errno: 13,
     exit: 4,
     says: 'permission denied',
     when: 'The operating system refused to open the file or device.',
-    hint: 'Check the permissions of the file or device.',
+    hint: 'Check who may use the file or device: ls -l shows it.',
   },
   EROFS: {
     errno: 30,
     exit: 4,
     says: 'the file system is read-only',
-    when: 'A file image or an output file lies on a read-only file system.',
+    when: 'A file image, an output file or a journal lies on a read-only file system.',
     hint: 'Use another directory.',
   },
   EBADF: {
@@ -89,29 +95,36 @@ const table = {
     errno: 74,
     exit: 5,
     says: 'what was read back differs from what was written',
-    when: 'Verification found other bytes than those written. Microchip parts acknowledge and drop writes while WP is high.',
-    hint: 'Write protect is the usual reason: tie WP low, or name the bridge GPIO on it with wp=N.',
+    when: 'Verification found other bytes than those written (Microchip parts acknowledge and drop writes while WP is high), or both copies of an atomic cell are damaged.',
+    hint: 'Read it again and compare: something else may write there, or it takes no writes.',
   },
   EBUSY: {
     errno: 16,
     exit: 6,
     says: 'busy',
     when: 'The I2C bus is held low, the bridge, the line on WP or a name is in use by someone else, or the bridge is open with another clock.',
-    hint: 'Let the other user finish; a bus that stays low needs its parts power-cycled.',
+    hint: 'Let the other user finish, then repeat.',
   },
   EAGAIN: {
     errno: 11,
     exit: 6,
-    says: 'arbitration was lost to another master',
+    says: 'it is not ready',
     when: 'Another I2C master won the bus.',
     hint: 'Repeat the operation.',
+  },
+  EDEADLK: {
+    errno: 35,
+    exit: 1,
+    says: 'it would wait for itself',
+    when: 'A write to a device from inside its own provider, or a call on a file or i2c-bus object from inside of one.',
+    hint: 'Do it after the call of the provider has ended.',
   },
   ETIMEDOUT: {
     errno: 110,
     exit: 6,
     says: 'it took too long',
     when: 'The time limit passed (timeoutMs), the bridge or its server stopped answering, or a part stayed busy beyond its write cycle.',
-    hint: 'Repeat, with a longer timeout if the transfer is long; a bridge that stays silent needs to be plugged in again.',
+    hint: 'Repeat, with a longer limit where it may take that long.',
   },
   ABORT_ERR: {
     errno: 125,
@@ -125,7 +138,7 @@ const table = {
     exit: 3,
     says: 'nobody listens there',
     when: 'Nothing listens at the host and port of a usbip:// URI.',
-    hint: 'Start the USB/IP server (for a try: nvmem rig --port 3240), or correct the host and port.',
+    hint: 'Start the server, or correct the host and port.',
   },
   ECONNRESET: {
     errno: 104,
@@ -153,21 +166,21 @@ const table = {
     exit: 1,
     says: 'the peer does not speak the protocol',
     when: 'The server is no USB/IP server, or it or the bridge broke the protocol.',
-    hint: 'Check that the port is that of a USB/IP server (3240 is the usual one).',
+    hint: 'Check that what answers is what was meant.',
   },
   ENOENT: {
     errno: 2,
     exit: 3,
-    says: 'there is no such device',
+    says: 'there is no such thing',
     when: 'The server exports no device with that bus id, a file image or a line of a gpiochip does not exist, or a device has no cell of that name.',
-    hint: 'Check the name; for usbip:// the server lists its bus ids (usbip list -r HOST).',
+    hint: 'Check the name.',
   },
   ENOTSUP: {
     errno: 95,
     exit: 1,
     says: 'this is not supported',
     when: 'What the URI names is no CP2112, or has no HID interface that could be one.',
-    hint: 'Look at what is there: nvmem list shows bridges, adapters and devices with their URIs.',
+    hint: 'Use another device, or another way to it.',
   },
   EOPNOTSUPP: {
     errno: 95,
@@ -179,9 +192,9 @@ const table = {
   ENOSYS: {
     errno: 38,
     exit: 1,
-    says: 'the kernel cannot do this',
+    says: 'the system cannot do this',
     when: 'The line on WP is one of a gpiochip, and the kernel is older than Linux 5.10.',
-    hint: 'Use a newer kernel, or a GPIO of the bridge (wp=N).',
+    hint: 'Use a newer system, or another way.',
   },
   EINVAL: {
     errno: 22,
@@ -202,28 +215,42 @@ const table = {
     exit: 1,
     says: 'it does not fit',
     when: 'More bytes were given than the device holds from that offset on.',
-    hint: 'Use a smaller file, another offset, or the right chip=.',
+    hint: 'Give fewer bytes, or another offset.',
   },
   EEXIST: {
     errno: 17,
     exit: 1,
     says: 'that name is taken',
-    when: 'A device of that name is registered.',
+    when: 'A device of that name is registered, or the file of a journal is there already.',
     hint: "Use another name, or id: 'auto'.",
   },
   EISDIR: {
     errno: 21,
     exit: 1,
     says: 'it is a directory',
-    when: 'A file image or an output file is a directory.',
+    when: 'A file image, an output file or a journal is a directory.',
     hint: 'Name a file.',
   },
   ENOSPC: {
     errno: 28,
     exit: 1,
     says: 'the disk is full',
-    when: 'An output file or a file image could not grow.',
+    when: 'An output file, a file image or a journal could not grow.',
     hint: 'Make room and repeat.',
+  },
+  EMFILE: {
+    errno: 24,
+    exit: 1,
+    says: 'too many files are open in this process',
+    when: 'A file, device or connection could not be opened because the process has as many as it may have.',
+    hint: 'Close some, or raise the limit: ulimit -n shows it.',
+  },
+  ENFILE: {
+    errno: 23,
+    exit: 1,
+    says: 'too many files are open on this machine',
+    when: 'A file, device or connection could not be opened because the system has as many as it may have.',
+    hint: 'End programs that hold many, or raise the limit: sysctl fs.file-max shows it.',
   },
   ENOMEM: {
     errno: 12,
@@ -235,9 +262,16 @@ const table = {
   EPIPE: {
     errno: 32,
     exit: 1,
-    says: 'the bridge stalled the request',
+    says: 'the other end refused the request',
     when: 'The bridge refused a USB request.',
-    hint: 'Plug it in again; when it persists the bridge is not a CP2112.',
+    hint: 'Open it again.',
+  },
+  ESTALE: {
+    errno: 116,
+    exit: 1,
+    says: 'it is not the same memory any more',
+    when: 'A journal is that of another memory, or the memory holds neither what it held before the write nor what was to be written.',
+    hint: 'Open the memory that the journal names, and read it before anything is written.',
   },
   EPROBE_DEFER: {
     errno: 517,
@@ -309,9 +343,9 @@ export class NvmemError extends Error {
   /** EBADMSG: how many bytes differ. */
   readonly mismatchCount: number | undefined;
 
-  /** The code is put in front of `message`, as Node does. */
+  /** The code is put in front of `message`, as Node does; what a terminal would act on in it is an escape. */
   constructor(code: NvmemError['code'], message: string, details: NvmemErrorDetails = {}) {
-    super(`${code}: ${message}`, details.cause === undefined ? undefined : { cause: details.cause });
+    super(`${code}: ${visible(message)}`, details.cause === undefined ? undefined : { cause: details.cause });
     const entry = entryOf(code);
     this.name = code === 'ABORT_ERR' ? 'AbortError' : 'NvmemError';
     this.code = code;
@@ -349,16 +383,18 @@ export function saysOf(code: string): string {
   return entryOf(code)?.says ?? `it failed with ${code}`;
 }
 
+/** As the kernel has it; what lies beyond is no errno. */
+const MAX_ERRNO = 4095;
+
 /** The negative errno of an error that a provider or the operating system threw; -EIO where it says none. */
 export function errnoOf(error: unknown): number {
-  if (typeof error === 'object' && error !== null) {
-    const { errno, code } = error as { errno?: unknown; code?: unknown };
-    if (typeof errno === 'number' && Number.isInteger(errno) && errno < 0) return errno;
-    if (typeof code === 'string') {
-      const entry = entryOf(code);
-      if (entry) return -entry.errno;
-      for (const [number, [name]] of getSystemErrorMap()) if (name === code) return number;
-    }
+  const errno = propertyOf(error, 'errno');
+  if (typeof errno === 'number' && Number.isInteger(errno) && errno < 0 && errno >= -MAX_ERRNO) return errno;
+  const code = propertyOf(error, 'code');
+  if (typeof code === 'string') {
+    const entry = entryOf(code);
+    if (entry) return -entry.errno;
+    for (const [number, [name]] of getSystemErrorMap()) if (name === code) return number;
   }
   return -table.EIO.errno;
 }

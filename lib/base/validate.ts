@@ -1,13 +1,7 @@
 /** Argument checks. Each names the field and the rule, and runs before any I/O. */
+import { types } from 'node:util';
 
-function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'bigint') return `${String(value)}n`;
-  if (value === null || typeof value === 'number' || typeof value === 'boolean' || value === undefined) {
-    return String(value);
-  }
-  return typeof value === 'function' ? 'a function' : Array.isArray(value) ? 'an array' : 'an object';
-}
+import { bytesOf, isDetached, lengthOf, propertyOf, show } from './foreign.js';
 
 /** TypeError with Node's code for it. */
 export function typeError(field: string, rule: string, value: unknown): TypeError {
@@ -58,14 +52,40 @@ export function checkString(field: string, value: unknown): string {
   return value;
 }
 
+/** A Uint8Array of any realm or subclass, as a plain one over the same memory. */
 export function checkBytes(field: string, value: unknown): Uint8Array {
-  if (!(value instanceof Uint8Array)) throw typeError(field, 'a Uint8Array (a Buffer is one)', value);
-  return value;
+  const bytes = bytesOf(value);
+  if (bytes === undefined) throw typeError(field, 'a Uint8Array (a Buffer is one)', value);
+  return bytes;
+}
+
+/** checkBytes() for those who hand the array on as it is, to the addon or a copy, and ask it nothing but lengthOf(). */
+export function checkIsBytes(field: string, value: unknown): void {
+  if (!types.isUint8Array(value) || (lengthOf(value) === 0 && isDetached(value))) {
+    throw typeError(field, 'a Uint8Array (a Buffer is one)', value);
+  }
 }
 
 export function checkFunction(field: string, value: unknown): void {
   if (typeof value !== 'function') throw typeError(field, 'a function', value);
 }
+
+/** The method of that name as it is now, bound to its object: what it is later is not asked. Undefined: there is none. */
+export function checkMethod(field: string, self: object, name: string): Method | undefined {
+  const method: unknown = Reflect.get(self, name);
+  if (method === undefined) return undefined;
+  if (typeof method !== 'function') throw typeError(`${field}.${name}`, 'a function', method);
+  return (...args) => Reflect.apply(method, self, args) as unknown;
+}
+
+/** checkMethod() of one that has to be there. */
+export function checkNeededMethod(field: string, self: object, name: string): Method {
+  const method = checkMethod(field, self, name);
+  if (method === undefined) throw typeError(`${field}.${name}`, 'a function', method);
+  return method;
+}
+
+export type Method = (...args: unknown[]) => unknown;
 
 export function checkObject(field: string, value: unknown): object {
   if (typeof value !== 'object' || value === null) throw typeError(field, 'an object', value);
@@ -95,8 +115,14 @@ export function checkTimeout(field: string, value: unknown): void {
   }
 }
 
+/** By what it can do, as Node has it: signals come from other realms and from packages. */
 export function checkSignal(field: string, value: unknown): void {
-  if (!(value instanceof AbortSignal)) throw typeError(field, 'an AbortSignal', value);
+  const can = (name: string): boolean => typeof propertyOf(value, name) === 'function';
+  const isSignal =
+    typeof propertyOf(value, 'aborted') === 'boolean' &&
+    can('addEventListener') &&
+    can('removeEventListener');
+  if (!isSignal) throw typeError(field, 'an AbortSignal', value);
 }
 
 export function checkOperationOptions(options: OperationOptions, known: readonly string[]): void {

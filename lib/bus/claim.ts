@@ -1,6 +1,8 @@
 /** The claim of a part's device addresses, in the whole process: two geometries cannot share one. */
 import { codeOf, NvmemError, saysOf } from '../base/errors.js';
 import { usesOf } from '../chips/uses.js';
+import { bridgesOf } from '../machine/bridges.js';
+import { thisMachine } from '../machine/machine.js';
 import type { BusUri } from '../uri/uri.js';
 import type { BusLease } from './pool.js';
 
@@ -9,8 +11,11 @@ import type { BusLease } from './pool.js';
  *
  * @throws NvmemError EBUSY: an address of the part is in use with another geometry; ENODEV: the bus has gone.
  */
-export function claimPart({ bus, source }: BusLease, { uri, part }: BusUri): number | undefined {
-  const wire = source.wire ?? source.key;
+export async function claimPart(
+  { bus, source }: BusLease,
+  { uri, part }: BusUri,
+): Promise<number | undefined> {
+  const wire = (await source.wire?.()) ?? source.key;
   const claimed = bus.claim?.({ wire, uses: usesOf(part), holder: holderOf(uri) });
   const { address, chip } = part;
   const what = `the ${chip.name} at 0x${address.toString(16)} on ${source.what}`;
@@ -25,6 +30,13 @@ export function claimPart({ bus, source }: BusLease, { uri, part }: BusUri): num
   // A handle that is not there any more is a bus that has just gone.
   const code = codeOf(claimed) === 'EBADF' ? 'ENODEV' : codeOf(claimed);
   throw new NvmemError(code, `cannot open ${what}: ${saysOf(code)}`, { syscall: 'open', device: uri });
+}
+
+/** The wires behind a node: those of a CP2112 are the bridge's, whether one goes through hidraw or through its adapter. */
+export async function wireOfNode(node: string, machine = thisMachine): Promise<string> {
+  const bridges = await bridgesOf(machine);
+  const bridge = bridges.find(({ hidraw, i2c }) => hidraw.includes(node) || i2c.includes(node));
+  return bridge === undefined ? `node ${node}` : `usb ${bridge.path}`;
 }
 
 /** How others are told who has a part; `device`: its name, once it has one. */

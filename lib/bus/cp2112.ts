@@ -77,9 +77,13 @@ function hint(code: string, bridge: UsbBridge): string | undefined {
     case 'EBUSY':
       return 'Let the other program close the bridge, or use hidraw:///dev/hidrawN, which shares it with the kernel.';
     case 'ENODEV':
+    case 'EPIPE':
       return 'Plug it in again and repeat.';
     case 'ETIMEDOUT':
       return 'It is plugged in and says nothing: plug it in again, which resets it. nvmem doctor with this URI says how far it gets.';
+    case 'ENOENT':
+    case 'ENOTSUP':
+      return 'nvmem list shows the bridges of this machine.';
     default:
       return undefined;
   }

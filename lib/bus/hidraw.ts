@@ -1,6 +1,9 @@
+import { promises } from 'node:fs';
+
 import { NvmemError } from '../base/errors.js';
 import { native } from '../native/index.js';
 import type { HidrawUri } from '../uri/uri.js';
+import { wireOfNode } from './claim.js';
 import type { BusSource } from './source.js';
 import {
   adaptersOfHidraw,
@@ -12,6 +15,14 @@ import { thisMachine } from '../machine/machine.js';
 import { udevHint } from '../machine/udev.js';
 import type { UsbIds } from '../base/usb_ids.js';
 
+const HINTS: Readonly<Partial<Record<string, string>>> = {
+  ENOENT: 'Plug the bridge in; nvmem list says which node is its own.',
+  ENOTSUP: 'nvmem list shows the nodes of bridges.',
+  EBUSY: 'Close it there, or end that process, then repeat.',
+  ENODEV: 'Plug the bridge in again and repeat.',
+  ETIMEDOUT: 'Plug the bridge in again and repeat.',
+};
+
 /**
  * A CP2112 that the kernel's driver keeps. Both use it and neither knows of the other, for the protocol has no tags.
  * What we hand out is checked for that (native/cp2112/bridge.h); what the kernel's driver hands out is not.
@@ -21,6 +32,7 @@ export function hidrawSource({ path }: HidrawUri, machine = thisMachine): BusSou
   return {
     key: `hidraw ${path}`,
     what: `the bridge ${path}`,
+    wire: async () => wireOfNode(await promises.realpath(path).catch(() => path), machine),
     setsClock: true,
     check: async (uri) => {
       const force = uri.scheme === 'hidraw' && uri.force;
@@ -40,14 +52,13 @@ export function hidrawSource({ path }: HidrawUri, machine = thisMachine): BusSou
       ENOTSUP: 'the device is no CP2112',
       ETIMEDOUT: 'the bridge did not answer',
     },
-    hint: (code) =>
-      code === 'EACCES' || code === 'EPERM'
-        ? `${udevHint(ids)}\nA container has to be given the node as well.`
-        : code === 'ENOENT'
-          ? 'Plug the bridge in; nvmem list says which node is its own.'
-          : undefined,
+    hint: (code) => (code === 'EACCES' || code === 'EPERM' ? notPermitted(ids) : HINTS[code]),
     name: () => path.replace(/^.*\//, ''),
   };
+}
+
+function notPermitted(ids: UsbIds | undefined): string {
+  return `${udevHint(ids)}\nA container has to be given the node as well.`;
 }
 
 function inUse(path: string, uri: string, clients: readonly KernelClient[]): NvmemError {

@@ -6,6 +6,7 @@ import { clientName, driverAt } from '../machine/kernel_clients.js';
 import { splitDeviceNumber, thisMachine } from '../machine/machine.js';
 import { native } from '../native/index.js';
 import type { BusUri, I2cUri, PartUri } from '../uri/uri.js';
+import { wireOfNode } from './claim.js';
 import type { BusSource } from './source.js';
 
 /** An I2C adapter of the kernel. */
@@ -15,6 +16,7 @@ export async function i2cSource({ path, force }: I2cUri): Promise<BusSource> {
   return {
     key: `i2c ${node} ${String(force)}`,
     what: `the adapter ${path}`,
+    wire: () => wireOfNode(node),
     setsClock: false,
     check,
     open: (_clockHz, openTimeoutMs) => native().openI2c({ path, force, openTimeoutMs }),
@@ -23,7 +25,12 @@ export async function i2cSource({ path, force }: I2cUri): Promise<BusSource> {
       ENOENT: 'there is no such node',
       ENODEV: 'it went away while it was being opened',
     },
-    hint: (code) => (code === 'EACCES' ? ACCESS_HINT : undefined),
+    hint: (code) =>
+      code === 'EACCES'
+        ? ACCESS_HINT
+        : code === 'ENODEV' || code === 'ENOENT'
+          ? 'nvmem list shows the adapters of this machine.'
+          : undefined,
     partHint: (code) => PART_HINTS[code],
     // As the kernel names its I2C devices: 1-0050.
     name: () => node.replace(/^.*\/(i2c-)?/, ''),

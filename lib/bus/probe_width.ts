@@ -1,5 +1,6 @@
 /** What kind of EEPROM answers at an address that nobody has described. */
 import { codeOf, NvmemError, saysOf } from '../base/errors.js';
+import { partWords } from '../base/part_words.js';
 import type { IoOptions, NativeBus } from '../native/index.js';
 
 export interface WidthProposal {
@@ -39,10 +40,11 @@ export async function probeWidth(
     if (status === 0)
       return { addressWidth: transferred === 0 ? undefined : transferred === 2 ? 16 : 8, reason };
     const code = codeOf(status);
-    const why = reason === '' ? saysOf(code) : reason;
+    const why = reason === '' ? (partWords(code)?.says ?? saysOf(code)) : reason;
     throw new NvmemError(code, `cannot find out the address width at 0x${address.toString(16)}: ${why}`, {
       errno: status,
       syscall: 'probe',
+      hint: partWords(code)?.hint,
     });
   } finally {
     await slot.unregister();

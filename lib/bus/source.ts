@@ -5,8 +5,8 @@ import type { BusUri } from '../uri/uri.js';
 export interface BusSource {
   /** The same for every URI that means this bus. */
   readonly key: string;
-  /** The same for every bus that leads to the same wires, where that is more than one; default: the key. */
-  readonly wire?: string | undefined;
+  /** The same for every bus that leads to the same wires, where that may be more than one; absent: the key. */
+  wire?(): Promise<string>;
   /** For messages: 'the bridge 1-1 at 127.0.0.1:3240'. */
   readonly what: string;
   /** The bus takes a clock from us; else it is the kernel's. */

@@ -2,10 +2,26 @@ import { native } from '../native/index.js';
 import type { UsbipUri } from '../uri/uri.js';
 import type { BusSource } from './source.js';
 
-const OTHER_IDS =
-  'A CP2112 with ids of its own, whose HID report descriptor cannot be read, is named by them: add id=VVVV:PPPP.';
-const SILENT =
-  'Is the server reachable, and is the bridge well there? Plugging it in again resets it; nvmem doctor with this URI says how far it gets.';
+const HINTS: Readonly<Partial<Record<string, string>>> = {
+  ECONNREFUSED: 'Start the USB/IP server (for a try: nvmem rig --port 3240), or correct the host and port.',
+  EHOSTUNREACH: 'Check the host name and the network.',
+  ENETUNREACH: 'Check the host name and the network.',
+  ECONNRESET: 'Look at the log of the server, then repeat.',
+  ENOENT: 'The server lists its bus ids: nvmem list --usbip HOST, or usbip list -r HOST.',
+  ENOTSUP:
+    'nvmem list --usbip HOST shows what the server exports. A CP2112 with ids of its own, whose HID report descriptor cannot be read, is named by them: add id=VVVV:PPPP.',
+  EPROTO: 'Check that the port is that of a USB/IP server (3240 is the usual one).',
+  ETIMEDOUT:
+    'Look whether the server is alive; a bridge that stays silent needs to be plugged in again there. nvmem doctor with this URI says how far it gets.',
+  EBUSY: 'Let the other client detach it (usbip port lists, usbip detach lets go), then repeat.',
+  ENODEV: 'Look whether the server still runs and exports it, then repeat.',
+  EPIPE: 'Plug the bridge in again; when it persists it is no CP2112.',
+};
+
+/** What to do where a server does not give what it was asked for. */
+export function usbipHint(code: string, host: string): string | undefined {
+  return Object.hasOwn(HINTS, code) ? HINTS[code]?.replaceAll('HOST', () => host) : undefined;
+}
 
 /** A CP2112 that another machine, or the virtual bench, exports. */
 export function usbipSource({ host, port, busid, ids }: UsbipUri): BusSource {
@@ -23,7 +39,7 @@ export function usbipSource({ host, port, busid, ids }: UsbipUri): BusSource {
       EBUSY: 'the bridge is in use by someone else',
       ENODEV: 'the server hung up, or the bridge went away, while it was being opened',
     },
-    hint: (code) => (code === 'ENOTSUP' ? OTHER_IDS : code === 'ETIMEDOUT' ? SILENT : undefined),
+    hint: (code) => usbipHint(code, host),
     name: () => busid,
   };
 }

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { entryOf, NvmemError } from '../base/errors.js';
 import { clearTimeout, setTimeout } from '../base/timers.js';
 import { USBIP_PORT } from '../uri/uri.js';
+import { usbipHint } from './usbip.js';
 
 /** A USB device that a server exports. */
 export interface ExportedDevice {
@@ -12,6 +13,9 @@ export interface ExportedDevice {
   readonly productId: number;
   /** Binary-coded decimal, as in the device descriptor. */
   readonly bcdDevice: number;
+  /** The numbers that its machine gave it: others after every plug. */
+  readonly busnum: number;
+  readonly devnum: number;
 }
 
 export interface DevlistOptions {
@@ -21,6 +25,8 @@ export interface DevlistOptions {
   /** For connection and answer together, milliseconds. Default 5000. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Let the process end while the answer is waited for. Default false. */
+  readonly unref?: boolean | undefined;
 }
 
 const VERSION = 0x0111;
@@ -40,7 +46,7 @@ const DEFAULT_TIMEOUT_MS = 5000;
  * server; ABORT_ERR
  */
 export function exportedDevices(options: DevlistOptions): Promise<ExportedDevice[]> {
-  const { host, port = USBIP_PORT, timeoutMs = DEFAULT_TIMEOUT_MS, signal } = options;
+  const { host, port = USBIP_PORT, timeoutMs = DEFAULT_TIMEOUT_MS, signal, unref = false } = options;
   const where = `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port });
@@ -57,6 +63,7 @@ export function exportedDevices(options: DevlistOptions): Promise<ExportedDevice
           new NvmemError(code, `cannot list the devices of ${where}: ${sentence}`, {
             syscall: 'list',
             cause,
+            hint: usbipHint(code, host),
           }),
         );
       });
@@ -67,6 +74,10 @@ export function exportedDevices(options: DevlistOptions): Promise<ExportedDevice
     const timer = setTimeout(() => {
       fail('ETIMEDOUT', `the server did not answer within ${String(timeoutMs)} ms`);
     }, timeoutMs);
+    if (unref) {
+      socket.unref();
+      timer.unref();
+    }
     if (signal?.aborted) {
       abort();
       return;
@@ -93,7 +104,9 @@ export function exportedDevices(options: DevlistOptions): Promise<ExportedDevice
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
       const code = errorCode(error);
-      fail(code, entryOf(code)?.says ?? error.message, error);
+      const isName = code === 'EHOSTUNREACH' && code !== error.code;
+      const says = isName ? `its name cannot be resolved (${error.message})` : undefined;
+      fail(code, says ?? entryOf(code)?.says ?? error.message, error);
     });
   });
 }
@@ -123,6 +136,8 @@ export function decodeDevlist(bytes: Buffer): ExportedDevice[] | string | undefi
       vendorId: block.readUInt16BE(0x12c),
       productId: block.readUInt16BE(0x12e),
       bcdDevice: block.readUInt16BE(0x130),
+      busnum: block.readUInt32BE(0x120),
+      devnum: block.readUInt32BE(0x124),
     });
     at += BLOCK_BYTES + block.readUInt8(0x137) * INTERFACE_BYTES;
   }

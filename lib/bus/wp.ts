@@ -1,5 +1,6 @@
 /** The line on the WP pin of a part: a GPIO of its bridge, or a line of a gpiochip of the kernel. */
 import { codeOf, NvmemError, saysOf } from '../base/errors.js';
+import { partWords } from '../base/part_words.js';
 import type { NativeBus } from '../native/index.js';
 import type { WpUri } from '../uri/uri.js';
 
@@ -9,6 +10,7 @@ const HINTS: Readonly<Record<string, string | undefined>> = {
   EINVAL: 'gpioinfo lists the lines of each gpiochip.',
   EACCES:
     'Run it as root, or as a member of the group that owns /dev/gpiochip* (often gpio; ls -l /dev/gpiochip* tells).',
+  ENOSYS: 'Use a newer kernel (Linux 5.10), or a GPIO of the bridge (wp=N).',
   EBUSY: 'End the program, or unbind the driver, that has the line; gpioinfo names it.',
 };
 
@@ -38,6 +40,6 @@ export function wpError(uri: string, { chip, line }: WpUri, status: number, reas
     errno: status,
     syscall: 'open',
     device: uri,
-    hint: chip === undefined ? BRIDGE_HINTS[code] : HINTS[code],
+    hint: chip === undefined ? (BRIDGE_HINTS[code] ?? partWords(code)?.hint) : HINTS[code],
   });
 }

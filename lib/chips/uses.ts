@@ -3,7 +3,10 @@ import { chipAt, findChip, type At24Chip } from './chips.js';
 
 /** Where the bytes of a memory are. */
 export interface Geometry {
-  readonly chip: At24Chip;
+  readonly chip: Pick<
+    At24Chip,
+    'name' | 'part' | 'paging' | 'blockShift' | 'offsetAdd' | 'addresses' | 'address'
+  >;
   /** First device address, seven bits. */
   readonly address: number;
   /** Bytes. */
@@ -47,7 +50,7 @@ function memoryUses({ chip, address, size, addressBytes }: Geometry): AddressUse
 }
 
 /** The window of an array, or the array of a window. */
-function otherMemory({ part }: At24Chip, address: number): Geometry | undefined {
+function otherMemory({ part }: Pick<At24Chip, 'part'>, address: number): Geometry | undefined {
   const whole = part === undefined ? undefined : findChip(part);
   if (whole?.window === undefined) return undefined;
   const isWindow = (address & 0x78) === 0x58;

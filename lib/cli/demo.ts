@@ -10,6 +10,7 @@ import { bytes, duration } from './format.js';
 import { Progress } from './progress.js';
 import { sha256, since } from './read.js';
 import type { Session } from './session.js';
+import { wrap } from './table.js';
 
 const SIZE = 32_768;
 const UNPLUG_AFTER = 13_000;
@@ -39,7 +40,7 @@ export async function demoCommand(session: Session): Promise<void> {
   });
   const stage: Stage = { session, bench, bridge: bench.device('1-1'), image, steps: [] };
   try {
-    await session.say(
+    await session.tell(
       `A virtual bench listens on 127.0.0.1:${String(bench.port)}: a CP2112 with a 24c256 and a 24c02.`,
     );
     await dumpWhole(stage, 'dump', 'Reading the 24c256, all of it');
@@ -59,7 +60,8 @@ export async function demoCommand(session: Session): Promise<void> {
   }
   const ms = since(began);
   session.answer({ steps: stage.steps, ms });
-  await session.say(`\n${session.colors.green('Everything came out as it should')}, in ${duration(ms)}.`);
+  await session.say();
+  await session.say(`${session.colors.green('Everything came out as it should')}, in ${duration(ms)}.`);
 }
 
 function uriOf({ bench }: Stage, rest: string): string {
@@ -184,7 +186,7 @@ async function using(device: OpenDevice, body: (device: OpenDevice) => Promise<v
 }
 
 async function readShown(session: Session, device: OpenDevice): Promise<Buffer> {
-  const progress = new Progress(session.io, '  reading', 0);
+  const progress = new Progress(session, '  reading', 0);
   try {
     return await device.read(0, device.size, { ...session.limits, onProgress: progress.update });
   } finally {
@@ -192,12 +194,15 @@ async function readShown(session: Session, device: OpenDevice): Promise<Buffer> 
   }
 }
 
-function headline({ session, steps }: Stage, text: string): Promise<void> {
-  return session.say(`\n${session.colors.bold(`${String(steps.length + 1)}. ${text}`)}`);
+async function headline({ session, steps }: Stage, text: string): Promise<void> {
+  await session.say();
+  for (const line of wrap(`${String(steps.length + 1)}. ${text}`, session.width)) {
+    await session.say(session.colors.bold(line));
+  }
 }
 
 function detail({ session }: Stage, text: string): Promise<void> {
-  return session.say(`   ${text}`);
+  return session.tell(text, '   ');
 }
 
 /** Ends the demo with exit status 1 where something did not come out as it should. */

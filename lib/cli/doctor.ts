@@ -1,13 +1,14 @@
 /** `nvmem doctor`: what stands between this user and an EEPROM, and the command that takes it away. */
 import { entryOf } from '../base/errors.js';
 import { parseUsbIds, type UsbIds } from '../base/usb_ids.js';
+import { visible } from '../base/visible.js';
 import { udevRules } from '../machine/udev.js';
 import { CliError, CommandFailure, withoutUndefined } from './failure.js';
 import type { Finding } from '../doctor/finding.js';
 import { examine } from '../doctor/doctor.js';
-import { writeOut } from './io.js';
 import type { Session } from './session.js';
 import { wrap } from './table.js';
+import { checkIsUri } from './uri_argument.js';
 
 export interface DoctorCommandOptions {
   readonly printUdev?: boolean;
@@ -23,13 +24,14 @@ export async function doctorCommand(
   if (printUdev) {
     const rules = udevRules(id === undefined ? undefined : idsOf(id));
     session.answer({ udev: rules });
-    if (!session.json) await writeOut(session.io.stdout, rules);
+    if (!session.json) await session.out.write(rules);
     return;
   }
   if (id !== undefined) {
     const hint = 'It belongs to --print-udev. In a URI it is id=VVVV:PPPP.';
     throw new CliError('ERR_USAGE', '--id without --print-udev has no effect', hint, 2);
   }
+  if (uri !== undefined) checkIsUri(uri, '/0x50?chip=24c02');
   const findings = await examine(session.machine, uri, {
     signal: session.io.signal,
     timeoutMs: session.options.timeout,
@@ -44,13 +46,14 @@ export async function doctorCommand(
   const [first] = problems;
   if (first === undefined) {
     session.answer(facts);
-    await session.say(`\n${verdict(warnings.length)}`);
+    await session.say();
+    await session.tell(verdict(warnings.length));
     return;
   }
   const { code = 'ERR_DOCTOR' } = first;
   const counted = problems.length === 1 ? '1 problem' : `${String(problems.length)} problems`;
   const exit = entryOf(code)?.exit ?? 1;
-  await session.say('');
+  await session.say();
   // On a terminal the findings stand above it already.
   const failure = session.json
     ? new CliError(code, `${counted}: ${first.subject}: ${first.sentence}`, first.remedy ?? '', exit)
@@ -68,23 +71,29 @@ function idsOf(text: string): UsbIds {
   return ids;
 }
 
+/** Columns where there is room for three of them; on a narrow terminal what there is to say stands below. */
 async function show(session: Session, findings: readonly Finding[]): Promise<void> {
   const { colors, width } = session;
   const paint = { ok: colors.green, warning: colors.yellow, problem: colors.red };
-  const label = Math.max(...findings.map(({ subject }) => subject.length));
-  const indent = ' '.repeat('problem'.length + label + 4);
-  const arrow = `${' '.repeat('problem'.length)}  ${colors.bold('→')}`;
+  const label = Math.max(...findings.map(({ subject }) => visible(subject).length));
+  const isNarrow = width < 'problem'.length + label + 4 + 24;
+  const indent = ' '.repeat(isNarrow ? 2 : 'problem'.length + label + 4);
+  const arrowIndent = ' '.repeat(isNarrow ? 2 : 'problem'.length + 2);
   const told = new Set<string>();
   for (const { subject, state, sentence, remedy } of findings) {
-    const [first = '', ...rest] = wrap(sentence, Math.max(width - indent.length, 24));
-    await session.say(`${paint[state](state.padEnd(7))}  ${subject.padEnd(label)}  ${first}`);
-    for (const line of rest) await session.say(`${indent}${line}`);
+    const name = visible(subject);
+    const lines = wrap(visible(sentence), width - indent.length);
+    const first = isNarrow ? name : `${name.padEnd(label)}  ${lines.shift() ?? ''}`;
+    await session.say(`${paint[state](state.padEnd(7))}  ${first}`);
+    for (const line of lines) await session.say(`${indent}${line}`);
     if (remedy === undefined) continue;
     const text = told.has(remedy) ? 'the same' : remedy;
     // A sentence is wrapped; a command is not broken, because it is there to be pasted.
-    const [begin = '', ...more] = text.endsWith('.') ? wrap(text, Math.max(width - 11, 24)) : [text];
-    await session.say(`${arrow} ${begin}`);
-    for (const line of more) await session.say(`${' '.repeat(11)}${line}`);
+    const room = width - arrowIndent.length - 2;
+    const shown = text.split('\n').map(visible);
+    const [begin = '', ...more] = text.endsWith('.') ? shown.flatMap((line) => wrap(line, room)) : shown;
+    await session.say(`${arrowIndent}${colors.bold('→')} ${begin}`);
+    for (const line of more) await session.say(`${arrowIndent}  ${line}`);
     told.add(remedy);
   }
 }

@@ -1,4 +1,5 @@
 /** Errors on their way out of the command line: one sentence, the next step, and an exit status. */
+import { messageOf, propertyOf } from '../base/foreign.js';
 import { entryOf, NvmemError, type ExitStatus } from '../base/errors.js';
 import { SignalReceived } from './io.js';
 
@@ -38,7 +39,8 @@ export interface FailureReport {
 
 export function describeFailure(error: unknown): FailureReport {
   if (error instanceof NvmemError) {
-    const { code, hint } = error;
+    const { code, cause } = error;
+    const hint = cause instanceof SignalReceived ? `${cause.signalName} ended it.` : error.hint;
     return {
       status: statusOf(error),
       message: error.message,
@@ -66,13 +68,15 @@ export function describeFailure(error: unknown): FailureReport {
   }
   const { code: given } = (error ?? {}) as { code?: unknown };
   const code = typeof given === 'string' ? given : 'ERR_INTERNAL';
-  const message = error instanceof Error ? error.message : String(error);
-  const hint = error instanceof CliError ? error.hint : (entryOf(code)?.hint ?? hintOf(code));
+  const said = messageOf(error);
+  const own = propertyOf(error, 'hint');
+  const hint = typeof own === 'string' ? own : (entryOf(code)?.hint ?? hintOf(code));
+  // Who has no place for a hint has it at the end of the message.
+  const message = said.endsWith(`. ${hint}`) ? said.slice(0, -hint.length - 2) : said;
   return { status: statusOf(error), message, hint, json: { code, message, hint } };
 }
 
 function hintOf(code: string): string {
-  if (code === 'ERR_NVMEM_ADDON') return 'Build the addon: npm rebuild nvmem.';
   if (code.startsWith('ERR_INVALID') || code === 'ERR_OUT_OF_RANGE') return 'Correct what the message names.';
   return 'This is a bug in nvmem: please report it.';
 }

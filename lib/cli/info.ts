@@ -1,14 +1,16 @@
-import { parseUri, type PartUri, type WpUri } from '../uri/uri.js';
+import { visible } from '../base/visible.js';
+import type { PartUri, WpUri } from '../uri/uri.js';
 import { wpText } from '../uri/wp.js';
 import { withoutUndefined } from './failure.js';
 import { bytes } from './format.js';
 import { describeKernelView, kernelView } from '../machine/kernel_view.js';
 import type { Session } from './session.js';
 import { columns } from './table.js';
+import { parseUriArgument } from './uri_argument.js';
 
 /** What is behind a URI, as far as asking it changes nothing. */
 export async function infoCommand(session: Session, uri: string): Promise<void> {
-  const parsed = parseUri(uri);
+  const parsed = parseUriArgument(uri);
   // While it is open a bridge is ours, and the kernel's view of it gone.
   const kernel = await kernelView(session.machine, parsed);
   await session.withDevice(uri, { readOnly: true }, async (device, facts) => {
@@ -43,7 +45,7 @@ export async function infoCommand(session: Session, uri: string): Promise<void> 
       lines.push([`cell ${name}`, `${bytes(length)} at 0x${offset.toString(16)}`]);
     }
     if (kernel) lines.push(['kernel', describeKernelView(kernel)]);
-    for (const line of columns(lines)) await session.say(line);
+    for (const line of columns(lines.map((row) => row.map(visible)))) await session.say(line);
   });
 }
 

@@ -1,5 +1,6 @@
 /** `nvmem list`: what there is to open, as URIs. */
 import { hex4 } from '../base/usb_ids.js';
+import { visible } from '../base/visible.js';
 import { exportedDevices, type ExportedDevice } from '../bus/usbip_devices.js';
 import { USBIP_PORT } from '../uri/uri.js';
 import { CliError, withoutUndefined } from './failure.js';
@@ -21,6 +22,8 @@ interface Row {
   /** May this user open it? */
   readonly access?: Access | undefined;
 }
+
+const DENIED = 'permission denied';
 
 export async function listCommand(session: Session, options: ListCommandOptions): Promise<void> {
   const { machine } = session;
@@ -47,20 +50,34 @@ export async function listCommand(session: Session, options: ListCommandOptions)
   }
   await show(session, groups);
   const isEmpty = groups.every(([, rows]) => rows.length === 0);
-  for (const line of isEmpty ? nothing(session, options.usbip) : next(groups)) await session.say(line);
+  if (isEmpty) await nothing(session, options.usbip);
+  else await next(session, groups);
 }
 
 async function show(session: Session, groups: readonly [string, readonly Row[]][]): Promise<void> {
-  const { colors } = session;
-  const width = Math.max(...groups.flatMap(([, rows]) => rows.map(({ uri }) => uri.length)), 0);
-  let isFirst = true;
-  for (const [title, rows] of groups) {
+  const { colors, out } = session;
+  const shown = groups.map(([title, rows]): [string, Row[]] => [
+    visible(title),
+    rows.map((row) => ({ ...row, uri: visible(row.uri), about: visible(row.about) })),
+  ]);
+  const width = Math.max(...shown.flatMap(([, rows]) => rows.map(({ uri }) => uri.length)), 0);
+  // Where there is no room beside a URI, what it is stands below it.
+  const room = out.isTTY ? session.width - width - 4 : Infinity;
+  const isFirst = shown.findIndex(([, rows]) => rows.length > 0);
+  for (const [i, [title, rows]] of shown.entries()) {
     if (rows.length === 0) continue;
-    await session.say(`${isFirst ? '' : '\n'}${colors.bold(title)}`);
-    isFirst = false;
+    if (i !== isFirst) await session.say();
+    await session.say(colors.bold(title));
     for (const { uri, about, access } of rows) {
-      const denied = access === 'denied' ? `${about}; ${colors.red('permission denied')}` : about;
-      await session.say(columns([[uri.padEnd(width), denied]], '  ').join('\n'));
+      const denied = access === 'denied' ? `; ${DENIED}` : '';
+      const isBeside = room >= 24;
+      const lines = wrap(about + denied, isBeside ? room : session.width - 6);
+      if (!isBeside) await session.say(`  ${uri}`);
+      for (const [n, line] of lines.entries()) {
+        const before = isBeside ? `  ${(n === 0 ? uri : '').padEnd(width)}  ` : '      ';
+        const said = denied === '' ? line : line.replace(DENIED, colors.red);
+        await session.say(`${before}${said}`.trimEnd());
+      }
     }
   }
 }
@@ -126,7 +143,13 @@ function serverOf(text: string): Server {
 
 function exportedUri({ host, port }: Server, { busid }: ExportedDevice): string {
   const name = host.includes(':') ? `[${host}]` : host;
-  return `usbip://${name}${port === USBIP_PORT ? '' : `:${String(port)}`}/${busid}`;
+  // A server may call a bus id what it likes, and this is there to be pasted into a shell.
+  const id = busid.replace(/[^\w.:-]/g, (character) =>
+    Array.from(Buffer.from(character), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(
+      '',
+    ),
+  );
+  return `usbip://${name}${port === USBIP_PORT ? '' : `:${String(port)}`}/${id}`;
 }
 
 function isCp2112({ vendorId, productId }: ExportedDevice): boolean {
@@ -153,26 +176,30 @@ function exportedRow(server: Server, device: ExportedDevice): Row {
   };
 }
 
-function next(groups: readonly [string, readonly Row[]][]): string[] {
+async function next(session: Session, groups: readonly [string, readonly Row[]][]): Promise<void> {
   const hasDenied = groups.some(([, rows]) => rows.some(({ access }) => access === 'denied'));
   const hasBus = groups.some(([, rows]) => rows.some(({ uri }) => !uri.startsWith('sysfs:')));
-  const lines = hasBus ? ['nvmem scan URI asks a bus which EEPROMs it has.'] : [];
-  if (hasDenied) lines.push('nvmem doctor says how to get the permissions that are missing.');
-  return lines.length === 0 ? [] : ['', ...lines];
+  if (hasBus || hasDenied) await session.say();
+  if (hasBus) await session.tell('nvmem scan URI asks a bus which EEPROMs it has.');
+  if (hasDenied) await session.tell('nvmem doctor says how to get the permissions that are missing.');
 }
 
-function nothing({ width }: Session, usbip: string | undefined): string[] {
+async function nothing(session: Session, usbip: string | undefined): Promise<void> {
   const there = usbip === undefined ? 'on this machine' : `on this machine, and ${usbip} exports nothing`;
-  return [
-    ...wrap(`There is no bridge, no I2C adapter and no nvmem device ${there}.`, width),
-    '',
-    ...columns(
-      [
-        ['nvmem doctor', 'says what is missing here'],
-        ['nvmem list --usbip HOST', 'asks a machine that exports its bridges'],
-        ['nvmem rig', 'runs a virtual bridge with EEPROMs, for a try'],
-      ],
-      '  ',
-    ),
+  const said = `There is no bridge, no I2C adapter and no nvmem device ${there}.`;
+  for (const line of wrap(visible(said), session.width)) await session.say(line);
+  await session.say();
+  const commands: [string, string][] = [
+    ['nvmem doctor', 'says what is missing here'],
+    ['nvmem list --usbip HOST', 'asks a machine that exports its bridges'],
+    ['nvmem rig', 'runs a virtual bridge with EEPROMs, for a try'],
   ];
+  const isNarrow = session.out.isTTY && session.width < 72;
+  const lines = isNarrow
+    ? commands.flatMap(([name, says]) => [
+        `  ${name}`,
+        ...wrap(says, session.width - 6).map((line) => `      ${line}`),
+      ])
+    : columns(commands, '  ');
+  for (const line of lines) await session.say(line);
 }

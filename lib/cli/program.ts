@@ -1,13 +1,16 @@
 /** The command line: options in, an exit status out. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 
+import { inPackage } from '../base/package.js';
+import { jsonLine, visible } from '../base/visible.js';
+import type { RecoverCommandOptions } from './recover.js';
 import type { RigOptions } from './rig.js';
 import type { DoctorCommandOptions } from './doctor.js';
 import { CliError, CommandFailure, describeFailure, withoutUndefined } from './failure.js';
-import { writeOut, type CliIo } from './io.js';
+import { SignalReceived, type CliIo } from './io.js';
+import { Output } from './output.js';
 import { eraseCommand, type EraseCommandOptions } from './erase.js';
 import { infoCommand } from './info.js';
 import type { ListCommandOptions } from './list.js';
@@ -15,6 +18,7 @@ import type { LockCommandOptions } from './lock.js';
 import { readCommand, type ReadCommandOptions } from './read.js';
 import type { ScanCommandOptions } from './scan.js';
 import { Session, type CommonOptions } from './session.js';
+import { wrap } from './table.js';
 import { verifyCommand, type VerifyCommandOptions } from './verify.js';
 import { writeCommand, type WriteCommandOptions } from './write.js';
 
@@ -33,38 +37,63 @@ URI:
   mem://SIZE      volatile memory
 
 Exit status: 0 fine, 1 other failure, 2 usage, 3 device gone or not there, 4 not permitted,
-             5 verify mismatch, 6 timeout or busy, 130 interrupted
+             5 verify mismatch, 6 timeout or busy, 128+N ended by signal N (Ctrl-C: 130)
 `;
+
+/** What a command speaks through. */
+interface Console {
+  readonly io: CliIo;
+  readonly out: Output;
+  readonly err: Output;
+  readonly json: boolean;
+}
 
 /** Runs one command. Everything, failures included, is on the streams when it resolves, and the device is closed. */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
-  const json = argv.includes('--json');
+  const [out, err] = [new Output(io.stdout, io.signal), new Output(io.stderr, io.signal)];
+  const end = argv.indexOf('--');
+  const json = argv.slice(0, end < 0 ? undefined : end).includes('--json');
+  const console = { io, out, err, json };
   let status = 0;
-  const program = makeProgram(io, json, (code) => {
+  const program = makeProgram(console, (code) => {
     status = code;
   });
   try {
     await program.parseAsync(argv, { from: 'user' });
-    return status;
   } catch (error) {
-    return report(error, io, json);
+    status = await report(error, console);
   }
+  await Promise.all([out.settled(), err.settled()]);
+  return afterOutput(status, console);
 }
 
-function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): Command {
+/** The status is the command's own; where that is 0 and nobody got its output, it has failed all the same. */
+async function afterOutput(status: number, { out, err }: Console): Promise<number> {
+  const { failure } = out;
+  if (failure === undefined) return status;
+  const why = failure.code === 'ENOSPC' ? 'the disk is full' : failure.message;
+  await tell(err, [`nvmem: cannot write to standard output: ${why}`]);
+  return status === 0 ? 1 : status;
+}
+
+function makeProgram({ io, out, err, json }: Console, exit: (status: number) => void): Command {
   const program = new Command('nvmem')
     .description(
       'Read and write EEPROMs behind a CP2112 USB bridge; unplugging in the middle is an ordinary event.',
     )
     .version(version())
     .enablePositionalOptions() // "rig --version 2" is the silicon, not ours
+    .option('--json', 'one JSON document on standard output; also after the command')
+    .option('--timeout <ms>', 'give up after that many milliseconds; also after the command', number(1))
     .addHelpText('after', URI_HELP)
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => void io.stdout.write(text),
+      writeOut: (text) => {
+        out.push(text);
+      },
       // With --json a usage error is the JSON document that report() prints.
       writeErr: (text) => {
-        if (!json) io.stderr.write(text);
+        if (!json) err.push(text.split('\n').map(visible).join('\n'));
       },
     })
     .showHelpAfterError('(nvmem --help shows the commands, nvmem COMMAND --help their options)');
@@ -75,8 +104,14 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
     command(name, description)
       .argument('<uri>', 'device, see nvmem --help')
       .option('--timeout <ms>', 'give up after that many milliseconds', number(1));
+  const withInput = (it: Command): Command =>
+    it
+      .argument('[file]', "image, '-' for standard input")
+      .option('--hex <bytes>', "these bytes instead of a file: 'de ad be ef'")
+      .option('--text <string>', 'this text instead of a file, as UTF-8, without a line end')
+      .option('--raw', 'take the file as it is, even if it is Intel HEX, S-records or a hex dump');
   const run = async (options: CommonOptions, body: (session: Session) => Promise<void>): Promise<void> => {
-    const session = new Session(io, options);
+    const session = new Session(io, out, err, { ...common(program), ...options });
     await body(session);
     await session.finish();
   };
@@ -109,21 +144,22 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
   onDevice('read', 'dump the device: to a file, as hex on a terminal, raw into a pipe')
     .option('-o, --output <file>', 'file to write; it appears only when the dump is complete')
     .option('--offset <bytes>', 'where to begin', number(0))
-    .option('--length <bytes>', 'how much', number(0))
+    .option('--length <bytes>', 'how much', number(1))
+    .option('--hex', 'as a hex dump (as of xxd) also into a pipe or a file')
     .action((uri: string, options: ReadCommandOptions & CommonOptions) =>
       run(options, (session) => readCommand(session, uri, options)),
     );
-  onDevice('write', 'write a file to the device, and read it back')
-    .argument('<file>', "image, '-' for standard input")
+  withInput(onDevice('write', 'write a file, or a few bytes, to the device, and read it back'))
     .option('--offset <bytes>', 'where to begin', number(0))
     .option('--no-verify', 'do not read back')
     .option('--skip-equal', 'read first, and write only the pages that differ')
-    .action((uri: string, file: string, options: WriteCommandOptions & CommonOptions) =>
+    .action((uri: string, file: string | undefined, options: WriteCommandOptions & CommonOptions) =>
       run(options, (session) => writeCommand(session, uri, file, options)),
     );
   onDevice('erase', 'fill the device with 0xff; pages that are blank already are left alone')
     .option('--offset <bytes>', 'where to begin', number(0))
     .option('--length <bytes>', 'how much', number(1))
+    .option('--yes', 'all of it, without asking')
     .option('--no-verify', 'do not read back')
     .action((uri: string, options: EraseCommandOptions & CommonOptions) =>
       run(options, (session) => eraseCommand(session, uri, options)),
@@ -137,15 +173,27 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
         await lockCommand(session, uri, options);
       }),
     );
-  onDevice('verify', 'compare the device with a file; exit status 5 where they differ')
-    .argument('<file>', "image, '-' for standard input")
+  withInput(onDevice('verify', 'compare the device with a file; exit status 5 where they differ'))
     .option('--offset <bytes>', 'where to begin in the device', number(0))
-    .action((uri: string, file: string, options: VerifyCommandOptions & CommonOptions) =>
+    .action((uri: string, file: string | undefined, options: VerifyCommandOptions & CommonOptions) =>
       run(options, (session) => verifyCommand(session, uri, file, options)),
     );
   onDevice('info', 'say what is behind a URI').action((uri: string, options: CommonOptions) =>
     run(options, (session) => infoCommand(session, uri)),
   );
+  command('recover', 'finish a write that was cut off, or undo it, from its journal')
+    .argument('<file>', 'the journal')
+    .argument('<uri>', 'the memory it is of, see nvmem --help')
+    .option('--back', 'put the old content back instead')
+    .option('--torn', 'the part lost its power: one page may hold neither the old nor the new content')
+    .option('--moved', 'the memory is reached by another URI than then')
+    .option('--timeout <ms>', 'give up after that many milliseconds', number(1))
+    .action((file: string, uri: string, options: RecoverCommandOptions & CommonOptions) =>
+      run(options, async (session) => {
+        const { recoverCommand } = await import('./recover.js');
+        await recoverCommand(session, file, uri, options);
+      }),
+    );
   command('doctor', 'look for what stands in the way: permissions, drivers, other users')
     .argument('[uri]', 'a device to look at as well')
     .option('--print-udev', 'print the udev rule that lets users open bridges, and nothing else')
@@ -177,13 +225,23 @@ function makeProgram(io: CliIo, json: boolean, exit: (status: number) => void): 
     .option('--control <port>', 'port for control commands, 0 for a free one')
     .action(async (options: RigOptions) => {
       const { runRig } = await import('./rig.js');
-      exit(await runRig(options, { stdout: io.stdout, stderr: io.stderr, signal: io.signal }));
+      const to = (output: Output): { write(text: string): void } => ({
+        write: (text) => {
+          output.push(text);
+        },
+      });
+      exit(
+        await runRig(
+          { ...common(program), ...options },
+          { stdout: to(out), stderr: to(err), signal: io.signal },
+        ),
+      );
     });
   return program;
 }
 
 function version(): string {
-  const manifest = readFileSync(join(__dirname, '..', '..', 'package.json'), 'utf8');
+  const manifest = readFileSync(inPackage('package.json'), 'utf8');
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
@@ -200,25 +258,47 @@ function collect(text: string, before: readonly string[] | undefined): string[] 
   return [...(before ?? []), text];
 }
 
+/** Options that may stand before the command as well. */
+function common(program: Command): CommonOptions {
+  return withoutUndefined({ ...program.opts() });
+}
+
 /** Says what went wrong, once, and gives the exit status. */
-async function report(error: unknown, io: CliIo, json: boolean): Promise<number> {
+async function report(error: unknown, console: Console): Promise<number> {
+  const { io, out, err, json } = console;
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
     if (json) {
       const message = error.message.replace(/^error: /, '');
       const usage = new CliError('ERR_USAGE', message, 'nvmem COMMAND --help shows the options.', 2);
-      await writeOut(io.stdout, `${JSON.stringify({ ok: false, error: describeFailure(usage).json })}\n`);
+      await tellJson(out, { ok: false, error: describeFailure(usage).json });
     }
     return 2;
   }
   const failure = error instanceof CommandFailure ? error : new CommandFailure(error, {});
   const { status, message, hint, json: details } = describeFailure(failure.cause);
-  if (json) {
-    const document = withoutUndefined({ ok: false, error: details, ...failure.facts });
-    await writeOut(io.stdout, `${JSON.stringify(document)}\n`);
-  } else {
-    const lines = [`nvmem: ${message}`, ...failure.notes, hint];
-    await writeOut(io.stderr, `${lines.join('\n  ')}\n`);
-  }
-  return status;
+  if (json) await tellJson(out, withoutUndefined({ ok: false, error: details, ...failure.facts }));
+  // Where nobody could be given the document, somebody may still read this.
+  if (!json || out.failure !== undefined) await tell(err, [`nvmem: ${message}`, ...failure.notes, hint]);
+  const { reason } = io.signal as { reason?: unknown };
+  return details['code'] === 'ABORT_ERR' && reason instanceof SignalReceived ? reason.exitStatus : status;
+}
+
+async function tellJson(out: Output, document: Record<string, unknown>): Promise<void> {
+  await out.write(`${jsonLine(document)}\n`).catch(() => undefined);
+}
+
+/** The first line as it is, the others indented; on a terminal broken between words. What follows a line feed is to be pasted. */
+async function tell(err: Output, texts: readonly string[]): Promise<void> {
+  const width = err.columns > 0 ? Math.max(Math.min(err.columns, 120), 40) : Infinity;
+  const lines = texts.flatMap((text, i) => {
+    const [first = '', ...more] = text.split('\n').map(visible);
+    const indent = i === 0 ? '' : '  ';
+    const wrapped = width === Infinity ? [first] : wrap(first, width - 2);
+    return [
+      ...wrapped.map((line, n) => `${n === 0 ? indent : '  '}${line}`),
+      ...more.map((line) => `${indent}${line}`),
+    ];
+  });
+  await err.write(`${lines.join('\n')}\n`).catch(() => undefined);
 }

@@ -1,37 +1,54 @@
-import type { CliIo } from './io.js';
+import { readFileSync } from 'node:fs';
+
 import { progressBar } from './format.js';
+import type { Output } from './output.js';
 
 const SHOW_AFTER_MS = 1000;
 const EVERY_MS = 100;
 
 /** A bar on the terminal's standard error for anything that takes longer than a second; elsewhere nothing. */
 export class Progress {
-  readonly #io: CliIo;
+  readonly #err: Output;
   readonly #label: string;
   readonly #showAfterMs: number;
   readonly #began = performance.now();
   #drawn = -Infinity;
 
-  constructor(io: CliIo, label: string, showAfterMs = SHOW_AFTER_MS) {
-    this.#io = io;
+  constructor({ err }: { readonly err: Output }, label: string, showAfterMs = SHOW_AFTER_MS) {
+    this.#err = err;
     this.#label = label;
     this.#showAfterMs = showAfterMs;
   }
 
   readonly update = (done: number, total: number): void => {
-    const { stderr } = this.#io;
     const now = performance.now();
     const ms = now - this.#began;
-    if (stderr.isTTY !== true || ms < this.#showAfterMs || now - this.#drawn < EVERY_MS) return;
+    if (!this.#err.isTTY || ms < this.#showAfterMs || now - this.#drawn < EVERY_MS) return;
     this.#drawn = now;
+    // Drawn from the background it would stand in somebody else's way, and `stty tostop` would stop us in the middle of a write.
+    if (isInBackground()) return;
     // A terminal that does not know its width says 0.
-    const width = (stderr.columns ?? 0) > 0 ? (stderr.columns ?? 0) - 1 : 79;
-    stderr.write(`\r\x1b[K${progressBar(this.#label, done, total, ms, width)}`);
+    const width = this.#err.columns > 0 ? this.#err.columns - 1 : 79;
+    this.#err.push(`\r\x1b[K${progressBar(this.#label, done, total, ms, width)}`);
   };
 
   /** Takes the bar away. */
   end(): void {
-    if (this.#drawn > 0) this.#io.stderr.write('\r\x1b[K');
+    if (this.#drawn > 0 && !isInBackground()) this.#err.push('\r\x1b[K');
     this.#drawn = -Infinity;
+  }
+}
+
+/** Whether another job has our terminal. */
+function isInBackground(): boolean {
+  try {
+    // proc(5): the name in parentheses may hold anything; after it come the state, the parent, our group, the session, the
+    // terminal and the group that has it.
+    const [, , group, , , foreground] = readFileSync('/proc/self/stat', 'latin1')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return foreground !== undefined && Number(foreground) > 0 && foreground !== group;
+  } catch {
+    return false;
   }
 }

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { NvmemError } from '../base/errors.js';
 import type { OpenDevice } from '../open/open.js';
 import { CliError, CommandFailure, withoutUndefined } from './failure.js';
-import { checkWritable, writeWhole } from './files.js';
+import { checkWritable, dropPart, isStdout, keepPart, writeWhole } from './files.js';
 import { bytes, duration, hexdump } from './format.js';
-import { writeOut } from './io.js';
+import { readPausable } from './pausable.js';
 import { Progress } from './progress.js';
 import type { DeviceFacts, Session } from './session.js';
 
@@ -13,16 +13,27 @@ export interface ReadCommandOptions {
   readonly output?: string;
   readonly offset?: number;
   readonly length?: number;
+  /** As text, also where it is not for a terminal. */
+  readonly hex?: boolean;
 }
 
 export async function readCommand(session: Session, uri: string, options: ReadCommandOptions): Promise<void> {
-  const { output } = options;
-  if (output !== undefined && output !== '-') await checkWritable(output);
+  const { hex = false } = options;
+  const toStdout = options.output !== undefined && isStdout(options.output);
+  const output = toStdout ? undefined : options.output;
+  if (output !== undefined) await checkWritable(output);
   await session.withDevice(uri, { readOnly: true }, async (device, facts) => {
     const { offset, length } = window(device, options);
+    const encode = (data: Buffer): Buffer => (hex ? Buffer.from(hexdump(data, offset)) : data);
     const began = performance.now();
     const data = await readWithProgress(session, device, offset, length).catch((error: unknown) =>
-      failRead(error, { ...facts, offset, bytes: length, ms: since(began) }, output),
+      failRead(
+        error,
+        { ...facts, offset, bytes: length, ms: since(began) },
+        output,
+        encode,
+        session.io.signal,
+      ),
     );
     const document = {
       ...facts,
@@ -31,19 +42,21 @@ export async function readCommand(session: Session, uri: string, options: ReadCo
       sha256: sha256(data),
       ms: since(began),
     };
-    if (output !== undefined && output !== '-') {
-      await writeWhole(output, data);
+    if (output !== undefined) {
+      await writeWhole(output, encode(data), session.io.signal);
+      const stale = await dropPart(output, encode(data));
       session.answer({ ...document, file: output });
-      await session.say(
+      await session.tell(
         `read ${bytes(data.length)} from ${describe(facts)} into ${output} in ${duration(document.ms)}`,
       );
       await session.say(`sha256 ${document.sha256}`);
+      if (stale !== undefined) await session.tell(`${stale} holds something else, and was left alone`);
     } else if (session.json) {
       session.answer({ ...document, hex: data.toString('hex') });
-    } else if (output === undefined && session.io.stdout.isTTY === true) {
-      await writeOut(session.io.stdout, hexdump(data, offset));
+    } else if (hex || (session.out.isTTY && !toStdout)) {
+      await session.out.write(hexdump(data, offset));
     } else {
-      await writeOut(session.io.stdout, data);
+      await session.out.write(data);
     }
   });
 }
@@ -54,7 +67,7 @@ export function window(
   { offset = 0, length }: { readonly offset?: number; readonly length?: number },
 ): { offset: number; length: number } {
   const { size } = device;
-  if (offset > size || (length !== undefined && length > size - offset)) {
+  if (offset >= size || (length !== undefined && length > size - offset)) {
     const asked =
       length === undefined ? `--offset ${String(offset)}` : `${bytes(length)} at ${String(offset)}`;
     throw new CliError(
@@ -73,10 +86,9 @@ export async function readWithProgress(
   offset: number,
   length: number,
 ): Promise<Buffer> {
-  const progress = new Progress(session.io, 'reading');
+  const progress = new Progress(session, 'reading');
   try {
-    using file = device.files.open('nvmem');
-    return await file.read(offset, length, { ...session.limits, onProgress: progress.update });
+    return await readPausable(session, device, offset, length, progress.update);
   } finally {
     progress.end();
   }
@@ -87,20 +99,30 @@ async function failRead(
   error: unknown,
   facts: DeviceFacts & { readonly bytes: number; readonly ms: number; readonly offset: number },
   output: string | undefined,
+  encode: (data: Buffer) => Buffer,
+  signal: AbortSignal,
 ): Promise<never> {
   if (!(error instanceof NvmemError) || error.partial === undefined)
     throw new CommandFailure(error, { ...facts });
   const { partial } = error;
   const kept = { ...facts, bytesTransferred: partial.length, sha256: sha256(partial) };
   const good = `${String(partial.length)} of ${bytes(facts.bytes)} are good`;
-  if (output === undefined || output === '-') {
+  if (output === undefined) {
     throw new CommandFailure(error, { ...kept, hex: partial.toString('hex') }, [
       `${good}; with -o FILE they are kept in FILE.part`,
     ]);
   }
-  const file = `${output}.part`;
-  await writeWhole(file, partial);
-  throw new CommandFailure(error, withoutUndefined({ ...kept, file }), [`${good} and kept in ${file}`]);
+  // With a signal behind it the file is written all the same: it is small, and what it is for.
+  const part = await keepPart(
+    output,
+    encode(partial),
+    signal.aborted ? new AbortController().signal : signal,
+  );
+  const file = part.path;
+  const notes = [`${good} and kept in ${file}`];
+  if (part.bytes > encode(partial).length)
+    notes[0] = `${good}; ${file} holds more of the same, and was left alone`;
+  throw new CommandFailure(error, withoutUndefined({ ...kept, file }), notes);
 }
 
 export function describe({ device, chip }: DeviceFacts): string {

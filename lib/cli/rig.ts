@@ -1,4 +1,6 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { isIPv4, isIPv6 } from 'node:net';
+import { jsonLine, visible } from '../base/visible.js';
 import { VirtualBench } from '../rig/bench.js';
 import { startControl, summary, type ControlPort } from '../rig/control.js';
 import { parseUsbIds, type UsbIds } from '../base/usb_ids.js';
@@ -6,6 +8,10 @@ import { codeOf, messageOf, portOf } from '../rig/problem.js';
 import type { SiliconVersion } from '../rig/cp2112.js';
 import type { TimeMode } from '../rig/setup.js';
 import { groupByBridge, parseEepromSpec, parseFault, SpecError, type EepromSpec } from '../rig/spec.js';
+import { writeWhole } from './files.js';
+import { SignalReceived } from './io.js';
+import { ENDING_SIGNALS, onSignals } from './signals.js';
+import { SNIFF_BYTES, textFormatOf } from './text_formats.js';
 
 /** The options of `nvmem rig`, as a command line parser leaves them: text, or already the number. */
 export interface RigOptions {
@@ -37,9 +43,13 @@ export interface RigIo {
 
 const EXIT = { fine: 0, failure: 1, usage: 2, notPermitted: 4, busy: 6 } as const;
 
+/** Signals that are the ordinary way to end a bench. */
+const ASKED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
+
 /**
- * `nvmem rig`: runs a bench in the foreground until SIGINT, SIGTERM, `quit` on the control port, or `io.signal`.
- * @returns the exit status: 0 ended as asked, 2 the options make no sense, 4 the port is not allowed, 6 it is in use
+ * `nvmem rig`: runs a bench in the foreground until a signal, `quit` on the control port, or `io.signal`.
+ * @returns the exit status: 0 ended as asked (SIGINT and SIGTERM among it), 128 and the number of any other signal; 2 the
+ *   options make no sense, 4 the port is not allowed, 6 it is in use
  */
 export async function runRig(options: RigOptions, io: RigIo): Promise<number> {
   const ending = new AbortController();
@@ -50,6 +60,7 @@ export async function runRig(options: RigOptions, io: RigIo): Promise<number> {
   let control: ControlPort | undefined;
   try {
     const specs = (options.eeprom ?? ['0x50:24c02']).map(parseEepromSpec);
+    for (const { imageFile } of specs) if (imageFile !== undefined) checkImage(imageFile);
     const host = options.host ?? '127.0.0.1';
     const controlPort = options.control === undefined ? undefined : portNumber('--control', options.control);
     bench = await VirtualBench.start({
@@ -64,11 +75,16 @@ export async function runRig(options: RigOptions, io: RigIo): Promise<number> {
       }),
     });
     for (const text of options.fault ?? []) bench.devices[0]?.faults.add(parseFault(text));
-    if (controlPort !== undefined) control = await startControl(bench, controlPort, end);
+    if (controlPort !== undefined) {
+      const files = specs.flatMap(({ imageFile, saveFile }) => [imageFile, saveFile]);
+      const named = files.filter((file) => file !== undefined);
+      control = await startControl(bench, controlPort, end, { files: named });
+    }
     announce(bench, specs, control, options, io);
-    await ended(ending, io.signal);
-    save(bench, specs);
-    return EXIT.fine;
+    warnOfVisitors(bench, control, io);
+    const signal = await ended(ending, io.signal);
+    await save(bench, specs);
+    return signal === undefined || ASKED.includes(signal) ? EXIT.fine : new SignalReceived(signal).exitStatus;
   } catch (error) {
     return complain(error, options, io);
   } finally {
@@ -85,29 +101,77 @@ function usbIds(text: string): UsbIds {
   return ids;
 }
 
-function ended(ending: AbortController, outer: AbortSignal | undefined): Promise<void> {
+/** @returns the signal that ended it, where one did */
+function ended(ending: AbortController, outer: AbortSignal | undefined): Promise<NodeJS.Signals | undefined> {
   return new Promise((resolve) => {
-    const stop = (): void => {
-      process.off('SIGINT', stop);
-      process.off('SIGTERM', stop);
-      outer?.removeEventListener('abort', stop);
-      resolve();
+    const stop = (signal?: NodeJS.Signals): void => {
+      off();
+      outer?.removeEventListener('abort', aborted);
+      resolve(signal);
     };
-    process.on('SIGINT', stop);
-    process.on('SIGTERM', stop);
+    const aborted = (): void => {
+      const reason: unknown = outer?.aborted === true ? outer.reason : undefined;
+      stop(reason instanceof SignalReceived ? reason.signalName : undefined);
+    };
+    const off = onSignals(ENDING_SIGNALS, stop);
     if (outer?.aborted || ending.signal.aborted) {
-      stop();
+      aborted();
       return;
     }
-    outer?.addEventListener('abort', stop);
-    ending.signal.addEventListener('abort', stop);
+    outer?.addEventListener('abort', aborted);
+    ending.signal.addEventListener('abort', aborted);
   });
 }
 
-function save(bench: VirtualBench, specs: readonly EepromSpec[]): void {
+/** Every file that can be written is, and then the first trouble is told. */
+async function save(bench: VirtualBench, specs: readonly EepromSpec[]): Promise<void> {
+  const troubles: unknown[] = [];
   for (const { busid, address, saveFile } of specs) {
-    if (saveFile !== undefined) writeFileSync(saveFile, bench.device(busid).eeprom(address).image);
+    if (saveFile === undefined) continue;
+    try {
+      // The signal that ends the bench is no reason to leave it.
+      const { image } = bench.device(busid).eeprom(address);
+      await writeWhole(saveFile, image, new AbortController().signal);
+    } catch (error) {
+      troubles.push(error);
+    }
   }
+  if (troubles.length > 0) throw troubles[0];
+}
+
+/** @throws SpecError for a text that says which bytes go where: nobody wants that in a part */
+function checkImage(file: string): void {
+  let head: Buffer;
+  try {
+    head = readFileSync(file);
+  } catch {
+    return; // whoever loads it says so
+  }
+  const format = textFormatOf(head.subarray(0, SNIFF_BYTES), head.length <= SNIFF_BYTES);
+  if (format)
+    throw new SpecError(`${file} is ${format.name} text, no image; make one: ${format.convert(file)}`);
+}
+
+/** USB/IP has no login: who can reach the port can do with the parts what he likes. */
+function warnOfVisitors({ host, port }: VirtualBench, control: ControlPort | undefined, io: RigIo): void {
+  if (isLoopback(host)) return;
+  const who =
+    host === '0.0.0.0' || host === '::'
+      ? 'anyone who can reach this machine'
+      : `anyone who can reach ${host}`;
+  const lines = [
+    `warning: ${who} may now attach to port ${String(port)}, and read and write the virtual parts: USB/IP has no login.`,
+  ];
+  if (control) {
+    lines.push(
+      `The control port ${String(control.port)} stays on 127.0.0.1, and asks for its token: it is open to users of this machine who have that.`,
+    );
+  }
+  io.stderr.write(lines.map((line) => `nvmem rig: ${visible(line)}\n`).join(''));
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
 function announce(
@@ -125,10 +189,10 @@ function announce(
       host,
       port,
       busid: first?.busid,
-      ...(control ? { control: control.port } : {}),
+      ...(control ? { control: control.port, token: control.token } : {}),
       devices: bench.devices.map(summary),
     };
-    io.stdout.write(`${JSON.stringify(line)}\n`);
+    io.stdout.write(`${jsonLine(line)}\n`);
     return;
   }
   const lines: string[] = [];
@@ -141,22 +205,30 @@ function announce(
       lines.push(`  0x${eeprom.address.toString(16)}  ${eeprom.model.name}, ${wiring(spec)}`);
     }
   }
-  lines.push(`Listening on ${host}:${String(port)} (USB/IP).`, '', 'Read it with nvmem:');
+  // From this machine; others know it by its name.
+  const here = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  const reached = isIPv6(here) ? `[${here}]` : here;
+  lines.push(
+    `Listening on ${isIPv6(host) ? `[${host}]` : host}:${String(port)} (USB/IP).`,
+    '',
+    'Read it with nvmem:',
+  );
   for (const { busid, address, chip } of specs) {
-    const uri = `usbip://${host}:${String(port)}/${busid}/0x${address.toString(16)}?chip=${chip}`;
+    const uri = `usbip://${reached}:${String(port)}/${busid}/0x${address.toString(16)}?chip=${chip}`;
     lines.push(`  nvmem read '${uri}' -o dump.bin`);
   }
   const tcpPort = port === 3240 ? '' : ` --tcp-port ${String(port)}`;
   lines.push('', 'Plug it into a Linux kernel (as root):', '  modprobe vhci-hcd');
-  for (const device of bench.devices) lines.push(`  usbip${tcpPort} attach -r ${host} -b ${device.busid}`);
+  for (const device of bench.devices) lines.push(`  usbip${tcpPort} attach -r ${here} -b ${device.busid}`);
   if (control) {
     lines.push(
       '',
-      `Control it with JSON lines on 127.0.0.1:${String(control.port)}, for example {"cmd":"unplug"}.`,
+      `Control it with JSON lines on 127.0.0.1:${String(control.port)}; the first one has the token:`,
+      `  {"token":"${control.token}","cmd":"list"}`,
     );
   }
   lines.push('', 'Ctrl-C ends it.');
-  io.stdout.write(`${lines.join('\n')}\n`);
+  io.stdout.write(`${lines.map(visible).join('\n')}\n`);
 }
 
 function wiring(spec: EepromSpec | undefined): string {
@@ -205,9 +277,9 @@ function complain(error: unknown, options: RigOptions, io: RigIo): number {
   }
   if (options.json) {
     const kind = code ?? (status === EXIT.usage ? 'EINVAL' : 'EIO');
-    io.stdout.write(`${JSON.stringify({ ok: false, error: { code: kind, message } })}\n`);
+    io.stdout.write(`${jsonLine({ ok: false, error: { code: kind, message } })}\n`);
   } else {
-    io.stderr.write(`nvmem rig: ${message}\n`);
+    io.stderr.write(`nvmem rig: ${visible(message)}\n`);
   }
   return status;
 }

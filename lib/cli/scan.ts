@@ -1,6 +1,7 @@
 /** `nvmem scan`: who answers on an I2C bus, and how to open it. */
 import { basename } from 'node:path';
 
+import { visible } from '../base/visible.js';
 import { scanAddresses, type ScannedAddress } from '../bus/scan/adapter.js';
 import { leaseBus } from '../bus/pool.js';
 import { parseBusUri, type WholeBusUri } from '../uri/bus_uri.js';
@@ -10,8 +11,9 @@ import { bytes } from './format.js';
 import { Progress } from './progress.js';
 import type { Session } from './session.js';
 import { columns, wrap } from './table.js';
+import { checkIsUri } from './uri_argument.js';
 import { answersAt, type Asking } from '../bus/scan/ask.js';
-import { guessesFor, type Guess } from '../bus/scan/guess.js';
+import { guessesFor, type Guess, type SeenParts } from '../bus/scan/guess.js';
 
 export interface ScanCommandOptions {
   readonly all?: boolean;
@@ -34,6 +36,7 @@ interface Found {
 }
 
 export async function scanCommand(session: Session, uri: string, options: ScanCommandOptions): Promise<void> {
+  checkIsUri(uri, '');
   const bus = parseBusUri(uri);
   const all = options.all === true;
   const asked = all ? ALL : EEPROMS;
@@ -57,12 +60,16 @@ export async function scanCommand(session: Session, uri: string, options: ScanCo
       found: found.map((part) => foundFacts(bus, part)),
     });
     if (session.json) return;
-    await session.say(`${lease.source.what}:\n`);
+    await session.tell(`${lease.source.what}:`);
+    await session.say();
     for (const line of map(session, asked, presence, held)) await session.say(line);
     for (const line of [...foundLines(session, bus, found), ...heldLines(session, held)]) {
       await session.say(line);
     }
-    if (found.length === 0 && held.length === 0) await session.say(`\n${nobody(all)}`);
+    if (found.length === 0 && held.length === 0) {
+      await session.say();
+      await session.tell(nobody(all));
+    }
   } catch (error) {
     throw error instanceof CommandFailure ? error : new CommandFailure(error, { uri });
   } finally {
@@ -83,7 +90,7 @@ async function whoAnswers(
   const byKernel = await askAdapter(bus);
   for (const [address, state] of byKernel) if (state !== 'silent') presence.set(address, state);
   const rest = asked.filter((address) => !byKernel.has(address));
-  const progress = new Progress(session.io, 'asking');
+  const progress = new Progress(session, 'asking');
   try {
     for (const [done, address] of rest.entries()) {
       if (await answersAt(asking, address)) presence.set(address, 'answers');
@@ -108,19 +115,28 @@ async function askAdapter(bus: WholeBusUri): Promise<Map<number, ScannedAddress[
 async function describeAll(asking: Asking, present: ReadonlySet<number>): Promise<Found[]> {
   const found: Found[] = [];
   const taken = new Set<number>();
+  const seen: SeenParts = new Map();
   for (const address of [...present].sort((a, b) => a - b)) {
     if (taken.has(address)) continue;
     if (address >= 0x50 && address <= 0x57) {
-      const guesses = await guessesFor(asking, address, present);
+      const guesses = await guessesFor(asking, address, present, seen);
       for (const guess of guesses) for (const one of guess.addresses) taken.add(one);
       found.push({ address, guesses, note: undefined });
     } else if (address >= 0x58 && address <= 0x5f && present.has(address - 8)) {
-      const array = `0x${(address - 8).toString(16)}`;
+      const owner = found.find(({ guesses }) => guesses[0]?.addresses.includes(address - 8));
+      const array = owner?.address ?? address - 8;
+      // The window of a part of several blocks answers at as many addresses, and is one.
+      if (array !== address - 8 && present.has(array + 8)) continue;
       found.push({
         address,
         guesses: [],
-        note: `second memory of the part at ${array}: a serial number, an EUI or a lockable page (24cs…, 24mac…, …-wl)`,
+        note:
+          `second memory of the part at 0x${array.toString(16)}: a serial number, an EUI or a lockable page; chip= with the ` +
+          'name on the part opens it (AT24CS…, AT24MAC…, M24…-D)',
       });
+    } else if (address >= 0x18 && address <= 0x1f && present.has(address + 0x38)) {
+      const note = `perhaps the temperature sensor of the memory module at 0x${(address + 0x38).toString(16)}`;
+      found.push({ address, guesses: [], note });
     } else found.push({ address, guesses: [], note: 'answers, and is not at an address of EEPROMs' });
   }
   return found;
@@ -140,12 +156,13 @@ function foundFacts(bus: WholeBusUri, { address, guesses, note }: Found): Record
   return withoutUndefined({
     address,
     note,
-    proposals: guesses.map(({ chip, addressBytes, addresses: all, why }) => ({
+    proposals: guesses.map(({ chip, addressBytes, addresses: all, parts, why }) => ({
       uri: bus.partUri(address, `chip=${chip.name}`),
       chip: chip.name,
       size: chip.size,
       addressWidth: addressBytes * 8,
       addresses: all,
+      parts,
       why,
     })),
   });
@@ -181,10 +198,15 @@ function foundLines(session: Session, bus: WholeBusUri, found: readonly Found[])
     lines.push('');
     const label = colors.bold(`0x${hex(address)}`);
     if (note !== undefined) lines.push(...hanging(session, label, note));
-    guesses.forEach(({ chip, addressBytes, why }, i) => {
+    guesses.forEach(({ chip, addressBytes, addresses: all, parts, why }, i) => {
       const or = i === 0 ? label : '  or';
-      lines.push(`${or}  ${bus.partUri(address, `chip=${chip.name}`)}`);
-      const what = `${bytes(chip.size)}, ${String(addressBytes * 8)} address bits: a guess, because ${why}`;
+      const first = bus.partUri(address, `chip=${chip.name}`);
+      const last = `0x${hex(all.at(-1) ?? address)}`;
+      lines.push(
+        parts === 1 ? `${or}  ${first}` : `${or}  ${String(parts)} × ${chip.name}, up to ${last}: ${first} …`,
+      );
+      const each = parts === 1 ? '' : ' each';
+      const what = `${bytes(chip.size)}${each}, ${String(addressBytes * 8)} address bits: a guess, because ${why}`;
       lines.push(...hanging(session, '    ', what));
     });
   }
@@ -195,7 +217,7 @@ function heldLines(session: Session, held: readonly KernelClient[]): string[] {
   if (held.length === 0) return [];
   const rows = held.map(({ address, device, name, driver }) => [
     `0x${hex(address)}`,
-    `${name} (${device}), held by the kernel's driver ${driver ?? ''}`,
+    visible(`${name} (${device}), held by the kernel's driver ${driver ?? ''}`),
   ]);
   const hint = held.some(({ driver }) => driver === 'at24')
     ? [
@@ -211,7 +233,7 @@ function heldLines(session: Session, held: readonly KernelClient[]): string[] {
 
 /** A label of four columns, and text beside it. */
 function hanging({ width }: Session, label: string, text: string): string[] {
-  return wrap(text, width - 6).map((line, i) => `${i === 0 ? label : '    '}  ${line}`);
+  return wrap(visible(text), width - 6).map((line, i) => `${i === 0 ? label : '    '}  ${line}`);
 }
 
 function nobody(all: boolean): string {

@@ -2,9 +2,13 @@
 import pc from 'picocolors';
 
 import { open, type OpenDevice, type OpenOptions } from '../open/open.js';
-import { parseUri, type NvmemUri } from '../uri/uri.js';
+import { jsonLine, visible } from '../base/visible.js';
+import type { NvmemUri } from '../uri/uri.js';
 import { CommandFailure, withoutUndefined } from './failure.js';
-import { writeOut, type CliIo } from './io.js';
+import type { CliIo } from './io.js';
+import type { Output } from './output.js';
+import { wrap } from './table.js';
+import { parseUriArgument } from './uri_argument.js';
 import { Machine } from '../machine/machine.js';
 
 export interface CommonOptions {
@@ -15,6 +19,10 @@ export interface CommonOptions {
 export type JsonDocument = Readonly<Record<string, unknown>>;
 type Colors = ReturnType<typeof pc.createColors>;
 
+/** What picocolors puts around text here: bold, dim, red, green, yellow, and their ends. */
+// eslint-disable-next-line no-control-regex -- an escape sequence begins with a control character
+const OUR_COLORS = /(\x1b\[(?:1|2|22|31|32|33|39)m)/;
+
 export class Session {
   readonly colors: Colors;
   readonly machine: Machine;
@@ -22,30 +30,49 @@ export class Session {
 
   constructor(
     readonly io: CliIo,
+    readonly out: Output,
+    readonly err: Output,
     readonly options: CommonOptions,
   ) {
-    this.colors = pc.createColors(pc.isColorSupported && io.stdout.isTTY === true && !this.json);
+    this.colors = pc.createColors(pc.isColorSupported && out.isTTY && !this.json);
     this.machine = io.machine ?? new Machine();
   }
 
   /** Columns for running text; where nobody knows them, and in a pipe, a page's. */
   get width(): number {
-    const { isTTY, columns = 0 } = this.io.stdout;
-    return isTTY === true && columns > 0 ? Math.max(Math.min(columns, 120), 40) : 100;
+    const { columns } = this.out;
+    return columns > 0 ? Math.max(Math.min(columns, 120), 40) : 100;
   }
 
   get json(): boolean {
     return this.options.json === true;
   }
 
-  /** A line for people, on standard output; with --json there is none. */
-  async say(line: string): Promise<void> {
-    if (!this.json) await writeOut(this.io.stdout, `${line}\n`);
+  /**
+   * A line for people, on standard output; with --json there is none. Whatever it is made of, it is one line, and does nothing
+   * to a terminal but what our own colours do.
+   */
+  async say(line = ''): Promise<void> {
+    if (!this.json) await this.out.write(`${this.#shown(line)}\n`);
+  }
+
+  /** Running text: on a terminal broken between words, lines after the first one behind `indent`. */
+  async tell(text: string, indent = ''): Promise<void> {
+    if (!this.out.isTTY) return this.say(`${indent}${text}`);
+    for (const line of wrap(visible(text), this.width - indent.length)) await this.say(`${indent}${line}`);
   }
 
   /** A line for people beside the data, on standard error. */
   async note(line: string): Promise<void> {
-    await writeOut(this.io.stderr, `${line}\n`);
+    await this.err.write(`${visible(line)}\n`);
+  }
+
+  #shown(line: string): string {
+    if (!this.colors.isColorSupported) return visible(line);
+    return line
+      .split(OUR_COLORS)
+      .map((piece, i) => (i % 2 === 1 ? piece : visible(piece)))
+      .join('');
   }
 
   /** The one JSON document of this command, printed at its end. */
@@ -54,7 +81,7 @@ export class Session {
   }
 
   async finish(): Promise<void> {
-    if (this.json && this.#document) await writeOut(this.io.stdout, `${JSON.stringify(this.#document)}\n`);
+    if (this.json && this.#document) await this.out.write(`${jsonLine(this.#document)}\n`);
   }
 
   /**
@@ -66,7 +93,7 @@ export class Session {
     openOptions: OpenOptions,
     body: (device: OpenDevice, facts: DeviceFacts) => Promise<void>,
   ): Promise<void> {
-    const parsed = parseUri(uri);
+    const parsed = parseUriArgument(uri);
     const { signal } = this.io;
     const { timeout } = this.options;
     const limit = timeout === undefined ? undefined : { openTimeoutMs: timeout };

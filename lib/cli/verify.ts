@@ -1,25 +1,25 @@
 import { NvmemError } from '../base/errors.js';
-import { CommandFailure } from './failure.js';
+import { CommandFailure, withoutUndefined } from './failure.js';
 import { bytes, duration } from './format.js';
+import { checkFits, loadInput, type InputOptions } from './input.js';
 import { describe, readWithProgress, sha256, since } from './read.js';
 import type { Session } from './session.js';
-import { checkFits, loadFitting } from './write.js';
 
-export interface VerifyCommandOptions {
+export interface VerifyCommandOptions extends InputOptions {
   readonly offset?: number;
 }
 
 export async function verifyCommand(
   session: Session,
   uri: string,
-  file: string,
-  { offset = 0 }: VerifyCommandOptions,
+  source: string | undefined,
+  { offset = 0, ...input }: VerifyCommandOptions,
 ): Promise<void> {
-  const wanted = await loadFitting(session, uri, file, offset);
+  const { name, file, data: wanted } = await loadInput(session, uri, source, offset, input);
   await session.withDevice(uri, { readOnly: true }, async (device, facts) => {
-    checkFits(file, wanted.length, offset, device.size, uri);
+    checkFits(name, wanted.length, offset, device.size, uri);
     const began = performance.now();
-    const about = { ...facts, file, offset, bytes: wanted.length };
+    const about = withoutUndefined({ ...facts, file, offset, bytes: wanted.length });
     const found = await readWithProgress(session, device, offset, wanted.length).catch((error: unknown) => {
       throw new CommandFailure(error, { ...about, ms: since(began) });
     });
@@ -32,8 +32,8 @@ export async function verifyCommand(
       throw new CommandFailure(
         new NvmemError(
           'EBADMSG',
-          `${describe(facts)} differs from ${file}: first at offset ${String(at)} (0x${at.toString(16)}), ` +
-            `${inFile} in the file and ${inDevice} in the device; ${bytes(count)} of ${String(wanted.length)} differ`,
+          `${describe(facts)} differs from ${name}: first at offset ${String(at)} (0x${at.toString(16)}), ` +
+            `${inFile} in ${file === undefined ? 'it' : 'the file'} and ${inDevice} in the device; ${bytes(count)} of ${String(wanted.length)} differ`,
           {
             syscall: 'verify',
             device: device.name,
@@ -48,9 +48,10 @@ export async function verifyCommand(
     }
     session.answer({ ...about, sha256: sha256(found), ms });
     const rest = device.size - offset - wanted.length;
-    const beyond = rest > 0 ? `; ${bytes(rest)} of the device lie beyond the file` : '';
-    await session.say(
-      `${describe(facts)} and ${file} are equal, ${bytes(wanted.length)} in ${duration(ms)}${beyond}`,
+    const beyond =
+      rest > 0 ? `; ${bytes(rest)} of the device lie beyond ${file === undefined ? 'them' : 'the file'}` : '';
+    await session.tell(
+      `${describe(facts)} and ${name} are equal, ${bytes(wanted.length)} in ${duration(ms)}${beyond}`,
     );
   });
 }

@@ -1,18 +1,10 @@
 /** What the core drives: one face over slots of the addon and over providers in JavaScript. */
-import type {
-  NativeHold,
-  NativeOutcome,
-  NativeReadOutcome,
-  NativeSlot,
-  NativeStats,
-  NativeTurn,
-} from '../native/index.js';
-import type { Operation } from './operation.js';
+import type { NativeHold, NativeOutcome, NativeSlot, NativeStats, NativeTurn } from '../native/index.js';
+import type { Failure, Operation } from './operation.js';
 import { NativeProvider } from './provider.js';
 
 /** How a piece of I/O ended; `cause` is what a provider in JavaScript threw. */
-export type PieceOutcome = NativeOutcome & { readonly cause?: unknown };
-export type PieceReadOutcome = PieceOutcome & { readonly data: Uint8Array };
+export type PieceOutcome = NativeOutcome & Pick<Failure, 'cause' | 'hint' | 'answered'>;
 
 /** What a write is to be, beyond its bytes. */
 export interface WriteHow {
@@ -26,6 +18,8 @@ export interface Backend {
   readonly canWrite: boolean;
   /** A write-protect line is leased around every write. */
   readonly hasWpLine: boolean;
+  /** A part on an I2C bus is behind it. */
+  readonly isPart: boolean;
   /** The provider wants accesses of no bytes as well (the kernel passes them on). */
   readonly takesEmpty: boolean;
   /** A write that its caller has given up but that still runs inside the provider: the next one waits for it. */
@@ -33,7 +27,8 @@ export interface Backend {
   /** 0, a negative errno, or -EWOULDBLOCK (-11): use read(). */
   readNow(offset: number, into: Uint8Array): number;
   writeNow(offset: number, data: Uint8Array): number;
-  read(operation: Operation, offset: number, length: number, before: number): Promise<PieceReadOutcome>;
+  /** Fills `into`, as far as it comes: `transferred` bytes of it are good. */
+  read(operation: Operation, offset: number, into: Uint8Array, before: number): Promise<PieceOutcome>;
   write(
     operation: Operation,
     offset: number,
@@ -55,6 +50,8 @@ export interface SlotInfo {
   readonly hasWpLine: boolean;
   /** Other devices reach the same memory: writers take turns with theirs. */
   readonly sharesWriters?: boolean | undefined;
+  /** A part on an I2C bus: its errors are told in those words. */
+  readonly isPart?: boolean | undefined;
 }
 
 const slots = new WeakMap<NativeProvider, NativeSlot>();
@@ -85,11 +82,13 @@ export class SlotBackend implements Backend {
   readonly slot: NativeSlot;
   readonly hasWpLine: boolean;
   readonly takeTurn: (() => NativeTurn | number) | undefined;
+  readonly isPart: boolean;
 
   constructor(slot: NativeSlot, info: SlotInfo) {
     this.slot = slot;
     this.hasWpLine = info.hasWpLine;
     this.takeTurn = info.sharesWriters === true ? () => slot.takeTurn() : undefined;
+    this.isPart = info.isPart ?? false;
   }
 
   readNow(offset: number, into: Uint8Array): number {
@@ -100,8 +99,10 @@ export class SlotBackend implements Backend {
     return this.slot.writeNow(offset, data);
   }
 
-  read(operation: Operation, offset: number, length: number, before: number): Promise<NativeReadOutcome> {
-    return this.slot.read(offset, length, ioOptions(operation, before));
+  async read(operation: Operation, offset: number, into: Uint8Array, before: number): Promise<NativeOutcome> {
+    const outcome = await this.slot.read(offset, into.length, ioOptions(operation, before));
+    into.set(outcome.data.subarray(0, into.length));
+    return outcome;
   }
 
   write(

@@ -164,8 +164,8 @@ export class NvmemCell {
    * EBADMSG where what is read back differs, ENODEV, ABORT_ERR, ETIMEDOUT, EOPNOTSUPP, what the provider says.
    */
   async write(data: Uint8Array, options: Omit<WriteOptions, 'onProgress'> = {}): Promise<NvmemWriteResult> {
-    checkBytes('data', data);
+    const bytes = checkBytes('data', data);
     checkWriteOptions(options, ['signal', 'timeoutMs', 'verify', 'skipEqual']);
-    return this.#core.writeCell(this.#entry, data, options, NvmemCell.prototype.write);
+    return this.#core.writeCell(this.#entry, bytes, options, NvmemCell.prototype.write);
   }
 }

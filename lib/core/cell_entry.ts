@@ -1,15 +1,9 @@
 /** Cells as the provider declares them, checked and completed as nvmem_cell_info_to_nvmem_cell_entry_nodup() does. */
 import { alignUp, isAligned } from './align.js';
 import { bytesForBits } from './bits.js';
+import { checkNaming, type Names } from './naming.js';
 import { NvmemError } from '../base/errors.js';
-import {
-  checkBytes,
-  checkFunction,
-  checkInteger,
-  checkKeys,
-  checkObject,
-  checkString,
-} from '../base/validate.js';
+import { checkBytes, checkFunction, checkInteger, checkKeys, checkObject } from '../base/validate.js';
 
 export interface PostProcessContext {
   /** Name under which the consumer asked for the cell, where it gave one. */
@@ -54,16 +48,20 @@ const KEYS = ['name', 'offset', 'bytes', 'bitOffset', 'nbits', 'rawLength', 'rea
 
 /**
  * @throws TypeError, RangeError naming the field.
- * @throws NvmemError EINVAL: offset off the stride, or rawLength no multiple of the word size.
+ * @throws NvmemError EINVAL: offset off the stride, or rawLength no multiple of the word size; ENOMEM, by the kernel's answers:
+ *   no name.
  */
 export function makeCellEntry(
   field: string,
   info: NvmemCellInfo,
   wordSize: number,
   stride: number,
+  names: Names = 'checked',
 ): CellEntry {
   checkKeys(field, checkObject(field, info), KEYS);
-  const name = checkString(`${field}.name`, info.name);
+  const given: unknown = info.name;
+  const isNameless = names === 'kernel' && (given === undefined || given === null);
+  const name = isNameless ? '' : checkNaming(`${field}.name`, given, names);
   const offset = checkInteger(`${field}.offset`, info.offset, 0);
   const bitOffset = checkInteger(`${field}.bitOffset`, info.bitOffset ?? 0, 0, 0xffff);
   const nbits = checkInteger(`${field}.nbits`, info.nbits ?? 0, 0, 0xffff);
@@ -80,6 +78,9 @@ export function makeCellEntry(
   if (!isAligned(offset, stride)) refuse(`offset must be a multiple of the stride, ${String(stride)}`);
   if (!isAligned(rawLength, wordSize))
     refuse(`rawLength must be a multiple of the word size, ${String(wordSize)}`);
+  // kstrdup_const() of no name, after the rules above.
+  if (isNameless)
+    throw new NvmemError('ENOMEM', `${field} has no name`, { syscall: 'register', hint: 'Give it one.' });
   return { name, offset, rawLength, bytes, bitOffset, nbits, readPostProcess };
 }
 

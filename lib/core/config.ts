@@ -4,14 +4,16 @@ import { type CellEntry, makeCellEntry, type NvmemCellInfo } from './cell_entry.
 import type { NvmemType } from './device_core.js';
 import { NvmemError } from '../base/errors.js';
 import { validateKeepouts, type Keepout } from './keepouts.js';
-import { checkId, checkName, type NvmemId } from './naming.js';
+import { checkId, checkName, type Names, type NvmemId } from './naming.js';
 import { NativeProvider, type NvmemProvider } from './provider.js';
-import { checkWpLine, type WpLine } from './wp_line.js';
+import type { ScriptProvider } from './script_backend.js';
+import { checkWpLine, type CheckedLine, type WpLine } from './wp_line.js';
 import {
   checkBoolean,
   checkFunction,
   checkInteger,
   checkKeys,
+  checkMethod,
   checkObject,
   checkString,
   rangeError,
@@ -62,7 +64,7 @@ export interface NvmemConfig {
 }
 
 export interface CheckedConfig {
-  readonly provider: NvmemProvider | NativeProvider;
+  readonly provider: ScriptProvider | NativeProvider;
   readonly name: string | undefined;
   readonly id: NvmemId;
   readonly type: NvmemType;
@@ -76,7 +78,7 @@ export interface CheckedConfig {
   readonly infos: readonly NvmemCellInfo[];
   readonly boardCells: readonly BoardCell[];
   readonly fixupCellInfo: NvmemConfig['fixupCellInfo'];
-  readonly wp: WpLine | undefined;
+  readonly wp: CheckedLine | undefined;
   readonly layout: string | undefined;
   readonly compat: boolean;
   readonly baseDev: string | undefined;
@@ -110,18 +112,13 @@ const TYPES: readonly NvmemType[] = ['Unknown', 'EEPROM', 'OTP', 'Battery backed
  * The types of all fields, and the kernel's first rules: a parent (EINVAL), a callback (EINVAL). The others follow in the
  * kernel's order when the line is taken: see checkRanges() and makeCells().
  */
-export function checkConfig(config: NvmemConfig): CheckedConfig {
+export function checkConfig(config: NvmemConfig, names: Names = 'checked'): CheckedConfig {
   checkKeys('config', checkObject('config', config), KEYS);
   const { provider } = config;
   checkObject('provider', provider);
   const isNative = provider instanceof NativeProvider;
-  if (!isNative) {
-    for (const name of ['read', 'write'] as const) {
-      const method = Reflect.get(provider, name) as unknown;
-      if (method !== undefined) checkFunction(`provider.${name}`, method);
-    }
-  }
-  const name = config.name === undefined ? undefined : checkName(config.name);
+  const script = isNative ? undefined : checkScript(provider);
+  const name = config.name === undefined ? undefined : checkName(config.name, names);
   const id = checkId(config.id ?? 'auto');
   const type = config.type ?? 'Unknown';
   if (!TYPES.includes(type)) throw rangeError('type', `one of ${TYPES.join(', ')}`, type);
@@ -148,18 +145,18 @@ export function checkConfig(config: NvmemConfig): CheckedConfig {
   if (dev !== undefined && dev !== null) checkString('dev', dev);
 
   if (dev === null) throw new NvmemError('EINVAL', 'dev must name the parent', { syscall: 'register' });
-  if (!isNative && provider.read === undefined && provider.write === undefined) {
+  if (script && script.read === undefined && script.write === undefined) {
     throw new NvmemError('EINVAL', 'provider needs a read or a write function', { syscall: 'register' });
   }
   return {
-    provider,
+    provider: script ?? (provider as NativeProvider),
     name,
     id,
     type,
     size,
     wordSize,
     stride,
-    readOnly: readOnly || (!isNative && provider.write === undefined),
+    readOnly: readOnly || (script !== undefined && script.write === undefined),
     rootOnly,
     ignoreWp,
     keepouts,
@@ -173,12 +170,17 @@ export function checkConfig(config: NvmemConfig): CheckedConfig {
   };
 }
 
+function checkScript(self: NvmemProvider): ScriptProvider {
+  return { read: checkMethod('provider', self, 'read'), write: checkMethod('provider', self, 'write') };
+}
+
 /** A name (ENOMEM), keepouts (ERANGE, EINVAL), then the folder of the compat file (EINVAL). */
 export function checkRanges(config: CheckedConfig): void {
   const { name, id, keepouts, wordSize, stride, compat, baseDev } = config;
   if (name === undefined && id === 'none') {
     throw new NvmemError('ENOMEM', "id 'none' makes the name alone the device's, and there is no name", {
       syscall: 'register',
+      hint: "Give a name, or id: 'auto'.",
     });
   }
   validateKeepouts(keepouts, wordSize, stride);
@@ -190,9 +192,11 @@ export function checkRanges(config: CheckedConfig): void {
 }
 
 /** Puts the cells of the configuration, then those of the board file, into `cells`; EINVAL at the first bad one. */
-export function makeCells(config: CheckedConfig, cells: CellEntry[]): void {
+export function makeCells(config: CheckedConfig, cells: CellEntry[], names: Names = 'checked'): void {
   const { infos, boardCells, fixupCellInfo, wordSize, stride } = config;
-  infos.forEach((info, i) => cells.push(makeCellEntry(`cells[${String(i)}]`, info, wordSize, stride)));
+  infos.forEach((info, i) => {
+    cells.push(makeCellEntry(`cells[${String(i)}]`, info, wordSize, stride, names));
+  });
   boardCells.forEach((node, i) => {
     const field = `boardCells[${String(i)}]`;
     const info = boardCellInfo(field, node);
@@ -206,7 +210,10 @@ export function checkCellFiles(cells: readonly CellEntry[]): void {
   for (const { name, offset, bitOffset } of cells) {
     const file = `${name}@${offset.toString(16)},${bitOffset.toString(16)}`;
     if (files.has(file)) {
-      throw new NvmemError('EEXIST', `there are two cells ${file}`, { syscall: 'register' });
+      throw new NvmemError('EEXIST', `there are two cells ${file}`, {
+        syscall: 'register',
+        hint: 'Give one of them another name.',
+      });
     }
     files.add(file);
   }

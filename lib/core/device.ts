@@ -11,7 +11,7 @@ import { shareDevice, type SharedToken } from './share_token.js';
 import { deviceFiles, type NvmemFiles } from '../kernel/user_files.js';
 import {
   checkBoolean,
-  checkBytes,
+  checkIsBytes,
   checkInteger,
   checkObject,
   boundsError,
@@ -124,6 +124,7 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
       throw new NvmemError('EOPNOTSUPP', `the provider of ${this.name} cannot write`, {
         syscall: 'forceRo',
         device: this.name,
+        hint: 'Give the provider a write function, or leave forceRo true.',
       });
     }
     this.#core.readOnly = value ? 'yes' : 'no';
@@ -154,7 +155,7 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
    */
   async write(offset: number, data: Uint8Array, options: WriteOptions = {}): Promise<NvmemWriteResult> {
     checkInteger('offset', offset, 0);
-    checkBytes('data', data);
+    checkIsBytes('data', data);
     checkWriteOptions(options, ['signal', 'timeoutMs', 'onProgress', 'verify', 'skipEqual']);
     return this.#core.write(offset, data, options, NvmemDevice.prototype.write);
   }
@@ -223,6 +224,7 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
     throw new NvmemError('ENOENT', `${this.name} has no cell ${JSON.stringify(name)}; it has ${names}`, {
       syscall: 'cell',
       device: this.name,
+      hint: 'Name one of these, or give the device its cells when it is opened or registered.',
     });
   }
 

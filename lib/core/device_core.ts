@@ -3,12 +3,16 @@
  * outlives its provider, and is numb then: every operation gives ENODEV.
  */
 import type { Backend, WriteHow } from './backend.js';
+import { alignUp } from './align.js';
 import { extractBits, insertBits } from './bits.js';
+import { isA, isDetached, lengthOf } from '../base/foreign.js';
+import { goneHint, partWords } from '../base/part_words.js';
 import { checkCellData, isBitCell, type CellEntry } from './cell_entry.js';
-import { CallSite, codeOf, errnoOf, NvmemError, saysOf, type NvmemErrorDetails } from '../base/errors.js';
+import { CallSite, codeOf, NvmemError, saysOf, type NvmemErrorDetails } from '../base/errors.js';
+import { waitsForItself } from './callback_scope.js';
 import { heldCall } from './held_call.js';
 import { splitAtKeepouts, type Keepout } from './keepouts.js';
-import { Interrupted, Operation, type Failure } from './operation.js';
+import { failureOf, Interrupted, Operation, type Failure } from './operation.js';
 import { nothingWritten, readSegments, writeSegments, type WriteEnd } from './transfer.js';
 import { callUser } from './report.js';
 import { boundsError, type OperationOptions } from '../base/validate.js';
@@ -16,10 +20,18 @@ import { WriterLock } from './writer_lock.js';
 
 const UINT_MAX = 0xffffffff;
 const EPERM = -1;
+const EIO = -5;
 const EINVAL = -22;
 const ENODEV = -19;
 const EOPNOTSUPP = -95;
 const EWOULDBLOCK = -11;
+
+/** A write that could only have its turn after its own caller has ended. */
+const DEADLOCK: Failure = {
+  status: -35,
+  reason:
+    'it was asked for inside of a call of the core into a provider that this write would have to wait for',
+};
 
 export type NvmemType = 'Unknown' | 'EEPROM' | 'OTP' | 'Battery backed' | 'FRAM';
 
@@ -96,11 +108,11 @@ export class DeviceCore {
         return data;
       }
       if (status !== EWOULDBLOCK)
-        throw this.#operation('read', offset, length, options, below).error({ status });
+        throw this.#error(this.#operation('read', offset, length, options, below), { status });
     }
     return this.#track('read', offset, length, options, below, async (operation) => {
       const refused = this.#refusal(operation, backend.canRead || options.unbounded ? 0 : EOPNOTSUPP);
-      if (refused) throw operation.error(refused);
+      if (refused) throw this.#error(operation, refused);
       this.#checkBounds(offset, length, options);
       return this.#hold(operation, async () => {
         const { data, good, failure } = await this.#readOut(operation, offset, length);
@@ -117,7 +129,8 @@ export class DeviceCore {
     below: Below,
   ): Promise<NvmemWriteResult> {
     const { backend } = this;
-    const { length } = data;
+    // The array may be anybody's: it goes to the addon, or is copied, without being asked for more.
+    const length = lengthOf(data);
     const immediate =
       this.#isImmediate(options) && this.#inside(offset, length) && length > 0 && this.readOnly !== 'yes';
     if (immediate && this.#lock.tryAcquire()) {
@@ -158,7 +171,7 @@ export class DeviceCore {
     }
     return this.#track('cell-read', offset, rawLength, options, below, async (operation) => {
       const refused = this.#refusal(operation, this.backend.canRead || options.unbounded ? 0 : EOPNOTSUPP);
-      if (refused) throw operation.error(refused);
+      if (refused) throw this.#error(operation, refused);
       this.#checkBounds(offset, rawLength, options);
       return this.#hold(operation, async () => {
         const { data, failure, good } = await this.#readOut(
@@ -178,12 +191,16 @@ export class DeviceCore {
               readPostProcess({ id, index, offset, data: raw }),
             );
           } catch (cause) {
-            if (cause instanceof Interrupted) throw this.#error(operation, cause);
+            if (isA(cause, Interrupted)) throw this.#error(operation, cause);
+            const { reason = '', ...failure } = failureOf(cause);
             throw operation.error({
-              status: errnoOf(cause),
-              cause,
-              reason: `readPostProcess of cell ${cell.name}`,
+              ...failure,
+              reason: `readPostProcess of cell ${cell.name}${reason === '' ? '' : `: ${reason}`}`,
             });
+          }
+          if (isDetached(raw)) {
+            const reason = `readPostProcess of cell ${cell.name} has transferred its data away`;
+            throw operation.error({ status: EIO, reason });
           }
         }
         return value;
@@ -199,11 +216,13 @@ export class DeviceCore {
     below: Below,
   ): Promise<NvmemWriteResult> {
     const { offset, bytes, bitOffset, nbits } = cell;
-    const { name, wordSize } = this.facts;
+    const { name, size, wordSize } = this.facts;
     const how = howOf(options);
     return this.#track('cell-write', offset, bytes, options, below, async (operation) => {
       const { canRead, canWrite } = this.backend;
       const kept = isBitCell(cell) ? neighbours(cell, wordSize) : [];
+      // All that is touched is what is checked: the words around a field as well.
+      const reach = Math.max(bytes, ...kept.map(([, to]) => to));
       const able = canWrite && (canRead || kept.length === 0);
       // As in the kernel what is wrong with the request itself comes before the provider's absence.
       const readOnly = this.readOnly !== 'no';
@@ -212,13 +231,19 @@ export class DeviceCore {
         ? { status: EINVAL, reason: 'the device is read-only' }
         : this.#refusal(operation, options.unbounded || able ? 0 : EOPNOTSUPP);
       if (refused) throw this.#writeError(operation, nothingWritten(refused, this.#split(offset, bytes)));
-      this.#checkBounds(offset, bytes, options);
+      this.#checkBounds(offset, reach, options);
+      // Without bounds the kernel reads no more than the field's own bytes, so a word that the end of the device cuts is cut.
+      const rest = bytes <= size - offset ? size - offset : reach;
       return this.#exclusive(operation, async () => {
         const segments = this.#split(offset, bytes);
         if (!isBitCell(cell)) return writeSegments(this.backend, operation, segments, data, how);
         const whole = Buffer.alloc(bytes);
         for (const [from, to] of kept) {
-          const { data: old, failure } = await this.#readOut(operation, offset + from, to - from);
+          const { data: old, failure } = await this.#readOut(
+            operation,
+            offset + from,
+            Math.min(to, rest) - from,
+          );
           if (failure !== undefined) return nothingWritten(failure, segments);
           old.copy(whole, from);
         }
@@ -331,9 +356,12 @@ export class DeviceCore {
       nothingWritten(failure, this.#split(operation.offset, operation.length));
     try {
       // At once where it can be: what is called first is on the wire first.
-      if (!this.#lock.tryAcquire()) await this.#lock.acquire(operation);
+      if (!this.#lock.tryAcquire(operation)) {
+        if (waitsForItself(this.#lock)) throw this.#writeError(operation, untouched(DEADLOCK));
+        await this.#lock.acquire(operation);
+      }
     } catch (error) {
-      if (!(error instanceof Interrupted)) throw error;
+      if (!isA(error, Interrupted)) throw error;
       throw this.#writeError(operation, untouched(error));
     }
     try {
@@ -376,8 +404,16 @@ export class DeviceCore {
   }
 
   #error(operation: Operation, failure: Failure, details?: NvmemErrorDetails): NvmemError {
-    const silent = failure.status === ENODEV && (failure.reason ?? '') === '';
-    return operation.error(silent ? { ...failure, reason: this.gone } : failure, details);
+    return operation.error(this.#told(failure), details);
+  }
+
+  /** With the words that fit what is behind the device, where the failure brings none. */
+  #told(failure: Failure): Failure {
+    const isGone = failure.status === ENODEV;
+    const reason = isGone && (failure.reason ?? '') === '' ? this.gone : failure.reason;
+    const words = this.backend.isPart ? partWords(codeOf(failure.status)) : undefined;
+    const hint = failure.hint ?? (isGone ? goneHint(this.gone ?? reason) : undefined) ?? words?.hint;
+    return { ...failure, reason, says: failure.says ?? words?.says, hint };
   }
 
   #writeError(operation: Operation, end: WriteEnd): NvmemError {
@@ -421,8 +457,8 @@ function reportWhole({ onProgress }: OperationOptions, length: number): void {
  * kernel those before the field and then the last byte; whole cells where the provider only does whole words.
  */
 function neighbours(cell: CellEntry, wordSize: number): [number, number][] {
-  const { bytes, bitOffset, nbits, rawLength } = cell;
-  if (wordSize > 1 || nbits === 0) return [[0, wordSize > 1 ? rawLength : bytes]];
+  const { bytes, bitOffset, nbits } = cell;
+  if (wordSize > 1 || nbits === 0) return [[0, alignUp(bytes, wordSize)]];
   const stretches: [number, number][] = [];
   if (bitOffset !== 0) stretches.push([0, Math.ceil(bitOffset / 8)]);
   if ((bitOffset + nbits) % 8 !== 0) stretches.push([bytes - 1, bytes]);

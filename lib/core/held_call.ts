@@ -1,6 +1,7 @@
 /** Calls into a provider's JavaScript that may take their time. */
+import { isA } from '../base/foreign.js';
 import type { Backend } from './backend.js';
-import { isThenable, runCallback } from './callback_scope.js';
+import { runCallback } from './callback_scope.js';
 import { Interrupted, type Operation } from './operation.js';
 
 /**
@@ -11,40 +12,32 @@ import { Interrupted, type Operation } from './operation.js';
  *
  * @throws Interrupted, or what the call throws.
  */
-export async function heldCall<T>(
+export async function heldCall(
   backend: Pick<Backend, 'hold'>,
   label: string,
   operation: Operation,
-  invoke: (signal: AbortSignal) => T | Promise<T>,
+  invoke: (signal: AbortSignal) => unknown,
   running?: (call: Promise<unknown>) => void,
-): Promise<T> {
+): Promise<unknown> {
   if (operation.status !== 0) throw new Interrupted(operation.status);
   const hold = backend.hold(label);
   if (typeof hold === 'number') throw new Interrupted(hold);
   const controller = new AbortController();
-  let result: T | Promise<T>;
+  const taken = runCallback(
+    backend,
+    operation,
+    () => invoke(controller.signal),
+    () => {
+      hold.release();
+    },
+  );
+  if (taken.pending === undefined) return taken.value;
+  running?.(taken.pending);
   try {
-    result = runCallback(backend, () => invoke(controller.signal));
+    return await operation.waitFor(taken.pending);
   } catch (error) {
-    hold.release();
-    throw error;
-  }
-  if (!isThenable(result)) {
-    hold.release();
-    return result;
-  }
-  const settled = Promise.resolve(result).finally(() => {
-    hold.release();
-  });
-  running?.(settled);
-  try {
-    return await operation.waitFor(settled);
-  } catch (error) {
-    if (error instanceof Interrupted) {
-      // Nobody waits for the answer any more, and what it may still reject with is nobody's business.
-      settled.catch(() => undefined);
-      controller.abort();
-    }
+    // Nobody waits for the answer any more, and what it may still reject with is nobody's business.
+    if (isA(error, Interrupted)) controller.abort();
     throw error;
   }
 }

@@ -2,7 +2,7 @@
 import type { NvmemCellInfo } from './cell_entry.js';
 import type { NvmemDevice } from './device.js';
 import { NvmemError } from '../base/errors.js';
-import { checkFunction, checkObject, checkString } from '../base/validate.js';
+import { checkNeededMethod, checkObject, checkString } from '../base/validate.js';
 
 export interface LayoutContext {
   readonly device: NvmemDevice;
@@ -20,27 +20,39 @@ export interface NvmemLayout {
   addCells(context: LayoutContext): void | Promise<void>;
 }
 
+/** A layout as it was when it was added. */
+interface KnownLayout {
+  readonly layout: NvmemLayout;
+  readonly addCells: (context: LayoutContext) => unknown;
+}
+
 /** The layouts a registry knows, by name. */
 export class LayoutTable {
-  readonly #layouts = new Map<string, NvmemLayout>();
+  readonly #layouts = new Map<string, KnownLayout>();
 
   /** @throws NvmemError EINVAL: no addCells; EBUSY: the name is taken. */
   add(layout: NvmemLayout): void {
     checkObject('layout', layout);
     const name = checkString('layout.name', layout.name);
-    checkFunction('layout.addCells', Reflect.get(layout, 'addCells'));
+    const addCells = checkNeededMethod('layout', layout, 'addCells');
     if (this.#layouts.has(name)) {
-      throw new NvmemError('EBUSY', `a layout called ${name} is there already`, { syscall: 'addLayout' });
+      throw new NvmemError('EBUSY', `a layout called ${name} is there already`, {
+        syscall: 'addLayout',
+        hint: 'Remove that one first, with removeLayout(), or use another name.',
+      });
     }
-    this.#layouts.set(name, layout);
+    this.#layouts.set(name, { layout, addCells });
   }
 
   remove(layout: NvmemLayout): boolean {
     checkObject('layout', layout);
-    return this.#layouts.get(layout.name) === layout && this.#layouts.delete(layout.name);
+    for (const [name, known] of this.#layouts) {
+      if (known.layout === layout) return this.#layouts.delete(name);
+    }
+    return false;
   }
 
-  get(name: string): NvmemLayout | undefined {
+  get(name: string): KnownLayout | undefined {
     return this.#layouts.get(name);
   }
 }

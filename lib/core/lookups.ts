@@ -1,5 +1,6 @@
 /** The machine's table of cells by consumer (struct nvmem_cell_lookup). */
-import { checkKeys, checkObject, checkString } from '../base/validate.js';
+import { checkNaming, type Names } from './naming.js';
+import { checkKeys, checkObject } from '../base/validate.js';
 
 export interface NvmemCellLookup {
   /** Name of the device that has the cell. */
@@ -15,16 +16,15 @@ export class LookupTable {
   #entries: NvmemCellLookup[] = [];
 
   /** nvmem_add_cell_lookups() */
-  add(lookups: readonly NvmemCellLookup[]): void {
-    lookups.forEach(checkLookup);
-    this.#entries.push(...lookups);
+  add(lookups: readonly NvmemCellLookup[], names: Names): void {
+    // Copied, all of them before the first is there: what the caller's objects say later is not asked.
+    this.#entries.push(...lookups.map((lookup) => checkLookup(lookup, names)));
   }
 
-  /** nvmem_del_cell_lookups(): the same objects, or equal ones. One that is not there is no error. */
-  remove(lookups: readonly NvmemCellLookup[]): void {
-    lookups.forEach(checkLookup);
-    for (const lookup of lookups) {
-      const at = this.#entries.findIndex((entry) => entry === lookup || same(entry, lookup));
+  /** nvmem_del_cell_lookups(): equal ones. One that is not there is no error. */
+  remove(lookups: readonly NvmemCellLookup[], names: Names): void {
+    for (const lookup of lookups.map((one) => checkLookup(one, names))) {
+      const at = this.#entries.findIndex((entry) => same(entry, lookup));
       if (at >= 0) this.#entries.splice(at, 1);
     }
   }
@@ -35,10 +35,13 @@ export class LookupTable {
   }
 }
 
-function checkLookup(lookup: NvmemCellLookup): void {
+function checkLookup(lookup: NvmemCellLookup, names: Names): NvmemCellLookup {
   const keys = ['nvmemName', 'cellName', 'devId', 'conId'] as const;
   checkKeys('lookup', checkObject('lookup', lookup), keys);
-  for (const key of keys) checkString(`lookup.${key}`, lookup[key]);
+  const [nvmemName, cellName, devId, conId] = keys.map((key) =>
+    checkNaming(`lookup.${key}`, lookup[key], names),
+  ) as [string, string, string, string];
+  return { nvmemName, cellName, devId, conId };
 }
 
 function same(a: NvmemCellLookup, b: NvmemCellLookup): boolean {

@@ -59,8 +59,19 @@ export function checkId(id: unknown): NvmemId {
   return number === -1 ? 'none' : number === -2 ? 'auto' : number;
 }
 
-export function checkName(name: unknown): string {
-  const text = checkString('name', name);
+/**
+ * How names are taken: 'checked' refuses what can only be a mistake (an empty one), 'kernel' gives the kernel's own answers to
+ * it (see NvmemKernelApi).
+ */
+export type Names = 'checked' | 'kernel';
+
+/** A string; an empty one where the kernel decides. */
+export function checkNaming(field: string, value: unknown, names: Names): string {
+  return names === 'kernel' && value === '' ? value : checkString(field, value);
+}
+
+export function checkName(name: unknown, names: Names = 'checked'): string {
+  const text = checkNaming('name', name, names);
   // eslint-disable-next-line no-control-regex -- control characters are what is refused
   if (/[\0-\x1f\x7f]/.test(text)) throw rangeError('name', 'free of control characters', name);
   // A kernel object's name has no slash either: kobject_set_name() puts '!' in its place.

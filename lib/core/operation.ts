@@ -2,11 +2,20 @@
 import { callUser } from './report.js';
 import { clearTimeout, monotonicMs, setTimeout } from '../base/timers.js';
 import type { OperationOptions } from '../base/validate.js';
-import { type CallSite, codeOf, NvmemError, type NvmemErrorDetails, saysOf } from '../base/errors.js';
+import { isA, messageOf, propertyOf } from '../base/foreign.js';
+import {
+  type CallSite,
+  codeOf,
+  errnoOf,
+  NvmemError,
+  type NvmemErrorDetails,
+  saysOf,
+} from '../base/errors.js';
 
 const ENODEV = -19;
 const ETIMEDOUT = -110;
 const ECANCELED = -125;
+const INT_MAX = 0x7fffffff;
 
 /** Thrown inside the core by Operation.waitFor(); never leaves it. */
 export class Interrupted extends Error {
@@ -21,6 +30,38 @@ export interface Failure {
   readonly status: number;
   readonly reason?: string | undefined;
   readonly cause?: unknown;
+  /** What happened, where more is known than the code says. */
+  readonly says?: string | undefined;
+  /** What to do about it, where that is known here. */
+  readonly hint?: string | undefined;
+  /** The number above zero that a provider in JavaScript answered instead of an error. */
+  readonly answered?: number | undefined;
+}
+
+const answers = new WeakMap<NvmemError, number>();
+
+/** The number above zero that the provider answered, of an error that an operation ended with; see NvmemProvider. */
+export function answerOf(error: unknown): number | undefined {
+  return isA(error, NvmemError) ? answers.get(error) : undefined;
+}
+
+/** What user code threw, read once. */
+export function failureOf(cause: unknown): Failure {
+  const errno = propertyOf(cause, 'errno');
+  const isCount = typeof errno === 'number' && Number.isInteger(errno) && errno > 0 && errno <= INT_MAX;
+  return {
+    status: errnoOf(cause),
+    cause,
+    reason: isA(cause, NvmemError) ? messageOf(cause).slice(cause.code.length + 2) : messageOf(cause),
+    hint: hintIn(cause),
+    answered: isCount ? errno : undefined,
+  };
+}
+
+/** Of an NvmemError that comes through a provider: who made it knew what to do. */
+function hintIn(cause: unknown): string | undefined {
+  const hint = isA(cause, NvmemError) ? cause.hint : undefined;
+  return hint === '' ? undefined : hint;
 }
 
 export class Operation {
@@ -114,9 +155,11 @@ export class Operation {
       syscall: this.syscall,
       device: this.device,
       offset: this.offset,
-      cause: aborted && this.signal?.aborted ? this.signal.reason : failure.cause,
+      cause: aborted && this.signal?.aborted ? propertyOf(this.signal, 'reason') : failure.cause,
+      hint: failure.hint,
       ...details,
     });
+    if (failure.answered !== undefined) answers.set(error, failure.answered);
     return this.#site.adopt(error);
   }
 
@@ -134,12 +177,16 @@ export class Operation {
         ? ''
         : `; ${String(mismatchCount)} differ, the first at 0x${mismatchOffset.toString(16)}`;
     const reason = aborted || (failure.reason ?? '') === '' ? '' : ` (${failure.reason ?? ''})`;
-    return `${saysOf(code)}${reason}, ${what} of ${device}${done}${mismatch}`;
+    return `${failure.says ?? saysOf(code)}${reason}, ${what} of ${device}${done}${mismatch}`;
   }
 
   /** Always, at the end. */
   dispose(): void {
     clearTimeout(this.#timer);
-    this.signal?.removeEventListener('abort', this.#aborted);
+    try {
+      this.signal?.removeEventListener('abort', this.#aborted);
+    } catch {
+      // A signal of somebody else's making; what it has against us is not what became of the operation.
+    }
   }
 }

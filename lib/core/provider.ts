@@ -1,4 +1,5 @@
 /** What a provider is, to those who write one. */
+import type { NativeTurn } from '../native/index.js';
 
 export interface ProviderContext {
   /**
@@ -23,6 +24,26 @@ export interface NvmemProvider {
   read?(offset: number, length: number, context: ProviderContext): Uint8Array | Promise<Uint8Array>;
   /** All of `data`, which stays as it is while the call runs. A `bytesTransferred` on the error says how much is stored. */
   write?(offset: number, data: Uint8Array, context: ProviderContext): void | Promise<void>;
+}
+
+/** What a provider uses for as long as it is registered. */
+export interface ClaimedPart {
+  /** A place among the writers of every device that reaches the same memory. */
+  takeTurn(): NativeTurn;
+  /** Others may have it. Idempotent. */
+  release(): void;
+}
+
+const claimants = new WeakMap<object, (holder: string) => ClaimedPart>();
+
+/** Says what is to be claimed when `provider` is registered, by the device's name; that may throw. */
+export function claimWhenRegistered(provider: NvmemProvider, claim: (holder: string) => ClaimedPart): void {
+  claimants.set(provider, claim);
+}
+
+/** Undefined: nothing. */
+export function claimFor(provider: object, holder: string): ClaimedPart | undefined {
+  return claimants.get(provider)?.(holder);
 }
 
 /** A provider inside the addon; see memoryProvider(). It serves one registration. */

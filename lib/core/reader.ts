@@ -1,6 +1,9 @@
 /** The synchronous fast path: a read that is prepared once. */
 import { types } from 'node:util';
 
+import { bytesOf } from '../base/foreign.js';
+import { goneHint } from '../base/part_words.js';
+
 import { extractBits } from './bits.js';
 import { isBitCell, type CellEntry } from './cell_entry.js';
 import type { Below, DeviceCore } from './device_core.js';
@@ -84,11 +87,10 @@ function destination(into: number | Uint8Array): Buffer {
     return Buffer.from(new SharedArrayBuffer(checkInteger('length', into, 1, 2 ** 31 - 1)));
   }
   const rule = 'a number of bytes, or a Uint8Array with a SharedArrayBuffer (others can be detached)';
-  if (!types.isUint8Array(into) || !types.isSharedArrayBuffer(into.buffer)) {
-    throw typeError('length', rule, into);
-  }
-  checkInteger('length.length', into.length, 1);
-  return Buffer.from(into.buffer, into.byteOffset, into.length);
+  const bytes = bytesOf(into);
+  if (bytes === undefined || !types.isSharedArrayBuffer(bytes.buffer)) throw typeError('length', rule, into);
+  checkInteger('length.length', bytes.length, 1);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function bind(
@@ -120,6 +122,7 @@ function failureOf(
   return (status, below) => {
     const waiting = 'it has to be waited for: use read()';
     const reason = status === ENODEV ? core.gone : status === EOPNOTSUPP ? waiting : undefined;
-    return operation(core, offset, length, below).error({ status, reason });
+    const hint = status === ENODEV ? goneHint(core.gone) : undefined;
+    return operation(core, offset, length, below).error({ status, reason, hint });
   };
 }

@@ -18,11 +18,12 @@ import { NvmemConsumer } from './consumer.js';
 import { coreOf, NvmemDevice } from './device.js';
 import { DeviceCore } from './device_core.js';
 import { codeOf, NvmemError, saysOf } from '../base/errors.js';
+import { goneHint } from '../base/part_words.js';
 import { type LayoutContext, LayoutTable, type NvmemLayout } from './layouts.js';
 import { LookupTable, type NvmemCellLookup } from './lookups.js';
-import { deviceName, NumberPool } from './naming.js';
+import { checkNaming, deviceName, type Names, NumberPool } from './naming.js';
 import { endsRound, NotifierChain, type NvmemNotification, type NvmemNotifier } from './notifier.js';
-import { NativeProvider } from './provider.js';
+import { claimFor, NativeProvider } from './provider.js';
 import { RegisteredDevice } from './registered_device.js';
 import { callUser } from './report.js';
 import { ScriptBackend } from './script_backend.js';
@@ -104,7 +105,12 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
    * start; off the stride or word size), ERANGE (keepouts unsorted, overlapping or too small), EEXIST (name taken).
    */
   async register(config: NvmemConfig): Promise<RegisteredDevice> {
-    const device = await Promise.resolve(this.registerNow(config));
+    return Promise.resolve(this.registerAs(config, 'checked'));
+  }
+
+  /** @internal As register(). */
+  registerAs(config: NvmemConfig, names: Names): RegisteredDevice {
+    const device = this.registerNow(config, undefined, undefined, names);
     const owner = new RegisteredDevice(device, () => this.unregister(device));
     this.addHandle(device, owner);
     return owner;
@@ -114,8 +120,13 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
    * @internal `free` lets go of what the provider stands on; it runs before 'removed'. `uri`: where that is; a device that
    * has been unplugged (see unplugged()) has its number back when what is there is registered again.
    */
-  registerNow(config: NvmemConfig, free?: () => Promise<void>, uri?: string): NvmemDevice {
-    const checked = checkConfig(config);
+  registerNow(
+    config: NvmemConfig,
+    free?: () => Promise<void>,
+    uri?: string,
+    names: Names = 'checked',
+  ): NvmemDevice {
+    const checked = checkConfig(config, names);
     const key = uri === undefined ? undefined : uriKey('uri', uri);
     const wasAway = key !== undefined && this.#numbers.isPinned(key);
     const number = this.#numbers.take(key);
@@ -125,10 +136,12 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     let backend: Backend;
     const cells: CellEntry[] = [];
     try {
-      line?.request?.();
+      line?.request();
       lineTaken = true;
       checkRanges(checked);
-      makeCells(checked, cells);
+      makeCells(checked, cells, names);
+      // What device_add() says, after the cells.
+      if (name === '') throw new NvmemError('EINVAL', 'the name is empty', { syscall: 'register' });
       if (this.#byName.has(name)) {
         throw new NvmemError('EEXIST', `a device called ${name} is registered`, {
           syscall: 'register',
@@ -136,7 +149,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
         });
       }
       checkCellFiles(cells);
-      backend = makeBackend(name, checked);
+      backend = makeBackend(name, checked, config.provider);
     } catch (error) {
       if (wasAway) this.#numbers.pin(number, key);
       else this.#numbers.give(number);
@@ -144,7 +157,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       for (const event of ['CELL_ADD', 'CELL_REMOVE'] as const) {
         for (const cell of cells) this.#notify(event, cell.name, name);
       }
-      if (lineTaken) line?.release?.();
+      if (lineTaken && line) callUser(line.release);
       throw error;
     }
     const { type, size, wordSize, stride, rootOnly, readOnly, keepouts, layout } = checked;
@@ -196,6 +209,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       throw new NvmemError('ENODEV', `${name} is not registered any more`, {
         syscall: 'addCell',
         device: name,
+        hint: goneHint(core.gone),
       });
     }
     core.cells.push(entry);
@@ -266,12 +280,17 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
 
   /** Cells for consumers, by the consumer's name and what it calls them (nvmem_add_cell_lookups()). */
   addCellLookups(...lookups: NvmemCellLookup[]): void {
-    this.#lookups.add(lookups);
+    this.#lookups.add(lookups, 'checked');
   }
 
   /** Takes them away again (nvmem_del_cell_lookups()). */
   removeCellLookups(...lookups: NvmemCellLookup[]): void {
-    this.#lookups.remove(lookups);
+    this.#lookups.remove(lookups, 'checked');
+  }
+
+  /** @internal The table itself, for the kernel's names. */
+  get lookups(): LookupTable {
+    return this.#lookups;
   }
 
   /** Somebody who uses cells under names of its own: what lookups call `devId`. */
@@ -286,14 +305,22 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
    *   device is not there, or its layout has not yet said which cells it has.
    */
   lookupCell(devId: string, conId: string | null | undefined): NvmemCell {
-    checkString('devId', devId);
-    const refuse = (code: NvmemError['code'], message: string): never => {
-      throw new NvmemError(code, message, { syscall: 'lookupCell' });
+    return this.lookupAs(devId, conId, 'checked');
+  }
+
+  /** @internal As lookupCell(). */
+  lookupAs(devId: string, conId: string | null | undefined, names: Names): NvmemCell {
+    checkNaming('devId', devId, names);
+    const refuse = (code: NvmemError['code'], message: string, hint?: string): never => {
+      throw new NvmemError(code, message, { syscall: 'lookupCell', hint });
     };
     if (conId === null || conId === undefined) return refuse('EINVAL', 'conId is missing');
-    checkString('conId', conId);
+    checkNaming('conId', conId, names);
     const lookup = this.#lookups.matching(devId, conId);
-    if (!lookup) return refuse('ENOENT', `no lookup says what ${devId} means by ${JSON.stringify(conId)}`);
+    if (!lookup) {
+      const says = `no lookup says what ${devId} means by ${JSON.stringify(conId)}`;
+      return refuse('ENOENT', says, 'Say it with addCellLookups().');
+    }
     const { nvmemName, cellName } = lookup;
     const registration = this.#byName.get(nvmemName);
     if (!registration) return refuse('EPROBE_DEFER', `no device called ${nvmemName} is registered`);
@@ -301,7 +328,10 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     const entry = core.cells.find(({ name }) => name === cellName);
     if (entry) return new NvmemCell(core, entry, conId);
     const mayCome = layout !== undefined && !layoutDone;
-    return refuse(mayCome ? 'EPROBE_DEFER' : 'ENOENT', `${nvmemName} has no cell ${cellName}`);
+    const says = `${nvmemName} has no cell ${cellName}`;
+    return mayCome
+      ? refuse('EPROBE_DEFER', says, `Add its layout ${layout}, or wait for layout-add.`)
+      : refuse('ENOENT', says, 'Correct cellName of the lookup, or add the cell with addCell().');
   }
 
   /**
@@ -347,7 +377,10 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
   /** @throws NvmemError ENOENT: it is not there. */
   unregisterNotifier(notifier: NvmemNotifier): void {
     if (this.#notifiers.remove(notifier)) return;
-    throw new NvmemError('ENOENT', 'that notifier is not registered', { syscall: 'unregisterNotifier' });
+    throw new NvmemError('ENOENT', 'that notifier is not registered', {
+      syscall: 'unregisterNotifier',
+      hint: 'Give the object that was given to registerNotifier().',
+    });
   }
 
   /** Makes a layout known: devices that name it get their cells now, later ones when they come. */
@@ -434,9 +467,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     const context: LayoutContext = {
       device,
       addCell: (info) => {
-        this.addCell(device, info);
-        const entry = core.cells.at(-1);
-        if (entry) added.push(entry);
+        added.push(NvmemCell.partsOf(this.addCell(device, info)).entry);
       },
     };
     const end = (error: unknown): void => {
@@ -454,7 +485,10 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       }
       end(error);
     };
-    void (async () => layout.addCells(context))().then(() => {
+    const looked = new Promise<unknown>((resolve) => {
+      resolve(layout.addCells(context));
+    });
+    void looked.then(() => {
       end(undefined);
     }, undo);
   }
@@ -485,16 +519,23 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
   }
 }
 
-function makeBackend(name: string, { provider, wp, ignoreWp }: CheckedConfig): Backend {
+/** `given`: the provider as it was given, which is who has claims. */
+function makeBackend(
+  name: string,
+  { provider, wp, ignoreWp }: CheckedConfig,
+  given: NvmemConfig['provider'],
+): Backend {
   if (!(provider instanceof NativeProvider)) {
+    const claimed = claimFor(given, name);
     const slot = slotFor(name, native().script());
-    return new ScriptBackend(name, provider, slot, ignoreWp ? undefined : wp);
+    return new ScriptBackend(name, provider, slot, ignoreWp ? undefined : wp, claimed);
   }
   const taken = takeSlot(provider);
   if (taken) return new SlotBackend(taken.slot, taken.info);
   throw new NvmemError('EBUSY', 'this provider is registered already; make another', {
     syscall: 'register',
     device: name,
+    hint: 'A provider of the addon serves one registration: call memoryProvider() or open() again.',
   });
 }
 

@@ -1,11 +1,20 @@
 /** Drives a provider written in JavaScript. */
-import type { NativeHold, NativeSlot } from '../native/index.js';
-import type { Backend, PieceOutcome, PieceReadOutcome, WriteHow } from './backend.js';
+import type { NativeHold, NativeSlot, NativeTurn } from '../native/index.js';
+import type { Backend, PieceOutcome, WriteHow } from './backend.js';
 import { errnoOf } from '../base/errors.js';
+import { bytesOf, isA, propertyOf, show } from '../base/foreign.js';
 import { heldCall } from './held_call.js';
-import { Interrupted, type Operation } from './operation.js';
-import type { NvmemProvider, ProviderContext } from './provider.js';
-import { leaseOf, type WpLease, type WpLine } from './wp_line.js';
+import { failureOf, Interrupted, type Operation } from './operation.js';
+import type { ClaimedPart, ProviderContext } from './provider.js';
+import type { Method } from '../base/validate.js';
+import { callUser } from './report.js';
+import { leaseOf, type CheckedLine, type WpLease } from './wp_line.js';
+
+/** A provider as it was when it was registered: what its properties say later is not asked. */
+export interface ScriptProvider {
+  readonly read: Method | undefined;
+  readonly write: Method | undefined;
+}
 
 const EIO = -5;
 const EWOULDBLOCK = -11;
@@ -16,23 +25,33 @@ export class ScriptBackend implements Backend {
   readonly canRead: boolean;
   readonly canWrite: boolean;
   readonly takesEmpty = true;
+  readonly isPart = false;
   readonly slot = undefined;
   readonly stats = undefined;
-  readonly takeTurn = undefined;
-  readonly #provider: NvmemProvider;
+  readonly takeTurn: (() => NativeTurn) | undefined;
+  readonly #provider: ScriptProvider;
   readonly #slot: NativeSlot;
   readonly #name: string;
-  readonly #line: WpLine | undefined;
+  readonly #line: CheckedLine | undefined;
+  readonly #claimed: ClaimedPart | undefined;
   readonly #lease: WpLease | undefined;
   #unregistered: Promise<void> | undefined;
   #writing: Promise<void> | undefined;
 
   /** `slot`: one without memory of its own; its section is what unregister() waits for. */
-  constructor(name: string, provider: NvmemProvider, slot: NativeSlot, line?: WpLine) {
+  constructor(
+    name: string,
+    provider: ScriptProvider,
+    slot: NativeSlot,
+    line?: CheckedLine,
+    claimed?: ClaimedPart,
+  ) {
     this.#name = name;
     this.#provider = provider;
     this.#slot = slot;
     this.#line = line;
+    this.#claimed = claimed;
+    this.takeTurn = claimed && (() => claimed.takeTurn());
     this.#lease = line && leaseOf(line);
     this.canRead = provider.read !== undefined;
     this.canWrite = provider.write !== undefined;
@@ -54,30 +73,26 @@ export class ScriptBackend implements Backend {
     return EWOULDBLOCK;
   }
 
-  async read(
-    operation: Operation,
-    offset: number,
-    length: number,
-    before: number,
-  ): Promise<PieceReadOutcome> {
-    if (!this.canRead) return { ...outcome(EOPNOTSUPP), data: new Uint8Array(0) };
+  async read(operation: Operation, offset: number, into: Uint8Array, before: number): Promise<PieceOutcome> {
+    const { read } = this.#provider;
+    if (read === undefined) return outcome(EOPNOTSUPP);
+    const { length } = into;
     try {
-      const data = await this.#call(operation, 'read', (context) =>
-        this.#provider.read?.(offset, length, context),
-      );
-      if (!(data instanceof Uint8Array)) {
-        const reason = 'the provider did not give a Uint8Array';
-        return { ...outcome(EIO), reason, data: new Uint8Array(0) };
+      const answer = await this.#call(operation, 'read', (context) => read(offset, length, context));
+      // Copied at once: the array, and its memory, stay the provider's.
+      const data = bytesOf(answer);
+      if (data === undefined) {
+        return wrongAnswer(`the provider gave ${show(answer)} instead of a Uint8Array`);
       }
+      into.set(data.subarray(0, length));
       if (data.length !== length) {
         const reason = `the provider gave ${String(data.length)} bytes instead of ${String(length)}`;
-        const good = data.subarray(0, length);
-        return { ...outcome(EIO, good.length), reason, data: good };
+        return wrongAnswer(reason, Math.min(data.length, length));
       }
       operation.progressFrom(before)?.(length);
-      return { ...outcome(0, length), data };
+      return outcome(0, length);
     } catch (error) {
-      return { ...failed(error), data: new Uint8Array(0) };
+      return failed(error);
     }
   }
 
@@ -105,14 +120,15 @@ export class ScriptBackend implements Backend {
     try {
       await this.#call(operation, 'write', (context) => this.#unprotected(offset, data, context, wp));
     } catch (error) {
-      if (!wp.started && !(error instanceof Interrupted)) return failed(error);
+      if (!wp.started && !isA(error, Interrupted)) return failed(error);
       const stored = storedBytes(error, data.length);
       return { ...failed(error), transferred: stored, uncertain: data.length - stored };
     }
     if (verify && this.canRead && data.length > 0) {
-      const back = await this.read(operation, offset, data.length, before);
+      const held = new Uint8Array(data.length);
+      const back = await this.read(operation, offset, held, before);
       if (back.status !== 0) return { ...back, transferred: 0, uncertain: data.length };
-      const mismatch = compare(offset, data, back.data);
+      const mismatch = compare(offset, data, held);
       if (mismatch) return mismatch;
     } else {
       operation.progressFrom(before)?.(data.length);
@@ -126,7 +142,8 @@ export class ScriptBackend implements Backend {
 
   unregister(): Promise<void> {
     this.#unregistered ??= this.#slot.unregister().then(() => {
-      this.#line?.release?.();
+      if (this.#line) callUser(this.#line.release);
+      this.#claimed?.release();
     });
     return this.#unregistered;
   }
@@ -135,14 +152,18 @@ export class ScriptBackend implements Backend {
    * The provider's write with the line down. It is one call to the core, so that a caller that gives up, or a device
    * that goes, never leaves the line down behind it.
    */
-  #unprotected(offset: number, data: Uint8Array, context: ProviderContext, wp: WpEnd): void | Promise<void> {
+  #unprotected(offset: number, data: Uint8Array, context: ProviderContext, wp: WpEnd): unknown {
+    const { write } = this.#provider;
     const lease = this.#lease;
-    if (!lease) return this.#provider.write?.(offset, data, context);
+    if (write === undefined) return undefined;
+    // Its own copy: what it does to it, or with its memory, changes nothing in what is verified and told.
+    const call = (): unknown => write(offset, new Uint8Array(data), context);
+    if (!lease) return call();
     return (async () => {
       await lease.acquire();
       wp.started = true;
       try {
-        await this.#provider.write?.(offset, data, context);
+        await call();
       } finally {
         // Never instead of the write's own result (docs/defects.md, D11).
         await lease.release().catch((error: unknown) => {
@@ -152,11 +173,11 @@ export class ScriptBackend implements Backend {
     })();
   }
 
-  #call<T>(
+  #call(
     operation: Operation,
     what: 'read' | 'write',
-    invoke: (context: ProviderContext) => T | Promise<T>,
-  ): Promise<T> {
+    invoke: (context: ProviderContext) => unknown,
+  ): Promise<unknown> {
     return heldCall(
       this,
       `${this.#name}: ${what} by the provider`,
@@ -194,14 +215,23 @@ function outcome(status: number, transferred = 0): PieceOutcome {
   };
 }
 
+/** An answer that the core cannot take: the provider's fault, whatever it drives. */
+function wrongAnswer(reason: string, good = 0): PieceOutcome {
+  return {
+    ...outcome(EIO, good),
+    reason,
+    hint: 'Mend the provider: read() has to give exactly that many bytes.',
+  };
+}
+
 function failed(error: unknown): PieceOutcome {
-  if (error instanceof Interrupted) return outcome(error.status);
-  const reason = error instanceof Error ? error.message : '';
-  return { ...outcome(errnoOf(error)), cause: error, reason };
+  if (isA(error, Interrupted)) return outcome(error.status);
+  const { status, reason = '', ...more } = failureOf(error);
+  return { ...outcome(status), ...more, reason };
 }
 
 function storedBytes(error: unknown, length: number): number {
-  const stored = (error as { bytesTransferred?: unknown } | null | undefined)?.bytesTransferred;
+  const stored = propertyOf(error, 'bytesTransferred');
   return typeof stored === 'number' && Number.isInteger(stored) && stored >= 0 && stored <= length
     ? stored
     : 0;

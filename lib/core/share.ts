@@ -93,11 +93,15 @@ export function attachShared(token: SharedToken): SharedDevice {
   if (typeof attached === 'number') {
     const message =
       'no device is shared under this token: it was unregistered, its thread has ended, or the token is not of this process';
-    throw new NvmemError('ENODEV', message, { errno: -19, syscall: 'attachShared' });
+    throw new NvmemError('ENODEV', message, {
+      errno: -19,
+      syscall: 'attachShared',
+      hint: 'Let the thread that owns the device open it again and share it anew.',
+    });
   }
   const { slot } = attached;
-  const { facts, readOnly, hasWpLine, cells } = JSON.parse(attached.facts) as Description;
-  const core = new DeviceCore(facts, new SlotBackend(slot, { hasWpLine }), readOnly);
+  const { facts, readOnly, hasWpLine, isPart, cells } = JSON.parse(attached.facts) as Description;
+  const core = new DeviceCore(facts, new SlotBackend(slot, { hasWpLine, isPart }), readOnly);
   core.cells.push(...cells.map((cell) => ({ ...cell, readPostProcess: undefined })));
   core.shareWrites();
 

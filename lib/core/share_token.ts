@@ -2,6 +2,7 @@
 import type { CellEntry } from './cell_entry.js';
 import type { DeviceCore, DeviceFacts, ReadOnly } from './device_core.js';
 import { codeOf, NvmemError } from '../base/errors.js';
+import { goneHint } from '../base/part_words.js';
 
 /** What share() gives: can be posted to any thread of the process, and means nothing to another process. */
 export interface SharedToken {
@@ -15,6 +16,7 @@ export interface Description {
   readonly facts: DeviceFacts;
   readonly readOnly: ReadOnly;
   readonly hasWpLine: boolean;
+  readonly isPart: boolean;
   readonly cells: readonly Omit<CellEntry, 'readPostProcess'>[];
 }
 
@@ -22,13 +24,20 @@ export interface Description {
 export function shareDevice(core: DeviceCore): SharedToken {
   const { facts, backend, readOnly } = core;
   const refuse = (code: NvmemError['code'], message: string): never => {
-    throw new NvmemError(code, message, { syscall: 'share', device: facts.name });
+    throw new NvmemError(code, message, {
+      syscall: 'share',
+      device: facts.name,
+      hint:
+        code === 'ENODEV'
+          ? goneHint(core.gone)
+          : 'Answer the other thread by messages, or use a provider of the addon (memoryProvider(), open()).',
+    });
   };
-  const { slot, hasWpLine } = backend;
+  const { slot, hasWpLine, isPart } = backend;
   if (!slot)
     return refuse('EOPNOTSUPP', `the provider of ${facts.name} is JavaScript and stays in its thread`);
   const cells = core.cells.filter(({ readPostProcess }) => readPostProcess === undefined);
-  const description: Description = { facts, readOnly, hasWpLine, cells };
+  const description: Description = { facts, readOnly, hasWpLine, isPart, cells };
   const id = core.gone === undefined ? slot.share(JSON.stringify(description)) : -19;
   if (typeof id === 'number') return refuse(codeOf(id), `${facts.name} is gone${because(core.gone)}`);
   core.shareWrites();

@@ -28,8 +28,7 @@ export async function readSegments(
     } else if (length > 0 || backend.takesEmpty) {
       const status = backend.readNow(offset, part);
       if (status === EWOULDBLOCK) {
-        const outcome = await backend.read(operation, offset, length, good);
-        part.set(outcome.data.subarray(0, length));
+        const outcome = await backend.read(operation, offset, part, good);
         if (outcome.status !== 0) return { good: good + outcome.transferred, failure: outcome };
       } else if (status !== 0) {
         return { good, failure: { status } };

@@ -30,12 +30,14 @@ export function waitForEvent<T>(
         resolve(found);
       } catch (error) {
         end();
-        reject(error instanceof Error ? error : new Error(String(error)));
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as look() threw it
+        reject(error);
       }
     };
     const fail = (code: 'ABORT_ERR' | 'ETIMEDOUT', says: string, cause?: unknown): void => {
       end();
-      reject(new NvmemError(code, `${says}, waiting for ${what}`, { syscall: 'waitFor', cause }));
+      const hint = code === 'ETIMEDOUT' ? 'Register or open it, or wait longer (timeoutMs).' : undefined;
+      reject(new NvmemError(code, `${says}, waiting for ${what}`, { syscall: 'waitFor', cause, hint }));
     };
     const aborted = (): void => {
       fail('ABORT_ERR', 'the operation was aborted', signal?.reason);

@@ -2,7 +2,9 @@
  * A write-protect line in JavaScript (the kernel's GPIO "wp" of the parent device). Logical 1 is "protect"; which level
  * of the wire that is, is the line's own affair.
  */
-import { checkFunction, checkKeys, checkObject } from '../base/validate.js';
+import { Turns } from './turns.js';
+import { take } from '../base/foreign.js';
+import { checkKeys, checkMethod, checkNeededMethod, checkObject, typeError } from '../base/validate.js';
 
 export interface WpLine {
   /** Called at registration: take the line and protect. What it throws (EBUSY, EPROBE_DEFER) is the answer of register(). */
@@ -13,38 +15,61 @@ export interface WpLine {
   release?(): void;
 }
 
-export function checkWpLine(line: WpLine): WpLine {
+/** A line as it was when it was registered. */
+export interface CheckedLine {
+  /** The object that it is: those who name the same one share it. */
+  readonly self: WpLine;
+  readonly request: () => void;
+  readonly set: (protect: boolean) => unknown;
+  readonly release: () => void;
+}
+
+export function checkWpLine(line: WpLine): CheckedLine {
   checkKeys('wp', checkObject('wp', line), ['request', 'set', 'release']);
-  checkFunction('wp.set', Reflect.get(line, 'set'));
-  for (const name of ['request', 'release'] as const) {
-    const method: unknown = Reflect.get(line, name);
-    if (method !== undefined) checkFunction(`wp.${name}`, method);
-  }
-  return line;
+  const set = checkNeededMethod('wp', line, 'set');
+  const request = checkMethod('wp', line, 'request');
+  const release = checkMethod('wp', line, 'release');
+  return {
+    self: line,
+    request: () => {
+      const { pending } = take(request?.());
+      if (pending === undefined) return;
+      pending.catch(() => undefined);
+      throw typeError(
+        'wp.request',
+        'a function that has done its work when it returns, not an async one',
+        request,
+      );
+    },
+    set,
+    release: () => {
+      release?.();
+    },
+  };
 }
 
 const leases = new WeakMap<WpLine, WpLease>();
 
 /** Everybody who writes behind one line shares one lease, so that one writer's "protect" never cuts another's short. */
-export function leaseOf(line: WpLine): WpLease {
-  let lease = leases.get(line);
-  if (!lease) leases.set(line, (lease = new WpLease(line)));
+export function leaseOf(line: CheckedLine): WpLease {
+  let lease = leases.get(line.self);
+  if (!lease) leases.set(line.self, (lease = new WpLease(line)));
   return lease;
 }
 
 export class WpLease {
-  readonly #line: WpLine;
+  readonly #line: CheckedLine;
   #writers = 0;
   /** The line's changes happen one after another. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns('the write-protect line');
 
-  constructor(line: WpLine) {
+  constructor(line: CheckedLine) {
     this.#line = line;
   }
 
   /** The line is down when this resolves. Rejects with the line's failure, and then nothing is held. */
   acquire(): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       if (this.#writers === 0) await this.#line.set(false);
       this.#writers++;
     });
@@ -52,15 +77,9 @@ export class WpLease {
 
   /** The last one out protects. Rejects with the line's failure. */
   release(): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       this.#writers--;
       if (this.#writers === 0) await this.#line.set(true);
     });
-  }
-
-  #next(change: () => Promise<void>): Promise<void> {
-    const done = this.#last.then(change);
-    this.#last = done.catch(() => undefined);
-    return done;
   }
 }

@@ -3,12 +3,15 @@
  * several threads share, each thread has a lock like this one, and its writer queues among those of the others.
  */
 import type { NativeTurn } from '../native/index.js';
+import { type Turnstile, waitAt } from './callback_scope.js';
 import type { Operation } from './operation.js';
 
 /** A place among the writers of all threads; a number where the device has gone and nobody writes any more. */
 type TakeTurn = () => NativeTurn | number;
 
-export class WriterLock {
+export class WriterLock implements Turnstile {
+  /** The operation that writes; undefined as well for one that ends before anybody can ask. */
+  owner: Operation | undefined;
   #held = false;
   readonly #waiting: (() => void)[] = [];
   #takeTurn: TakeTurn | undefined;
@@ -22,20 +25,22 @@ export class WriterLock {
   }
 
   /** True, and the lock is held, where nobody has it. */
-  tryAcquire(): boolean {
+  tryAcquire(operation?: Operation): boolean {
     if (this.#held) return false;
     if (this.#queue()) {
       this.#leave();
       return false;
     }
     this.#held = true;
+    this.owner = operation;
     return true;
   }
 
   /** @throws Interrupted when the operation ends before its turn; then it has left the queue. */
   async acquire(operation: Operation): Promise<void> {
-    if (this.#held) await this.#wait(operation);
+    if (this.#held) await waitAt(this, this.#wait(operation));
     else this.#held = true;
+    this.owner = operation;
     const granted = this.#queue();
     if (!granted) return;
     try {
@@ -48,6 +53,7 @@ export class WriterLock {
 
   release(): void {
     this.#leave();
+    this.owner = undefined;
     const next = this.#waiting.shift();
     if (next) next();
     else this.#held = false;

@@ -1,8 +1,8 @@
 /** What stands between this user and an EEPROM, and the command that takes it away. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 
 import { CP2112_IDS, parseUsbIds, usbIdText } from '../base/usb_ids.js';
+import { inPackage } from '../base/package.js';
 import { checkKeys, checkObject, checkSignal, checkString, checkTimeout } from '../base/validate.js';
 import { usbIdsOf } from '../machine/bridges.js';
 import { localBridges } from '../machine/list.js';
@@ -57,6 +57,6 @@ export async function examine(
 }
 
 function neededNode(): string {
-  const manifest = readFileSync(join(__dirname, '..', '..', 'package.json'), 'utf8');
+  const manifest = readFileSync(inPackage('package.json'), 'utf8');
   return (JSON.parse(manifest) as { engines: { node: string } }).engines.node;
 }

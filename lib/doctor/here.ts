@@ -1,4 +1,5 @@
 /** What has to hold whatever is plugged in: Node.js, the addon, a place where USB devices could appear. */
+import { messageOf, propertyOf } from '../base/foreign.js';
 import { native } from '../native/index.js';
 import type { Machine } from '../machine/machine.js';
 import { ok, problem, warning, type Finding } from './finding.js';
@@ -22,10 +23,12 @@ export function checkAddon(): Finding {
     native();
     return ok('addon', 'loads');
   } catch (error) {
-    const { cause } = error as { cause?: unknown };
-    const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : '';
-    const said = error instanceof Error ? error.message.replace(/:.*$/s, '') : String(error);
-    return problem('addon', why === '' ? said : `${said} (${why})`, 'npm rebuild nvmem', 'ERR_NVMEM_ADDON');
+    const message = messageOf(error);
+    const hint = propertyOf(error, 'hint');
+    const remedy = typeof hint === 'string' ? hint : 'npm rebuild nvmem';
+    // The file, and then the reason; what to do stands beside it.
+    const why = message.replace(/^.*?nvmem\.node: /s, '').replace(`. ${remedy}`, '');
+    return problem('addon', `does not load: ${why}`, remedy, 'ERR_NVMEM_ADDON');
   }
 }
 

@@ -1,5 +1,7 @@
 /** What an i2c-bus object is asked to do: either of its two styles, one transaction at a time. */
 import { NvmemError } from '../base/errors.js';
+import { propertyOf, show, take } from '../base/foreign.js';
+import { Turns } from '../core/turns.js';
 
 /** The part of i2c-bus's PromisifiedBus that is used. Any object with these functions will do. */
 export interface PromisifiedI2cBus {
@@ -34,70 +36,87 @@ export type I2cBusObject = PromisifiedI2cBus | CallbackI2cBus;
 
 type Name = 'i2cRead' | 'i2cWrite' | 'readI2cBlock' | 'writeI2cBlock';
 
-/** The end of the last transaction of each object: what belongs together is not to be cut by another device's. */
-const ends = new WeakMap<object, Promise<unknown>>();
+/** Of each object: what belongs together is not to be cut by another device's. */
+const turns = new WeakMap<object, Turns>();
 
 export class BusCalls {
   readonly #bus: I2cBusObject;
+  readonly #turns: Turns;
   readonly #taken = new Set<number>();
 
   constructor(bus: I2cBusObject) {
     this.#bus = bus;
+    this.#turns = turns.get(bus) ?? new Turns('the i2c-bus object');
+    turns.set(bus, this.#turns);
   }
 
   has(name: Name): boolean {
-    return typeof this.#bus[name] === 'function';
+    return typeof propertyOf(this.#bus, name) === 'function';
   }
 
   /** Runs `body` when every transaction on this object that was asked for before has ended. */
   exclusive<T>(body: () => Promise<T>): Promise<T> {
-    const run = (ends.get(this.#bus) ?? Promise.resolve()).then(body);
-    ends.set(
-      this.#bus,
-      run.catch(() => undefined),
-    );
-    return run;
+    return this.#turns.next(body);
   }
 
-  /** @throws what the object throws; NvmemError EIO where fewer bytes went over than were to. */
+  /**
+   * @throws what the object throws; NvmemError EIO where fewer bytes went over than were to, EPROTO where its answer is no
+   *   number of bytes that could have.
+   */
   async call(name: Name, address: number, ...rest: readonly (number | Buffer)[]): Promise<void> {
     if (this.#taken.has(address)) throw takenError(address);
     const length = rest[rest.length - 2] as number;
-    const bytes = await this.#call(name, [address, ...rest]).catch((error: unknown) => {
+    let answer: unknown;
+    try {
+      answer = await this.#call(name, [address, ...rest]);
+    } catch (error) {
       // i2c-bus remembers the descriptor, but not that its address was never set: the next call would
       // go to address 0, which every part on the bus listens to (i2c-bus.js, peripheral()).
-      if ((error as { code?: unknown }).code === 'EBUSY') this.#taken.add(address);
+      if (propertyOf(error, 'code') === 'EBUSY') this.#taken.add(address);
       throw error;
-    });
+    }
+    const bytes = countIn(answer, name);
     if (bytes === length) return;
-    const text = `${String(bytes)} of ${String(length)} bytes went over`;
-    throw new NvmemError('EIO', `${name} at 0x${address.toString(16)}: ${text}`, { syscall: name });
+    const what = `${name}() of the i2c-bus object, at 0x${address.toString(16)},`;
+    const isCount = typeof bytes === 'number' && Number.isInteger(bytes) && bytes >= 0 && bytes < length;
+    throw isCount
+      ? new NvmemError('EIO', `${what} moved ${String(bytes)} of ${String(length)} bytes`, {
+          syscall: name,
+          hint: 'Repeat; an adapter that always moves fewer has a limit that the object should tell.',
+        })
+      : new NvmemError('EPROTO', `${what} says that it moved ${show(bytes)} of ${String(length)} bytes`, {
+          syscall: name,
+          hint: `Mend the object: it has to give { ${isWrite(name) ? 'bytesWritten' : 'bytesRead'} }, or the number.`,
+        });
   }
 
-  /** i2c-bus's promises ignore the callback, and its callbacks come without a promise: whichever comes. */
-  #call(name: Name, args: readonly (number | Buffer)[]): Promise<number> {
+  /** i2c-bus's promises ignore the callback, and its callbacks come without a promise: whichever comes first. */
+  #call(name: Name, args: readonly (number | Buffer)[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const settle = (answer: unknown): void => {
-        if (typeof answer === 'number') resolve(answer);
-        else {
-          const { bytesRead, bytesWritten } = answer as { bytesRead?: number; bytesWritten?: number };
-          resolve(bytesRead ?? bytesWritten ?? -1);
-        }
-      };
-      const fail = (error: unknown): void => {
-        reject(error instanceof Error ? error : new Error(String(error)));
-      };
       const done = (error: unknown, bytes: unknown): void => {
-        if (error) fail(error);
-        else settle(bytes);
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as the object gave it
+        if (error !== null && error !== undefined && error !== false) reject(error);
+        else resolve(bytes);
       };
-      const method = (this.#bus as unknown as Record<Name, (...all: unknown[]) => unknown>)[name];
-      const answer: unknown = method.call(this.#bus, ...args, done);
-      if (typeof (answer as PromiseLike<unknown> | undefined)?.then === 'function') {
-        (answer as PromiseLike<unknown>).then(settle, fail);
-      }
+      const method: unknown = Reflect.get(this.#bus, name);
+      if (typeof method !== 'function') throw new TypeError(`${name} of the i2c-bus object is no function`);
+      const taken = take<unknown>(Reflect.apply(method, this.#bus, [...args, done]));
+      if (taken.pending !== undefined) taken.pending.then(resolve, reject);
+      // Anything but a count, mostly the object itself, is for chaining: the callback will say.
+      else if (typeof countIn(taken.value, name) === 'number') resolve(taken.value);
     });
   }
+}
+
+function isWrite(name: Name): boolean {
+  return name === 'i2cWrite' || name === 'writeI2cBlock';
+}
+
+/** The number of bytes in an answer, whatever it is. */
+function countIn(answer: unknown, name: Name): unknown {
+  return typeof answer === 'object' && answer !== null
+    ? propertyOf(answer, isWrite(name) ? 'bytesWritten' : 'bytesRead')
+    : answer;
 }
 
 function takenError(address: number): NvmemError {

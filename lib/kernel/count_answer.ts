@@ -1,25 +1,16 @@
-/** What a provider answers above zero. */
-import { NvmemError } from '../base/errors.js';
-
 /**
- * The kernel's core takes what a callback returns above zero neither for success nor for an error: it hands the number to its
- * own caller, who takes it for a count. A provider in JavaScript says so by an error with a positive `errno`. This is that
- * number; undefined: `error` is an error.
+ * What a provider answers above zero. The kernel's core takes that neither for success nor for an error: it hands the number to
+ * its own caller, who takes it for a count. A provider in JavaScript says so by an error with a positive `errno`.
  */
-export function countAnswer(error: unknown): number | undefined {
-  if (!(error instanceof NvmemError)) return undefined;
-  const { cause } = error;
-  if (typeof cause !== 'object' || cause === null) return undefined;
-  const { errno } = cause as { errno?: unknown };
-  return typeof errno === 'number' && Number.isInteger(errno) && errno > 0 ? errno : undefined;
-}
+import type { NvmemError } from '../base/errors.js';
+import { answerOf } from '../core/operation.js';
 
 /** The result of `call`, or the number that its provider answered above zero. */
 export async function orCount<T>(call: Promise<T>): Promise<T | number> {
   try {
     return await call;
   } catch (error) {
-    const count = countAnswer(error);
+    const count = answerOf(error);
     if (count === undefined) throw error;
     return count;
   }
@@ -30,7 +21,7 @@ export async function readOrCount(call: Promise<Buffer>, room: () => Buffer): Pr
   try {
     return await call;
   } catch (error) {
-    const count = countAnswer(error);
+    const count = answerOf(error);
     if (count === undefined) throw error;
     const data = room();
     data.set((error as NvmemError).partial?.subarray(0, data.length) ?? []);

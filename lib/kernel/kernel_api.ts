@@ -14,6 +14,7 @@ import { type AdHocCellInfo, coreOf, type NvmemDevice } from '../core/device.js'
 import type { DeviceCore, NvmemWriteResult } from '../core/device_core.js';
 import { NvmemError } from '../base/errors.js';
 import type { NvmemCellLookup } from '../core/lookups.js';
+import { checkNaming } from '../core/naming.js';
 import type { NvmemNotifier } from '../core/notifier.js';
 import { hostNumber, variableNumber } from '../core/numbers.js';
 import type { Nvmem } from '../core/registry.js';
@@ -29,10 +30,15 @@ export class NvmemKernelApi {
     this.#registry = registry;
   }
 
-  /** nvmem_register(). Without a name id 'auto' makes "(null)0", as printk's "%s" has it. */
-  nvmemRegister(config: NvmemConfig): Promise<NvmemDevice> {
+  /**
+   * nvmem_register(). Without a name id 'auto' makes "(null)0", as printk's "%s" has it; an empty one makes "0". Rejects with
+   * EINVAL where the name comes to nothing, ENOMEM where there is none (id 'none') or a cell has none.
+   */
+  async nvmemRegister(config: NvmemConfig): Promise<NvmemDevice> {
     const nameless = config.name === undefined && (config.id === 'auto' || config.id === -2);
-    return this.#registry.register(nameless ? { ...config, name: '(null)' } : config);
+    return Promise.resolve(
+      this.#registry.registerAs(nameless ? { ...config, name: '(null)' } : config, 'kernel'),
+    );
   }
 
   /** nvmem_unregister(); null is nothing to do. */
@@ -42,7 +48,8 @@ export class NvmemKernelApi {
 
   /** nvmem_device_get() of a consumer without a device tree. @throws NvmemError EPROBE_DEFER */
   nvmemDeviceGet(_consumer: string, name: string): NvmemDevice {
-    return this.#registry.get(name);
+    checkNaming('name', name, 'kernel');
+    return this.nvmemDeviceFind((device) => device.name === name);
   }
 
   /** nvmem_device_find() @throws NvmemError EPROBE_DEFER */
@@ -91,8 +98,8 @@ export class NvmemKernelApi {
   async nvmemDeviceWrite(device: NvmemDevice | null, offset: number, data: Uint8Array): Promise<number> {
     const core = present(device);
     checkInteger('offset', offset, 0, UINT_MAX);
-    checkBytes('data', data);
-    return written(core.write(offset, data, RAW, NvmemKernelApi.prototype.nvmemDeviceWrite), data.length);
+    const bytes = checkBytes('data', data);
+    return written(core.write(offset, bytes, RAW, NvmemKernelApi.prototype.nvmemDeviceWrite), bytes.length);
   }
 
   /**
@@ -131,7 +138,7 @@ export class NvmemKernelApi {
 
   /** nvmem_cell_get() of a consumer without a device tree. @throws NvmemError EINVAL, ENOENT, EPROBE_DEFER */
   nvmemCellGet(consumer: string, conId: string | null): NvmemCell {
-    return this.#registry.lookupCell(consumer, conId);
+    return this.#registry.lookupAs(consumer, conId, 'kernel');
   }
 
   /** nvmem_cell_put(): a handle keeps nothing, so nothing happens. */
@@ -148,7 +155,8 @@ export class NvmemKernelApi {
   /** nvmem_cell_write(): the count. */
   async nvmemCellWrite(cell: NvmemCell, data: Uint8Array): Promise<number> {
     const { core, entry } = NvmemCell.partsOf(cell);
-    return written(core.writeCell(entry, data, RAW, NvmemKernelApi.prototype.nvmemCellWrite), data.length);
+    const bytes = checkBytes('data', data);
+    return written(core.writeCell(entry, bytes, RAW, NvmemKernelApi.prototype.nvmemCellWrite), bytes.length);
   }
 
   /** nvmem_cell_read_u8() */
@@ -183,12 +191,12 @@ export class NvmemKernelApi {
 
   /** nvmem_add_cell_lookups() */
   nvmemAddCellLookups(...lookups: NvmemCellLookup[]): void {
-    this.#registry.addCellLookups(...lookups);
+    this.#registry.lookups.add(lookups, 'kernel');
   }
 
   /** nvmem_del_cell_lookups() */
   nvmemDelCellLookups(...lookups: NvmemCellLookup[]): void {
-    this.#registry.removeCellLookups(...lookups);
+    this.#registry.lookups.remove(lookups, 'kernel');
   }
 
   /** nvmem_register_notifier() @throws NvmemError EEXIST */
@@ -222,9 +230,9 @@ function present(device: NvmemDevice | null): DeviceCore {
 /** The memory that a caller wants an answer in. */
 function roomFor(into: Uint8Array | undefined, bytes: number): Buffer | undefined {
   if (into === undefined) return undefined;
-  checkBytes('into', into);
-  if (into.length < bytes) throw rangeError('into', `at least ${String(bytes)} bytes long`, into.length);
-  return Buffer.from(into.buffer, into.byteOffset, bytes);
+  const { buffer, byteOffset, length } = checkBytes('into', into);
+  if (length < bytes) throw rangeError('into', `at least ${String(bytes)} bytes long`, length);
+  return Buffer.from(buffer, byteOffset, bytes);
 }
 
 /** The count of a write: what was asked for, unless the provider said a number of its own. */

@@ -5,9 +5,11 @@
  */
 import { isAligned, roundDown } from '../core/align.js';
 import type { CellEntry } from '../core/cell_entry.js';
+import { Turns } from '../core/turns.js';
 import { orCount, readOrCount } from './count_answer.js';
 import type { DeviceCore, NvmemWriteResult, WriteOptions } from '../core/device_core.js';
 import { NvmemError } from '../base/errors.js';
+import { goneHint } from '../base/part_words.js';
 import {
   checkWriteOptions,
   checkBytes,
@@ -104,7 +106,10 @@ class Files implements NvmemFiles {
     const refused = (flags !== 'w' && !(node.mode & read)) || (flags !== 'r' && !(node.mode & write));
     if (refused) {
       const mode = `0${node.mode.toString(8)}`;
-      throw new NvmemError('EACCES', `${name} has the mode ${mode}`, { syscall: 'open' });
+      throw new NvmemError('EACCES', `${name} has the mode ${mode}`, {
+        syscall: 'open',
+        hint: 'Open it with other flags, or as its owner.',
+      });
     }
     return new NvmemFile(name, node, flags, this.#core);
   }
@@ -122,7 +127,11 @@ class Files implements NvmemFiles {
 }
 
 function noSuchFile(name: string, core: DeviceCore | undefined): NvmemError {
-  return new NvmemError('ENOENT', `there is no file ${name}`, { syscall: 'open', device: core?.facts.name });
+  return new NvmemError('ENOENT', `there is no file ${name}`, {
+    syscall: 'open',
+    device: core?.facts.name,
+    hint: core?.gone === undefined ? 'list() names the files that there are.' : goneHint(core.gone),
+  });
 }
 
 /** An open file: positional reads and writes, whole ones (read, write) or as read(2) and write(2) do them. */
@@ -133,7 +142,7 @@ export class NvmemFile {
   readonly #core: DeviceCore | undefined;
   #closed = false;
   /** One call at a time, as the descriptor's mutex has it. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns: Turns;
 
   /** @internal */
   constructor(name: string, node: FileNode, flags: string, core: DeviceCore | undefined) {
@@ -141,6 +150,7 @@ export class NvmemFile {
     this.#node = node;
     this.#flags = flags;
     this.#core = core;
+    this.#turns = new Turns(`the file ${name}`);
   }
 
   get size(): number {
@@ -223,19 +233,20 @@ export class NvmemFile {
   }
 
   #next<T>(not: 'r' | 'w', call: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(() => {
+    const run = (): Promise<T> => {
       if (this.#closed || this.#flags === not) {
         throw this.#error('EBADF', `${this.name} is closed, or open with '${this.#flags}' only`);
       }
       if (this.#core?.gone !== undefined) throw this.#error('ENODEV', this.#core.gone);
       return call();
-    });
-    this.#last = result.catch(() => undefined);
-    return result;
+    };
+    // Only where JavaScript is behind it can a call come back to this file.
+    return this.#turns.next(run, this.#core !== undefined && this.#core.backend.slot === undefined);
   }
 
   #error(code: NvmemError['code'], message: string): NvmemError {
-    return new NvmemError(code, message, { syscall: 'file', device: this.#core?.facts.name });
+    const hint = code === 'ENODEV' ? goneHint(this.#core?.gone) : undefined;
+    return new NvmemError(code, message, { syscall: 'file', device: this.#core?.facts.name, hint });
   }
 }
 

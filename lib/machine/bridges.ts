@@ -50,19 +50,29 @@ const known = new Map<string, string>();
  * that of one, which the kernel has read as long as its HID driver has the device.
  */
 export async function bridgesOf(machine: Machine): Promise<UsbBridge[]> {
-  return (await devicesOf(machine)).flatMap(({ bridge, isCp2112 }) => (isCp2112 ? [bridge] : []));
+  return bridgesAmong(await usbDevicesOf(machine));
 }
 
 /** A USB device, described as if it were a bridge. */
-interface UsbDevice {
+export interface UsbDevice {
   readonly bridge: UsbBridge;
   readonly isCp2112: boolean;
 }
 
-async function devicesOf(machine: Machine): Promise<UsbDevice[]> {
+/** All of them, in the order of their paths. */
+export async function usbDevicesOf(machine: Machine): Promise<UsbDevice[]> {
   const names = await machine.list(DEVICES, /^\d+-\d+(\.\d+)*$/);
   const found = await Promise.all(names.map((name) => readDevice(machine, name)));
   return found.filter((device) => device !== undefined);
+}
+
+/**
+ * @param ids Vendor and product that say that a device is one. Default: what bridgesOf() goes by.
+ */
+export function bridgesAmong(devices: readonly UsbDevice[], ids?: UsbIds): UsbBridge[] {
+  const isOne = ({ bridge, isCp2112 }: UsbDevice): boolean =>
+    ids === undefined ? isCp2112 : sameUsbIds(usbIdsOf(bridge), ids);
+  return devices.filter(isOne).map(({ bridge }) => bridge);
 }
 
 async function readDevice(machine: Machine, path: string): Promise<UsbDevice | undefined> {
@@ -123,6 +133,13 @@ async function readInterface(
   };
 }
 
+/** Those that a URI could mean: the one at that place, else all of that serial number; empty: all. */
+export function bridgesNamed(bridges: readonly UsbBridge[], wanted: string): readonly UsbBridge[] {
+  if (wanted === '') return bridges;
+  const byPath = bridges.filter(({ path }) => path === wanted);
+  return byPath.length > 0 ? byPath : bridges.filter(({ serial }) => serial === wanted);
+}
+
 /**
  * The bridge that a URI means.
  *
@@ -136,13 +153,9 @@ export async function findBridge(
   machine = thisMachine,
   ids?: UsbIds,
 ): Promise<UsbBridge> {
-  const devices = await devicesOf(machine);
-  const bridges = devices.flatMap(({ bridge, isCp2112 }) =>
-    (ids === undefined ? isCp2112 : sameUsbIds(usbIdsOf(bridge), ids)) ? [bridge] : [],
-  );
-  const bySerial = bridges.filter(({ serial }) => serial === wanted);
-  const byPath = bridges.filter(({ path }) => path === wanted);
-  const fitting = wanted === '' ? bridges : byPath.length > 0 ? byPath : bySerial;
+  const devices = await usbDevicesOf(machine);
+  const bridges = bridgesAmong(devices, ids);
+  const fitting = bridgesNamed(bridges, wanted);
   const [bridge] = fitting;
   if (fitting.length === 1 && bridge) return bridge;
   const details = { syscall: 'open', device: uri };
@@ -150,7 +163,7 @@ export async function findBridge(
     const some = fitting[0]?.path ?? '';
     throw new NvmemError(
       'EINVAL',
-      `${wanted === '' ? 'several bridges are plugged in' : `several bridges have the serial number ${wanted}`}: ${describe(fitting)}`,
+      `${wanted === '' ? 'several bridges are plugged in' : `several bridges have the serial number ${wanted}`}: ${describeBridges(fitting)}`,
       {
         ...details,
         hint: `Say which one by its place, for example cp2112://${some}/0x50, or its serial number.`,
@@ -158,7 +171,7 @@ export async function findBridge(
     );
   }
   const kind = ids === undefined ? 'no CP2112' : `no device ${usbIdText(ids)}`;
-  const others = bridges.length === 0 ? `${kind} is plugged in` : `there are: ${describe(bridges)}`;
+  const others = bridges.length === 0 ? `${kind} is plugged in` : `there are: ${describeBridges(bridges)}`;
   const other = devices.find(({ bridge }) => [bridge.path, bridge.serial].includes(wanted))?.bridge;
   const hint =
     wanted !== '' && other !== undefined
@@ -176,6 +189,7 @@ export function usbIdsOf({ vid, pid }: UsbBridge): UsbIds {
   return { vid: Number.parseInt(vid, 16), pid: Number.parseInt(pid, 16) };
 }
 
-function describe(bridges: readonly UsbBridge[]): string {
+/** '1-1 (serial 0043FFF3), 1-2' */
+export function describeBridges(bridges: readonly UsbBridge[]): string {
   return bridges.map(({ path, serial }) => (serial === '' ? path : `${path} (serial ${serial})`)).join(', ');
 }

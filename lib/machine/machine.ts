@@ -33,6 +33,8 @@ export interface FileStatus {
   readonly mode: number;
   /** When it was made, milliseconds since 1970. */
   readonly madeAt: number;
+  /** Of sysfs folders: another one each time a device comes. */
+  readonly inode: number;
 }
 
 const byNumber = new Intl.Collator('en', { numeric: true }).compare;
@@ -95,8 +97,8 @@ export class Machine {
   /** Undefined where there is none. */
   async status(path: string): Promise<FileStatus | undefined> {
     try {
-      const { size, mode, mtimeMs } = await fs.stat(this.path(path));
-      return { size, mode: mode & 0o777, madeAt: mtimeMs };
+      const { size, mode, mtimeMs, ino } = await fs.stat(this.path(path));
+      return { size, mode: mode & 0o777, madeAt: mtimeMs, inode: ino };
     } catch {
       return undefined;
     }

@@ -1,11 +1,11 @@
 /** The udev rule that lets users open a bridge, as shipped in the package. */
 import { readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 
+import { inPackage } from '../base/package.js';
 import { CP2112_IDS, hex4, sameUsbIds, usbIdText } from '../base/usb_ids.js';
 
-/** In the package, two levels above both lib/machine and dist/machine. */
-export const UDEV_RULES_FILE = join(__dirname, '..', '..', 'udev', '60-nvmem-cp2112.rules');
+export const UDEV_RULES_FILE = inPackage('udev', '60-nvmem-cp2112.rules');
 
 /** The rules, with their comments, for bridges with these ids. */
 export function udevRules(ids = CP2112_IDS): string {

@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { inPackage, packageFolder } from '../base/package.js';
+import { loadFailure } from './load_failure.js';
 
 /**
  * The addon's raw surface (native/binding/binding.cc). Handles are numbers that the environment owns: a wrong
@@ -84,6 +85,12 @@ export interface Addon {
   stats(slot: number): readonly number[] | undefined;
   /** The handle has gone: a slot of this environment is unregistered, one of another let go of. */
   forgetSlot(slot: number): void;
+  /** Its number, or a negative errno: there is nothing to wait with. `uevents`: listen to the kernel too. */
+  startLookout(uevents: boolean): number;
+  hearsKernel(lookout: number): boolean;
+  /** 0 or a negative errno. */
+  watchFolder(lookout: number, path: string): number;
+  stopLookout(lookout: number): void;
   /** What this environment still owns; all zero when everything is closed. */
   counts(): NativeCounts;
 }
@@ -97,6 +104,8 @@ export interface NativeCounts {
   readonly turns: number;
   /** Tokens of shared slots, in the whole process. */
   readonly shares: number;
+  /** Threads that wait for something to be plugged in or pulled. */
+  readonly lookouts: number;
 }
 
 export type BoundFunction = () => number | undefined;
@@ -122,6 +131,7 @@ export enum Kind {
   Turn = 6,
   Detached = 7,
   Freed = 8,
+  Look = 9,
 }
 
 /** One completion. Which arguments mean something depends on `kind`. */
@@ -139,19 +149,20 @@ export type Dispatch = (
   data: Buffer | undefined,
 ) => void;
 
-/** Compiled by `npm install`, two levels above both lib/native and dist/native. */
-const FILE = join(__dirname, '..', '..', 'build', 'Release', 'nvmem.node');
+/** Compiled by `npm install`. */
+const FILE = inPackage('build', 'Release', 'nvmem.node');
 
-/** @throws Error `ERR_NVMEM_ADDON` when the addon is not there or does not load; it says which file and what to do. */
+/**
+ * @throws Error `ERR_NVMEM_ADDON` when the addon is not there or does not load: its message says which file, why, and what to
+ *   do, which is its `hint` as well
+ */
 export function loadAddon(): Addon {
   try {
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- the only way to load an addon
     return require(FILE) as Addon;
   } catch (cause) {
-    const error = new Error(
-      `the nvmem addon did not load from ${FILE}: build it with "npm rebuild nvmem" (needs g++, make and python3)`,
-      { cause },
-    );
-    throw Object.assign(error, { code: 'ERR_NVMEM_ADDON' });
+    const { message, hint } = loadFailure(FILE, cause, packageFolder);
+    const said = `the nvmem addon did not load from ${FILE}: ${message}. ${hint}`;
+    throw Object.assign(new Error(said, { cause }), { code: 'ERR_NVMEM_ADDON', hint });
   }
 }

@@ -17,6 +17,7 @@ import type {
   Native,
   NativeBus,
   NativeHold,
+  NativeLookout,
   NativeOutcome,
   NativeReadOutcome,
   NativeSlot,
@@ -55,6 +56,7 @@ class Desk {
   readonly unregistering = new Map<number, () => void>();
   readonly turns = new Map<number, () => void>();
   readonly attached = new Map<number, Attached>();
+  readonly lookouts = new Map<number, () => void>();
   /** The addon itself holds it weakly while nothing is under way. */
   readonly dispatch: Dispatch;
   /** Frees slots whose handle was collected without unregister(). */
@@ -121,6 +123,9 @@ class Desk {
         case Kind.Freed:
           this.attached.get(id)?.wasFreed();
           this.attached.delete(id);
+          break;
+        case Kind.Look:
+          this.lookouts.get(id)?.();
           break;
       }
     };
@@ -488,6 +493,23 @@ class Client implements Native {
     if (typeof attached === 'number') return attached;
     const [id, facts] = attached;
     return { slot: new Attached(this.#desk, id), facts };
+  }
+
+  lookout(look: () => void, { uevents = true }: { readonly uevents?: boolean } = {}): NativeLookout | number {
+    const { addon, lookouts } = this.#desk;
+    const id = addon.startLookout(uevents);
+    if (id < 0) return id;
+    lookouts.set(id, look);
+    return {
+      get hearsKernel(): boolean {
+        return addon.hearsKernel(id);
+      },
+      watchFolder: (path) => addon.watchFolder(id, path),
+      stop(): void {
+        lookouts.delete(id);
+        addon.stopLookout(id);
+      },
+    };
   }
 
   counts(): NativeCounts {

@@ -259,6 +259,16 @@ export interface NativeBus {
   close(): Promise<void>;
 }
 
+/** Who says when to look what is plugged in (native/hotplug/lookout.h). It holds no event loop. */
+export interface NativeLookout {
+  /** Whether the kernel's own messages would come; no error where they would not. */
+  readonly hearsKernel: boolean;
+  /** Also for what happens in that folder: 0 or a negative errno. Again for the same folder: does nothing. */
+  watchFolder(path: string): number;
+  /** Nothing is said after it. Idempotent. */
+  stop(): void;
+}
+
 export interface Native {
   /** A CP2112 that another machine exports. */
   openUsbip(options: UsbipOptions): Promise<BusOpening>;
@@ -276,6 +286,8 @@ export interface Native {
   script(): NativeSlot | number;
   /** The slot behind a token; -ENOENT (-2): no such token, or none any more; -ENODEV (-19): just gone. */
   attach(token: string): { readonly slot: AttachedSlot; readonly facts: string } | number;
+  /** `look` is called when there may be something new, once for much that happens at once; or a negative errno. */
+  lookout(look: () => void, options?: { readonly uevents?: boolean }): NativeLookout | number;
   /** What this environment still owns; all zero when everything is closed. */
   counts(): NativeCounts;
 }

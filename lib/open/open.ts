@@ -7,6 +7,7 @@ import { Deadline, settledWithin } from '../base/deadline.js';
 import { codeOf, NvmemError, saysOf } from '../base/errors.js';
 import { LoopHold } from '../base/loop_hold.js';
 import { monotonicMs } from '../base/timers.js';
+import { partWords } from '../base/part_words.js';
 import type { Keepout } from '../core/keepouts.js';
 import type { NvmemId } from '../core/naming.js';
 import { memoryProvider, nvmem, type Nvmem } from '../core/registry.js';
@@ -290,7 +291,7 @@ async function openPart(
   const lease = await leaseBus(uri, openTimeoutMs);
   let claim: number | undefined;
   try {
-    claim = claimPart(lease, uri);
+    claim = await claimPart(lease, uri);
   } catch (error) {
     await lease.release();
     throw error;
@@ -327,6 +328,7 @@ async function openPart(
     provider: providerOfSlot(slot, part.size, {
       hasWpLine: part.wp !== undefined,
       sharesWriters: true,
+      isPart: true,
     }),
     pageLock: new PageLock(slot, part),
     named: (device) => {
@@ -373,11 +375,14 @@ async function probe(
     EAGAIN: `another master keeps the I2C bus of ${bus}`,
     EBUSY: `the I2C bus of ${bus} is stuck: the part at ${at} cannot be reached`,
   };
-  const sentence = sentences[code] ?? `the part at ${at} cannot be read: ${saysOf(code)}`;
+  const sentence =
+    sentences[code] ?? `the part at ${at} cannot be read: ${partWords(code)?.says ?? saysOf(code)}`;
   throw new NvmemError(code, `${sentence}${detail}`, {
     errno: status,
     syscall: 'open',
     device: uri.uri,
-    hint: lease.source.partHint?.(code),
+    hint:
+      lease.source.partHint?.(code) ??
+      (code === 'ENODEV' ? lease.source.hint?.(code) : partWords(code)?.hint),
   });
 }

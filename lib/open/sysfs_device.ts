@@ -148,7 +148,7 @@ function openError(uri: SysfsUri, status: number, cause: unknown): NvmemError {
     errno: status,
     syscall: 'open',
     device: uri.uri,
-    cause: cause instanceof Error ? cause : undefined,
+    cause: typeof cause === 'string' ? undefined : cause,
     hint: hints[code],
   });
 }

@@ -1,15 +1,22 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { resolve as resolvePath } from 'node:path';
 import type { VirtualBench } from './bench.js';
 import type { VirtualDevice } from './device.js';
 import type { FaultHandle } from './faults.js';
 import { messageOf } from './problem.js';
 import { parseFault } from './spec.js';
+import { clearTimeout, setTimeout } from './timers.js';
 
 /**
  * The control port of a running bench: one JSON object per line, one answering line each, in order.
  *
- * A request has `cmd`, optionally `id` (echoed) and `device` (bus id; the first device when left out):
+ * The first request has `token`, the one that whoever started the bench was told; later ones need not have it. A web page and
+ * another user of the machine can reach the port, and not know that. A connection ends at a wrong token, and at the first line
+ * that is no JSON object: an HTTP request begins with one.
+ *
+ * A request has `cmd` (left out: nothing but the token is looked at), optionally `id` (echoed) and `device` (bus id; the first device when left out):
  *
  * | cmd | more | answer |
  * |---|---|---|
@@ -17,7 +24,7 @@ import { parseFault } from './spec.js';
  * | `unplug` | `how`: "fin" or "rst" | `plugged` |
  * | `plug` | | `plugged` |
  * | `fault` | `add`: text as for `--fault`; or `release`: number, or "all" | `faults`, and `fault` (its number) for `add` |
- * | `image` | `address`; nothing, or `load`: FILE, `save`: FILE, `set`: base64 | `size`, and `data` (base64) when nothing was given |
+ * | `image` | `address`; nothing, or `load`: FILE, `save`: FILE (of those in `files`), `set`: base64 | `size`, and `data` (base64) when nothing was given |
  * | `gpio` | nothing, or `pin` and `level`: 0, 1 or null | `levels` |
  * | `stats` | | `stats` |
  * | `silent` | `on`: true or false | `silent` |
@@ -28,36 +35,57 @@ import { parseFault } from './spec.js';
  */
 export interface ControlPort {
   readonly port: number;
+  /** What the first request of every connection has to have. */
+  readonly token: string;
   close(): Promise<void>;
+}
+
+export interface ControlOptions {
+  /** The only files that `image` loads and saves. Default: none. */
+  readonly files?: readonly string[];
+  /** Default: a new one that nobody can guess. */
+  readonly token?: string;
 }
 
 type Request = Readonly<Record<string, unknown>>;
 
+/** Base64 of the largest part, and more. */
 const MAX_LINE = 1 << 20;
+/** Before the token has come. */
+const MAX_FIRST_LINE = 4096;
+const TOKEN_WITHIN_MS = 10_000;
+/** Answers that nobody has read: beyond it no further request is looked at. */
+const MAX_UNREAD = 1 << 20;
+/** Events come without being asked for: who does not read that many is cut off. */
+const MAX_UNREAD_EVENTS = 4 << 20;
+const MAX_CONNECTIONS = 16;
 
+/**
+ * Listens on 127.0.0.1.
+ * @param port 0: a free one
+ * @param quit called when a client asks the bench to end
+ */
 export async function startControl(
   bench: VirtualBench,
   port: number,
   quit: () => void,
+  options: ControlOptions = {},
 ): Promise<ControlPort> {
-  const sockets = new Set<Socket>();
+  const token = options.token ?? randomBytes(16).toString('hex');
+  const rules = { token, files: new Set((options.files ?? []).map((file) => resolvePath(file))) };
+  const connections = new Set<Connection>();
   const server = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket);
-    const session = new Session(bench, socket, quit);
-    let input = '';
-    socket.setEncoding('utf8');
-    socket.on('data', (text: string) => {
-      input += text;
-      const lines = input.split('\n');
-      input = lines.pop() ?? '';
-      for (const line of lines) if (line.trim() !== '') session.handle(line);
-      if (input.length > MAX_LINE) socket.destroy();
-    });
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
-      sockets.delete(socket);
-      session.close();
-    });
+    if (connections.size >= MAX_CONNECTIONS) {
+      // Who has not shown a token has no claim to a place.
+      const idle = [...connections].find(({ isTrusted }) => !isTrusted);
+      if (idle === undefined) {
+        socket.destroy();
+        return;
+      }
+      idle.drop();
+    }
+    const connection = new Connection(bench, socket, rules, quit, () => connections.delete(connection));
+    connections.add(connection);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -68,15 +96,150 @@ export async function startControl(
   });
   return {
     port: (server.address() as AddressInfo).port,
+    token,
     close: () =>
       new Promise((resolve) => {
         server.close(() => {
           resolve();
         });
-        // What was answered last still goes out.
-        for (const socket of sockets) socket.destroySoon();
+        // What was answered last still goes out, to those who read it.
+        for (const connection of connections) connection.end();
       }),
   };
+}
+
+interface Rules {
+  readonly token: string;
+  /** Absolute paths. */
+  readonly files: ReadonlySet<string>;
+}
+
+/** One client: its lines in, answers out, no more of either than it takes. */
+class Connection {
+  readonly #socket: Socket;
+  readonly #rules: Rules;
+  readonly #session: Session;
+  readonly #late: NodeJS.Timeout;
+  #input = '';
+  #isTrusted = false;
+  #ended = false;
+
+  constructor(bench: VirtualBench, socket: Socket, rules: Rules, quit: () => void, closed: () => void) {
+    this.#socket = socket;
+    this.#rules = rules;
+    this.#session = new Session(
+      bench,
+      rules.files,
+      (message) => {
+        this.#tell(message);
+      },
+      quit,
+    );
+    this.#late = setTimeout(() => {
+      this.#refuse('the first request has to come soon, with the token');
+    }, TOKEN_WITHIN_MS);
+    socket.setEncoding('utf8');
+    socket.on('data', (text: string) => {
+      this.#input += text;
+      this.#take();
+    });
+    socket.on('drain', () => {
+      this.#take();
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      this.#ended = true;
+      clearTimeout(this.#late);
+      this.#session.close();
+      closed();
+    });
+  }
+
+  get isTrusted(): boolean {
+    return this.#isTrusted;
+  }
+
+  drop(): void {
+    this.#ended = true;
+    this.#socket.destroy();
+  }
+
+  /** Nothing more is taken; what was answered goes out, unless nobody reads it. */
+  end(): void {
+    this.#ended = true;
+    this.#input = '';
+    if (this.#socket.writableLength > MAX_UNREAD) this.#socket.destroy();
+    else this.#socket.destroySoon();
+    // A client that never reads does not keep the bench.
+    setTimeout(() => this.#socket.destroy(), 1000).unref();
+  }
+
+  /** The lines that are there, as long as the client reads what it is answered. */
+  #take(): void {
+    while (!this.#ended) {
+      if (this.#socket.writableLength > MAX_UNREAD) {
+        this.#socket.pause();
+        return;
+      }
+      const end = this.#input.indexOf('\n');
+      const most = this.#isTrusted ? MAX_LINE : MAX_FIRST_LINE;
+      if ((end < 0 ? this.#input.length : end) > most) {
+        this.#refuse(`a line has at most ${String(most)} characters`);
+        return;
+      }
+      if (end < 0) break;
+      const line = this.#input.slice(0, end);
+      this.#input = this.#input.slice(end + 1);
+      if (line.trim() !== '') this.#line(line);
+    }
+    if (!this.#ended) this.#socket.resume();
+  }
+
+  #line(line: string): void {
+    let request: unknown;
+    try {
+      request = JSON.parse(line);
+    } catch {
+      request = undefined;
+    }
+    if (typeof request !== 'object' || request === null || Array.isArray(request)) {
+      this.#refuse('a request is a JSON object in one line');
+      return;
+    }
+    const { token } = request as Request;
+    if (token !== undefined || !this.#isTrusted) {
+      if (!isToken(token, this.#rules.token)) {
+        this.#refuse(
+          'the first request has to have the token that nvmem rig printed: {"token":"…","cmd":"list"}',
+        );
+        return;
+      }
+      this.#isTrusted = true;
+      clearTimeout(this.#late);
+    }
+    this.#session.handle(request as Request);
+  }
+
+  #refuse(error: string): void {
+    this.#tell({ ok: false, error });
+    this.end();
+  }
+
+  #tell(message: Readonly<Record<string, unknown>>): void {
+    if (!this.#socket.writable) return;
+    if (message['event'] !== undefined && this.#socket.writableLength > MAX_UNREAD_EVENTS) {
+      this.drop();
+      return;
+    }
+    // An undefined id is left out by JSON.
+    this.#socket.write(`${JSON.stringify(message)}\n`);
+  }
+}
+
+/** Compared in a time that tells nothing of where they differ. */
+function isToken(given: unknown, token: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return typeof given === 'string' && timingSafeEqual(digest(given), digest(token));
 }
 
 const EVENTS = [
@@ -86,13 +249,20 @@ const EVENTS = [
 
 class Session {
   readonly #bench: VirtualBench;
-  readonly #socket: Socket;
+  readonly #files: ReadonlySet<string>;
+  readonly #say: (message: Readonly<Record<string, unknown>>) => void;
   readonly #quit: () => void;
   #unsubscribe: (() => void)[] = [];
 
-  constructor(bench: VirtualBench, socket: Socket, quit: () => void) {
+  constructor(
+    bench: VirtualBench,
+    files: ReadonlySet<string>,
+    say: (message: Readonly<Record<string, unknown>>) => void,
+    quit: () => void,
+  ) {
     this.#bench = bench;
-    this.#socket = socket;
+    this.#files = files;
+    this.#say = say;
     this.#quit = quit;
   }
 
@@ -100,24 +270,14 @@ class Session {
     for (const off of this.#unsubscribe.splice(0)) off();
   }
 
-  handle(line: string): void {
-    let id: unknown;
+  handle(request: Request): void {
+    const { id, cmd } = request;
     try {
-      const request: unknown = JSON.parse(line);
-      if (typeof request !== 'object' || request === null || Array.isArray(request)) {
-        throw new Error('a request is a JSON object');
-      }
-      id = (request as Request)['id'];
-      this.#say({ id, ok: true, ...this.#execute(request as Request) });
-      if ((request as Request)['cmd'] === 'quit') this.#quit();
+      this.#say({ id, ok: true, ...(cmd === undefined ? {} : this.#execute(request)) });
+      if (cmd === 'quit') this.#quit();
     } catch (error) {
       this.#say({ id, ok: false, error: messageOf(error) });
     }
-  }
-
-  #say(message: object): void {
-    // An undefined id is left out by JSON.
-    if (this.#socket.writable) this.#socket.write(`${JSON.stringify(message)}\n`);
   }
 
   #execute(request: Request): object {
@@ -134,7 +294,7 @@ class Session {
       case 'fault':
         return this.#fault(device, request);
       case 'image':
-        return image(device, request);
+        return this.#image(device, request);
       case 'gpio':
         return gpio(device, request);
       case 'stats':
@@ -182,6 +342,27 @@ class Session {
     return { ...(added ? { fault: added.id } : {}), faults };
   }
 
+  #image(device: VirtualDevice, request: Request): object {
+    const address = Number(request['address']);
+    const eeprom = device.eeprom(address);
+    const { load, save, set } = request as { load?: unknown; save?: unknown; set?: unknown };
+    const size = eeprom.model.size;
+    if (load !== undefined) eeprom.image = readFileSync(this.#file(load));
+    else if (typeof set === 'string') eeprom.image = Buffer.from(set, 'base64');
+    else if (save !== undefined) writeFileSync(this.#file(save), eeprom.image);
+    else return { size, data: Buffer.from(eeprom.image).toString('base64') };
+    return { size };
+  }
+
+  /** @throws for a file that whoever started the bench has not named */
+  #file(name: unknown): string {
+    const path = typeof name === 'string' ? resolvePath(name) : undefined;
+    if (path !== undefined && this.#files.has(path)) return path;
+    throw new Error(
+      `${JSON.stringify(name)} is none of the files that this bench was started with (image=FILE, save=FILE)`,
+    );
+  }
+
   #subscribe(): void {
     if (this.#unsubscribe.length > 0) return;
     for (const device of this.#bench.devices) {
@@ -212,18 +393,6 @@ export function summary(device: VirtualDevice): object {
       maker: eeprom.maker,
     })),
   };
-}
-
-function image(device: VirtualDevice, request: Request): object {
-  const address = Number(request['address']);
-  const eeprom = device.eeprom(address);
-  const { load, save, set } = request as { load?: unknown; save?: unknown; set?: unknown };
-  const size = eeprom.model.size;
-  if (typeof load === 'string') eeprom.image = readFileSync(load);
-  else if (typeof set === 'string') eeprom.image = Buffer.from(set, 'base64');
-  else if (typeof save === 'string') writeFileSync(save, eeprom.image);
-  else return { size, data: Buffer.from(eeprom.image).toString('base64') };
-  return { size };
 }
 
 function gpio(device: VirtualDevice, request: Request): object {

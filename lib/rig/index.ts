@@ -13,7 +13,7 @@ export type { DeviceSetup, EepromSetup, TimeMode } from './setup.js';
 export type { Attachment, Urb, UrbPort } from './urb.js';
 export { Eeprom, type EepromEvent, type Maker, type PowerLoss } from './eeprom.js';
 export type { FaultBox, FaultHandle, FaultKind, FaultSpec, UnplugFault } from './faults.js';
-export { startControl, type ControlPort } from './control.js';
+export { startControl, type ControlOptions, type ControlPort } from './control.js';
 export {
   EEPROM_GRAMMAR,
   FAULT_GRAMMAR,
@@ -22,3 +22,7 @@ export {
   SpecError,
   type EepromSpec,
 } from './spec.js';
+
+/** All of it, for those who write `import NAME from`: what `require()` gives. */
+// eslint-disable-next-line @typescript-eslint/consistent-type-imports -- a module cannot import itself by name without a circle
+export default exports as typeof import('./index.js');

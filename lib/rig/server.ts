@@ -27,6 +27,8 @@ const SHORT_NOT_OK = 0x1;
 /** Nothing a HID device is asked for comes near this; a header that says more is garbage. */
 const MAX_BUFFER = 1 << 20;
 const MAX_PENDING = 1024;
+/** A bench has a handful of clients: more than this is somebody who wants its descriptors. */
+const MAX_CONNECTIONS = 256;
 const NOTHING = new Uint8Array();
 /** How long a peer may take to close its half after an unplug before the connection is cut. */
 const LINGER_MS = 1000;
@@ -55,6 +57,7 @@ export class UsbipServer {
       this.#connections.add(connection);
       if (this.#silent) connection.mute(true);
     });
+    this.#server.maxConnections = MAX_CONNECTIONS;
   }
 
   /** The port it listens on, 0 before `listen`. */

@@ -254,6 +254,9 @@ function parseFile(uri: string, url: URL): FileUri {
   if (url.hostname !== '')
     refuse(uri, `file:// has no host, and ${JSON.stringify(url.hostname)} is one`, hint);
   if (url.pathname === '/') refuse(uri, 'it names no file', hint);
+  // The kernel's names end there, and another file than the one named would be opened.
+  if (url.pathname.includes('%00'))
+    refuse(uri, 'its path has a NUL byte (%00), and no file name has one', hint);
   try {
     return { scheme: 'file', uri, path: fileURLToPath(url) };
   } catch {

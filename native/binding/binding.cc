@@ -437,6 +437,31 @@ Value ForgetSlot(const CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/// Its number, or a negative errno.
+Value StartLookout(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 1 && info[0].IsBoolean())) return info.Env().Undefined();
+  return number(info, Environment::of(info).start_lookout(info[0].As<Napi::Boolean>().Value()));
+}
+
+Value HearsKernel(const CallbackInfo& info) {
+  if (refuse(info, numbers(info, 0, 1))) return info.Env().Undefined();
+  const hotplug::Lookout* const lookout = Environment::of(info).lookout(natural(info[0]));
+  return Napi::Boolean::New(info.Env(), lookout != nullptr && lookout->hears_kernel());
+}
+
+Value WatchFolder(const CallbackInfo& info) {
+  if (refuse(info, info.Length() == 2 && info[0].IsNumber() && info[1].IsString()))
+    return info.Env().Undefined();
+  hotplug::Lookout* const lookout = Environment::of(info).lookout(natural(info[0]));
+  if (lookout == nullptr) return number(info, -EBADF);
+  return number(info, lookout->watch_folder(info[1].As<Napi::String>().Utf8Value()).error());
+}
+
+Value StopLookout(const CallbackInfo& info) {
+  if (!refuse(info, numbers(info, 0, 1))) Environment::of(info).stop_lookout(natural(info[0]));
+  return info.Env().Undefined();
+}
+
 Value Counts(const CallbackInfo& info) { return Environment::of(info).counts(); }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
@@ -476,6 +501,10 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("alive", Alive);
   add("stats", Stats);
   add("forgetSlot", ForgetSlot);
+  add("startLookout", StartLookout);
+  add("hearsKernel", HearsKernel);
+  add("watchFolder", WatchFolder);
+  add("stopLookout", StopLookout);
   add("counts", Counts);
   return exports;
 }

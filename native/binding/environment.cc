@@ -237,6 +237,23 @@ void Environment::close_bus(std::uint64_t id) {
   target->close();
 }
 
+std::int64_t Environment::start_lookout(bool uevents) {
+  const std::uint64_t id = next_id_++;
+  auto told = std::make_shared<std::atomic<bool>>(false);
+  Result<std::unique_ptr<hotplug::Lookout>> lookout =
+      hotplug::Lookout::create(uevents, [told, post = poster(Message::Kind::kLook, id)] {
+        if (!told->exchange(true)) post();
+      });
+  if (!lookout.ok()) return lookout.error();
+  lookouts_.emplace(id, Watching{std::move(lookout).value(), std::move(told)});
+  return static_cast<std::int64_t>(id);
+}
+
+hotplug::Lookout* Environment::lookout(std::uint64_t id) const {
+  const auto found = lookouts_.find(id);
+  return found == lookouts_.end() ? nullptr : found->second.lookout.get();
+}
+
 std::int64_t Environment::add_claim(std::shared_ptr<Claim> claim) {
   const std::uint64_t number = claim->number();
   claims_.emplace(number, std::move(claim));
@@ -259,6 +276,7 @@ Napi::Object Environment::counts() const {
   counts.Set("buses", static_cast<double>(buses_.size()));
   counts.Set("turns", static_cast<double>(turns_.size()));
   counts.Set("shares", static_cast<double>(Slot::shared_count()));
+  counts.Set("lookouts", static_cast<double>(lookouts_.size()));
   return counts;
 }
 
@@ -323,6 +341,13 @@ void Environment::deliver_one(Message& message) {
       end_work();
       break;
     }
+    case Kind::kLook: {
+      const auto lookout = lookouts_.find(message.id);
+      // Stopped while the message was on its way.
+      if (lookout == lookouts_.end()) return;
+      lookout->second.told->store(false);
+      break;
+    }
     case Kind::kFreed:
       // What came before it has been delivered, so nobody will ask for the slot again and find something.
       attached_.erase(message.id);
@@ -370,6 +395,7 @@ void Environment::dispatch(const std::vector<napi_value>& arguments) {
 void Environment::on_teardown(void* data) {
   auto* const self = static_cast<Environment*>(data);
   self->mailbox_->close();
+  self->lookouts_.clear();
   for (const auto& [id, cancel] : self->requests_) cancel->cancel(-ECANCELED);
   // What JavaScript held it can release no more.
   self->holds_.clear();

@@ -4,6 +4,7 @@
 
 #include <napi.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -15,6 +16,7 @@
 #include "native/binding/mailbox.h"
 #include "native/bus/bus.h"
 #include "native/bus/claims.h"
+#include "native/hotplug/lookout.h"
 #include "native/slot/slot.h"
 
 namespace nvmem::binding {
@@ -60,6 +62,12 @@ class Environment {
                          Nanoseconds open_deadline);
   [[nodiscard]] std::shared_ptr<Bus> bus(std::uint64_t id) const;
   void close_bus(std::uint64_t id);
+
+  /// Starts a lookout (native/hotplug/lookout.h): its id, or a negative errno. It holds no loop open.
+  std::int64_t start_lookout(bool uevents);
+  /// Null where there is none of that number.
+  [[nodiscard]] hotplug::Lookout* lookout(std::uint64_t id) const;
+  void stop_lookout(std::uint64_t id) { lookouts_.erase(id); }
 
   /// Kept until a provider takes it over.
   std::int64_t add_claim(std::shared_ptr<Claim> claim);
@@ -114,6 +122,12 @@ class Environment {
   std::unordered_map<std::uint64_t, Turn> turns_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Claim>> claims_;
   std::unordered_set<std::uint64_t> closing_;  ///< buses whose closing JavaScript waits for
+  struct Watching {
+    std::unique_ptr<hotplug::Lookout> lookout;
+    /// A message is on its way: what happens until it is delivered needs no other.
+    std::shared_ptr<std::atomic<bool>> told;
+  };
+  std::unordered_map<std::uint64_t, Watching> lookouts_;
 };
 
 }  // namespace nvmem::binding

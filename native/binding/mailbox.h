@@ -26,6 +26,7 @@ struct Message {
     kTurn = 6,      ///< a writer's turn has come
     kDetached = 7,  ///< a slot of another environment: its provider has been taken away
     kFreed = 8,     ///< and its grace period is over
+    kLook = 9,      ///< a lookout has a reason to look what is plugged in
   };
 
   Kind kind = Kind::kCompleted;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { runNode } from '../e2e/lanes.js';
 import { seedOfRun } from '../e2e/bench.js';
 
-const NOTHING = { requests: 0, holds: 0, slots: 0, buses: 0, turns: 0, shares: 0 };
+const NOTHING = { requests: 0, holds: 0, slots: 0, buses: 0, turns: 0, shares: 0, lookouts: 0 };
 const fixture = (name: string): string => join(__dirname, 'fixtures', name);
 
 /** How many workers are loaded and terminated; CI takes more. */

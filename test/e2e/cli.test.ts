@@ -101,10 +101,103 @@ describe('scan', () => {
     ]);
   });
 
-  test('a part of two blocks of 64 KiB is said to be possible', async () => {
-    await start([{ address: 0x50, chip: '24c1024', image: imageOf(131_072, seed) }]);
+  test.each([
+    ['24c1024', 131_072, [0x50, 0x51]],
+    ['24c2048', 262_144, [0x50, 0x51, 0x52, 0x53]],
+  ])('a %s is one part: a read runs on from one address into the next', async (chip, size, addresses) => {
+    for (const filled of [chip === '24c1024' ? 70_000 : size / 2]) {
+      await start([{ address: 0x50, chip, image: imageOf(filled, seed) }]);
+      const { found } = await scan();
+      expect(found).toHaveLength(1);
+      expect(found[0]?.proposals).toMatchObject([{ chip, addresses, parts: 1 }]);
+      await bench.close();
+    }
+  });
+
+  test('two parts of 64 KiB are two; four addresses apart they may be one', async () => {
+    await start([
+      { address: 0x50, chip: '24c512', image: imageOf(65_536, seed) },
+      { address: 0x51, chip: '24c512', image: imageOf(65_536, seed + 1) },
+    ]);
+    expect(described(await scan())).toEqual([
+      [0x50, '24c512'],
+      [0x51, '24c512'],
+    ]);
+    await bench.close();
+    await start([{ address: 0x50, chip: '24c1025', image: imageOf(131_072, seed) }]);
+    expect((await scan()).found).toMatchObject([
+      {
+        proposals: [
+          { chip: '24c1025', addresses: [0x50, 0x54], parts: 1 },
+          { chip: '24c512', addresses: [0x50, 0x54], parts: 2 },
+        ],
+      },
+    ]);
+  });
+
+  // A blank or half-filled part is one part, and not one at each of its addresses. The rest is test/unit/bus/group.test.ts.
+  test('a 24c16 that is half filled, and one that is blank', async () => {
+    await start([{ address: 0x50, chip: '24c16', image: imageOf(1024, seed) }]);
+    const half = await scan();
+    expect(half.found).toHaveLength(1);
+    expect(half.found[0]?.proposals).toMatchObject([{ chip: '24c16', parts: 1, addresses: { length: 8 } }]);
+    await bench.close();
+    await start([{ address: 0x50, chip: '24c16' }]);
+    const blank = await scan();
+    expect(blank.found).toHaveLength(1);
+    expect(blank.found[0]?.proposals).toMatchObject([
+      { chip: '24c16', parts: 1 },
+      { chip: '24c02', parts: 8 },
+      { chip: '24c32', parts: 8 },
+    ]);
+    const { stdout } = await cli(['scan', uri()]);
+    expect(stdout).toContain('  or  8 × 24c02, up to 0x57: ');
+  });
+
+  test('parts of their own are told apart beside blank ones', async () => {
+    await start([
+      { address: 0x50, chip: '24c08', image: imageOf(1024, seed) },
+      { address: 0x54, chip: '24c08' },
+    ]);
     const { found } = await scan();
-    expect(found[0]?.proposals).toMatchObject([{ chip: '24c512', why: expect.stringContaining('24c1024') }]);
+    expect(found).toMatchObject([
+      { address: 0x50, proposals: [{ chip: '24c08' }] },
+      { address: 0x54, proposals: [{ chip: '24c08' }, { chip: '24c02', parts: 4 }, { chip: '24c32' }] },
+    ]);
+    await bench.close();
+    await start([
+      { address: 0x50, chip: '24c02', image: imageOf(200, seed) },
+      { address: 0x51, chip: '24c02' },
+      { address: 0x52, chip: '24c32' },
+      { address: 0x53, chip: '24c01', image: imageOf(128, seed) },
+    ]);
+    expect(described(await scan())).toEqual([
+      [0x50, '24c02'],
+      [0x51, '24c02', '24c32'],
+      [0x52, '24c02', '24c32'],
+      [0x53, '24c01'],
+    ]);
+  });
+
+  test('memory modules say what they are, and windows belong to their part', async () => {
+    const ddr4 = Buffer.concat([Buffer.of(0x23, 0x11, 0x0c, 0x02), imageOf(252, seed)]);
+    await start([
+      { address: 0x50, chip: 'spd5118' },
+      { address: 0x51, chip: 'ee1004', image: ddr4 },
+      { address: 0x52, chip: '24cs02', image: imageOf(256, seed) },
+      { address: 0x54, chip: 'M24C08-D', image: imageOf(1024, seed + 1) },
+    ]);
+    const { found } = await scan();
+    expect(described({ found })).toEqual([
+      [0x50, 'spd5118'],
+      [0x51, 'ee1004'],
+      [0x52, '24c02'],
+      [0x54, '24c08'],
+      [0x5a],
+      [0x5c],
+    ]);
+    const { eeproms } = bench.device('1-1');
+    expect(eeproms.map(({ writeCycles }) => writeCycles)).toEqual([0, 0, 0, 0]);
   });
 
   test.each(['24c02', '24c256'])('a blank %s does not tell, and both widths are proposed', async (chip) => {

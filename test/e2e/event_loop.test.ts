@@ -153,7 +153,14 @@ describe('a watch', () => {
   afterEach(() => {
     tree.remove();
   });
-  const start = (): string => `lib.watchBridges(${JSON.stringify({ sysfs: tree.sysfs, dev: tree.dev })})`;
+  // As watchBridges() does, on a machine of its own.
+  const start = (): string => {
+    const [watch, machine] = ['hotplug/watch', 'machine/machine'].map((name) =>
+      JSON.stringify(join(LIBRARY, '..', `${name}.js`)),
+    );
+    const root = JSON.stringify(tree.machine.root);
+    return `new (require(${watch ?? ''}).BridgeWatch)({}, new (require(${machine ?? ''}).Machine)(${root}))`;
+  };
 
   test.each([
     ['iterated', `for await (const { event } of watch) if (event === 'detach') break;`],

@@ -17,9 +17,13 @@ const offset = fc.oneof(
 );
 const length = fc.oneof({ weight: 12, arbitrary: fc.nat(70) }, { weight: 1, arbitrary: fc.constant(5000) });
 
+/** `n` times as often what nothing is wrong with. */
+const mostly = <T>(n: number, usual: fc.Arbitrary<T>, odd: fc.Arbitrary<T>): fc.Arbitrary<T> =>
+  fc.oneof({ weight: n, arbitrary: usual }, { weight: 1, arbitrary: odd });
+
 const cell: fc.Arbitrary<CellSpec> = fc.record(
   {
-    name: fc.constantFrom(...CELLS),
+    name: mostly<string | null>(20, fc.constantFrom(...CELLS), fc.constantFrom('', null)),
     offset: fc.nat(24),
     bytes: fc.integer({ min: 1, max: 9 }),
     bit_offset: fc.oneof(
@@ -48,9 +52,6 @@ const keepouts = fc
   .tuple(fc.constantFrom(1, 2, 4), fc.nat(5))
   .chain(([unit, shrink]) => keepoutsOf(unit, shrink));
 
-/** `n` times as often what nothing is wrong with. */
-const mostly = <T>(n: number, usual: fc.Arbitrary<T>, odd: fc.Arbitrary<T>): fc.Arbitrary<T> =>
-  fc.oneof({ weight: n, arbitrary: usual }, { weight: 1, arbitrary: odd });
 const rarely = (n: number): fc.Arbitrary<boolean> => fc.integer({ max: n, min: 0 }).map((at) => at === n);
 
 /** Word size and stride and what has to fit them. */
@@ -78,7 +79,7 @@ const provider: fc.Arbitrary<ProviderSpec> = fc
   .tuple(
     geometry,
     fc.record({
-      name: mostly<string | null>(15, fc.constantFrom(...NAMES), fc.constant(null)),
+      name: mostly<string | null>(15, fc.constantFrom(...NAMES), fc.constantFrom(null, '')),
       id: mostly<ProviderSpec['id']>(4, fc.constantFrom('NONE', 'NONE', 'AUTO'), fc.constantFrom(0, 3)),
       size: mostly(8, fc.integer({ min: 8, max: 64 }), fc.constantFrom(0, 1, 5000)),
       read_only: rarely(9),
@@ -109,14 +110,14 @@ const provider: fc.Arbitrary<ProviderSpec> = fc
 const key = fc.constantFrom('p0', 'p0', 'p0', 'p1', 'p2');
 const device = fc.constantFrom<(string | null)[]>('p0', 'p0', 'p0', 'd0', 'd1', 'p1', null);
 const consumer = fc.constantFrom('u0', 'u1');
-const conId = fc.option(fc.constantFrom('x', 'y', 'z'), { freq: 20 });
-const dev = fc.constantFrom('nv', 'nv', 'nv', 'nv0', 'nw', 'nvmem0');
+const conId = fc.option(fc.constantFrom('x', 'y', 'z', 'x', 'y', 'z', ''), { freq: 20 });
+const dev = fc.constantFrom('nv', 'nv', 'nv', 'nv0', 'nw', 'nvmem0', '0');
 const text = fc.constantFrom('0', '1', '0\n', 'on', 'OFF', 'y', 'maybe', '');
 const lookup = fc.record({
   nvmem: fc.constantFrom('nv', 'nv', 'nv0', 'nw'),
-  cell: fc.constantFrom(...CELLS),
+  cell: mostly<string>(20, fc.constantFrom(...CELLS), fc.constant('')),
   dev: fc.constantFrom('dev-u0', 'dev-u1'),
-  con: fc.constantFrom('x', 'y', 'z'),
+  con: fc.constantFrom('x', 'y', 'z', 'x', 'y', 'z', ''),
 });
 const file = fc.oneof(
   { weight: 4, arbitrary: fc.constant(undefined) },
@@ -146,7 +147,7 @@ const numbers = ['u8', 'u16', 'u32', 'u64', 'variable_le_u32', 'variable_le_u64'
 export const anyOp: fc.Arbitrary<Op> = fc.oneof(
   op('register', { provider: key }, 3),
   op('unregister', { provider: key }, 2),
-  op('device_get', { as: fc.constantFrom('d0', 'd1'), consumer, name: dev }, 2),
+  op('device_get', { as: fc.constantFrom('d0', 'd1'), consumer, name: mostly(20, dev, fc.constant('')) }, 2),
   op('device_find', { as: fc.constantFrom('d0', 'd1'), name: dev }, 1),
   op('device_put', { device: fc.constantFrom('d0', 'd1') }, 1),
   op('device_name', { device: fc.constantFrom('d0', 'p0') }, 1),

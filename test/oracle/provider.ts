@@ -104,7 +104,8 @@ export class Ram {
   cell(spec: CellSpec): NvmemCellInfo {
     const { name, offset, bytes, bit_offset: bitOffset, nbits, raw_len: rawLength, post_process: how } = spec;
     return {
-      name: name ?? '',
+      // Null: the type has no such thing, and the kernel an answer.
+      name: name as unknown as string,
       offset,
       bytes: bytes ?? 0,
       bitOffset,

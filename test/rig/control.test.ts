@@ -1,7 +1,7 @@
-import { readFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startControl, type VirtualBench } from '../../lib/rig/index';
 import { runRig, type RigOptions } from '../../lib/cli/rig';
@@ -17,7 +17,13 @@ class Control {
   readonly #lines: Answer[] = [];
   readonly #readers: (() => void)[] = [];
 
-  private constructor(readonly wire: Wire) {
+  #token: string | undefined;
+
+  private constructor(
+    readonly wire: Wire,
+    token?: string,
+  ) {
+    this.#token = token;
     wire.socket.on('data', (chunk: Buffer) => {
       this.#text += chunk.toString();
       const lines = this.#text.split('\n');
@@ -30,8 +36,9 @@ class Control {
     });
   }
 
-  static async open(port: number): Promise<Control> {
-    return new Control(await Wire.open(port));
+  /** Without a token nothing is taken. */
+  static async open(port: number, token?: string): Promise<Control> {
+    return new Control(await Wire.open(port), token);
   }
 
   send(line: string): Promise<Answer> {
@@ -56,8 +63,11 @@ class Control {
     }
   }
 
+  /** The first request has the token. */
   ask(request: object): Promise<Answer> {
-    return this.send(`${JSON.stringify(request)}\n`);
+    const token = this.#token;
+    this.#token = undefined;
+    return this.send(`${JSON.stringify({ token, ...request })}\n`);
   }
 }
 
@@ -68,10 +78,11 @@ const DEVICES = [
 
 async function withControl(
   body: (control: Control, bench: VirtualBench, attach: (busid?: string) => Promise<Client>) => Promise<void>,
+  files: readonly string[] = [],
 ): Promise<void> {
   await withBench({ devices: DEVICES }, async (bench, attach) => {
-    const port = await startControl(bench, 0, () => undefined);
-    const control = await Control.open(port.port);
+    const port = await startControl(bench, 0, () => undefined, { files });
+    const control = await Control.open(port.port, port.token);
     try {
       await body(control, bench, attach);
     } finally {
@@ -130,25 +141,59 @@ describe('the control port', () => {
       expect(await control.ask({ cmd: 'fault', release: 'all' })).toEqual({ ok: true, faults: [] });
     }));
 
-  test('images: read, set, load, save', () =>
-    withControl(async (control, bench) => {
-      const folder = mkdtempSync(join(tmpdir(), 'rig-'));
-      try {
-        const got = await control.ask({ cmd: 'image', address: 0x50 });
-        expect(got).toEqual({ ok: true, size: 256, data: Buffer.from(pattern(256)).toString('base64') });
-        await control.ask({ cmd: 'image', address: 0x50, set: Buffer.from([1, 2]).toString('base64') });
-        expect([...bench.device().eeprom(0x50).image.subarray(0, 3)]).toEqual([1, 2, 0xff]);
-        const file = join(folder, 'image');
-        await control.ask({ cmd: 'image', address: 0x50, save: file });
-        expect(readFileSync(file)).toHaveLength(256);
-        writeFileSync(file, pattern(300));
-        expect(await control.ask({ cmd: 'image', address: 0x50, load: file })).toMatchObject({ ok: false });
-        expect(bench.device().eeprom(0x50).image[0]).toBe(1);
-        expect(await control.ask({ cmd: 'image', address: 0x51 })).toMatchObject({ ok: false });
-      } finally {
-        rmSync(folder, { recursive: true });
-      }
-    }));
+  test('images: read, set, load, save', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rig-'));
+    const file = join(folder, 'image');
+    try {
+      await withControl(
+        async (control, bench) => {
+          const got = await control.ask({ cmd: 'image', address: 0x50 });
+          expect(got).toEqual({ ok: true, size: 256, data: Buffer.from(pattern(256)).toString('base64') });
+          await control.ask({
+            cmd: 'image',
+            address: 0x50,
+            set: Buffer.from([1, 2]).toString('base64'),
+          });
+          expect([...bench.device().eeprom(0x50).image.subarray(0, 3)]).toEqual([1, 2, 0xff]);
+          await control.ask({ cmd: 'image', address: 0x50, save: file });
+          expect(readFileSync(file)).toHaveLength(256);
+          writeFileSync(file, pattern(300));
+          expect(await control.ask({ cmd: 'image', address: 0x50, load: file })).toMatchObject({ ok: false });
+          expect(bench.device().eeprom(0x50).image[0]).toBe(1);
+          expect(await control.ask({ cmd: 'image', address: 0x51 })).toMatchObject({ ok: false });
+        },
+        [file],
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('files that were not named at the start are neither written nor read', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rig-'));
+    const [named, other] = [join(folder, 'named'), join(folder, 'other')];
+    try {
+      await withControl(
+        async (control, bench) => {
+          const refused = { ok: false, error: expect.stringContaining('none of the files') as string };
+          expect(await control.ask({ cmd: 'image', address: 0x50, save: other })).toMatchObject(refused);
+          expect(existsSync(other)).toBe(false);
+          writeFileSync(other, pattern(10));
+          expect(await control.ask({ cmd: 'image', address: 0x50, load: other })).toMatchObject(refused);
+          for (const name of [`${named}/../other`, '/etc/passwd', 5, null, true]) {
+            expect(await control.ask({ cmd: 'image', address: 0x50, load: name })).toMatchObject(refused);
+          }
+          expect(Buffer.from(bench.device().eeprom(0x50).image)).toEqual(Buffer.from(pattern(256)));
+          expect(await control.ask({ cmd: 'image', address: 0x50, save: `${folder}/./named` })).toMatchObject(
+            { ok: true },
+          );
+        },
+        [named],
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 
   test('GPIO: levels, and a pin tied from outside', () =>
     withControl(async (control) => {
@@ -182,13 +227,12 @@ describe('the control port', () => {
     }));
 
   test.each([
-    ['no JSON', 'hello\n', /JSON/],
-    ['no object', '[1]\n', /JSON object/],
     ['an unknown command', '{"cmd":"fly"}\n', /unknown command "fly"; known are list/],
     ['an unknown device', '{"cmd":"plug","device":"9-9"}\n', /no device "9-9"/],
     ['a bad fault', '{"cmd":"fault","add":"meteor"}\n', /no kind of fault/],
   ])('%s is one sentence, and the connection lives on', (_name, line, message) =>
     withControl(async (control) => {
+      await control.ask({});
       const answer = await control.send(line);
       expect(answer['ok']).toBe(false);
       expect(answer['error']).toMatch(message);
@@ -198,9 +242,109 @@ describe('the control port', () => {
 
   test('requests may come in pieces and in bunches', () =>
     withControl(async (control) => {
+      await control.ask({});
       control.wire.write(Buffer.from('{"id":1,"cmd":"gp'));
       const first = await control.send('io"}\n{"id":2,"cmd":"stats"}\n\n');
       expect([first['id'], (await control.answer())['id']]).toEqual([1, 2]);
+    }));
+});
+
+describe('who may use the control port', () => {
+  /** Sends text to a port of its own; gives all that comes back until the connection ends. */
+  async function until(
+    text: (token: string) => string,
+  ): Promise<{ answers: Answer[]; plugged: boolean | undefined; quits: number }> {
+    let quits = 0;
+    let answers: Answer[] = [];
+    let plugged: boolean | undefined;
+    await withBench({ devices: DEVICES }, async (bench) => {
+      const port = await startControl(bench, 0, () => quits++);
+      const wire = await Wire.open(port.port);
+      let said = '';
+      wire.socket.on('data', (chunk: Buffer) => (said += chunk.toString()));
+      wire.write(Buffer.from(text(port.token)));
+      await wire.closed;
+      answers = said
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Answer);
+      plugged = bench.device('1-1').plugged;
+      await port.close();
+    });
+    return { answers, plugged, quits };
+  }
+  const form = (body: string): string =>
+    `POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\nContent-Length: ${String(body.length)}\r\n\r\n${body}`;
+
+  test.each<[string, (token: string) => string]>([
+    ['what a web page posts', (token) => form(`\n{"token":"${token}","cmd":"unplug"}\n`)],
+    ['a request without the token', () => '{"cmd":"unplug"}\n{"cmd":"quit"}\n'],
+    ['a wrong token', () => '{"token":"0123456789abcdef","cmd":"unplug"}\n'],
+    ['the beginning of the token', (token) => `{"token":"${token.slice(0, -1)}","cmd":"unplug"}\n`],
+    ['a token that is no text', (token) => `{"token":["${token}"],"cmd":"unplug"}\n`],
+    ['a token that comes second', (token) => `{"cmd":"list"}\n{"token":"${token}","cmd":"unplug"}\n`],
+    ['no JSON', (token) => `hello\n{"token":"${token}","cmd":"unplug"}\n`],
+    ['an array', (token) => `[1]\n{"token":"${token}","cmd":"unplug"}\n`],
+    ['a line without an end', () => 'x'.repeat(5000)],
+    ['a line of a mebibyte', (token) => `{"token":"${token}","a":"${'x'.repeat(1 << 20)}"}\n`],
+  ])('%s ends the connection, and nothing is done', async (_name, text) => {
+    const { answers, plugged, quits } = await until(text);
+    expect(answers).toEqual([{ ok: false, error: expect.any(String) }]);
+    expect({ plugged, quits }).toEqual({ plugged: true, quits: 0 });
+  });
+
+  test('what is no JSON object ends a connection that has shown the token as well', async () => {
+    const { answers } = await until(
+      (token) => `{"token":"${token}","cmd":"stats"}\nGET / HTTP/1.1\r\n{"cmd":"unplug"}\n`,
+    );
+    expect(answers.map(({ ok }) => ok)).toEqual([true, false]);
+  });
+
+  test('each bench has a token of its own', () =>
+    withBench({ devices: DEVICES }, async (bench) => {
+      const ports = await Promise.all([1, 2].map(() => startControl(bench, 0, () => undefined)));
+      const [one, two] = ports.map(({ token }) => token);
+      expect(one).toMatch(/^[0-9a-f]{32}$/);
+      expect(one).not.toBe(two);
+      await Promise.all(ports.map((port) => port.close()));
+    }));
+
+  test('a client that does not read is not answered without end', () =>
+    withBench({ devices: [{ eeproms: [{ address: 0x50, chip: '24c512' }] }] }, async (bench) => {
+      let asked = 0;
+      const eeprom = bench.device().eeprom(0x50);
+      const model = Object.getPrototypeOf(eeprom) as object;
+      Object.defineProperty(eeprom, 'image', {
+        get() {
+          asked++;
+          return Reflect.get(model, 'image', eeprom) as Uint8Array;
+        },
+      });
+      const port = await startControl(bench, 0, () => undefined);
+      const deaf = await Wire.open(port.port);
+      deaf.socket.pause();
+      const request = '{"cmd":"image","address":80}\n';
+      deaf.write(Buffer.from(`{"token":"${port.token}"}\n${request.repeat(2000)}`));
+      // Another connection is served behind it, so the first one's lines have been looked at by then.
+      const other = await Control.open(port.port, port.token);
+      for (let i = 0; i < 20; i++) await other.ask({ cmd: 'stats' });
+      // 87 KiB each: a mebibyte waits here, a few more in the kernel.
+      expect(asked).toBeGreaterThan(0);
+      expect(asked).toBeLessThan(200);
+      deaf.close();
+      other.wire.close();
+      await port.close();
+    }));
+
+  test('connections without a token give way to those that come', () =>
+    withBench({ devices: DEVICES }, async (bench) => {
+      const port = await startControl(bench, 0, () => undefined);
+      const idle = await Promise.all(Array.from({ length: 40 }, () => Wire.open(port.port)));
+      const control = await Control.open(port.port, port.token);
+      expect(await control.ask({ cmd: 'stats' })).toMatchObject({ ok: true });
+      for (const wire of idle) wire.close();
+      control.wire.close();
+      await port.close();
     }));
 });
 
@@ -251,7 +395,7 @@ describe('nvmem rig', () => {
         eeprom: [`0x52:24c256:image=${image}:save=${saved}`, '1-2/0x50:24c02:wp=high'],
         fault: ['lose:report=0x16'],
       });
-      const line = JSON.parse(run.ready) as { port: number; control: number };
+      const line = JSON.parse(run.ready) as { port: number; control: number; token: string };
       expect(line).toMatchObject({
         ok: true,
         host: '127.0.0.1',
@@ -267,7 +411,7 @@ describe('nvmem rig', () => {
       expect(await client.readAt(0x52, [0, 0], 100)).toEqual(Buffer.from(pattern(100)));
       await client.writeBytes(0x52, 0, 0, 0xab);
       client.close();
-      const control = await Control.open(line.control);
+      const control = await Control.open(line.control, line.token);
       expect(await control.ask({ cmd: 'quit' })).toEqual({ ok: true });
       expect(await run.status).toBe(0);
       expect(readFileSync(saved)[0]).toBe(0xab);
@@ -287,6 +431,49 @@ describe('nvmem rig', () => {
     expect(run.ready).toContain('WP on GPIO 0');
     run.end();
     expect(await run.status).toBe(0);
+  });
+
+  const everywhere = networkInterfaces()['lo']?.some(({ family }) => family === 'IPv6')
+    ? ['0.0.0.0', '::']
+    : ['0.0.0.0'];
+  test.each(everywhere)('on %s it says who may come now', async (host) => {
+    const run = await rig({ port: 0, control: 0, host });
+    run.end();
+    expect(await run.status).toBe(0);
+    expect(run.errors()).toMatch(/anyone who can reach this machine may now attach to port \d+/);
+    expect(run.errors()).toMatch(/The control port \d+ stays on 127\.0\.0\.1/);
+    expect(run.ready).toMatch(host === '::' ? /'usbip:\/\/\[::1\]:\d+\// : /'usbip:\/\/127\.0\.0\.1:\d+\//);
+  });
+
+  test('an image that is text is not taken for one', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rig-'));
+    try {
+      const file = join(folder, 'image.hex');
+      writeFileSync(file, ':0100000000FF\n:00000001FF\n');
+      const run = await rig({ port: 0, eeprom: [`0x50:24c02:image=${file}`] });
+      expect(await run.status).toBe(2);
+      expect(run.errors()).toContain('objcopy -I ihex -O binary');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test.each([
+    ['SIGHUP', 129],
+    ['SIGQUIT', 131],
+    ['SIGALRM', 142],
+    ['SIGTERM', 0],
+  ] as const)('%s: what is to be saved is, and the status is %i', async (name, status) => {
+    const folder = mkdtempSync(join(tmpdir(), 'rig-'));
+    try {
+      const saved = join(folder, 'saved');
+      const run = await rig({ port: 0, eeprom: [`0x50:24c02:save=${saved}`] });
+      process.emit(name);
+      expect(await run.status).toBe(status);
+      expect(readFileSync(saved)).toHaveLength(256);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test('a signal ends it, and takes its handlers along', async () => {

@@ -230,8 +230,12 @@ export class FakeNative implements Native {
     return ENODEV;
   }
 
+  lookout(): number {
+    return EOPNOTSUPP;
+  }
+
   counts(): ReturnType<Native['counts']> {
-    return { requests: 0, holds: 0, slots: 0, buses: 0, turns: 0, shares: 0 };
+    return { requests: 0, holds: 0, slots: 0, buses: 0, turns: 0, shares: 0, lookouts: 0 };
   }
 
   #add(slot: FakeSlot): FakeSlot {

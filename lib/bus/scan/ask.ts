@@ -1,5 +1,6 @@
 /** Asks an I2C bus who is there, and reads from a part before anybody has said what it is. Nothing is ever written. */
 import { codeOf, NvmemError, saysOf } from '../../base/errors.js';
+import { partWords } from '../../base/part_words.js';
 import type { NativeSlot } from '../../native/index.js';
 import type { BusLease } from '../pool.js';
 
@@ -92,5 +93,6 @@ function failed({ lease, uri, limits }: Asking, status: number, doing: string, r
     errno: status,
     syscall: 'scan',
     device: uri,
+    hint: partWords(code)?.hint,
   });
 }

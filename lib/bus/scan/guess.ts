@@ -5,12 +5,15 @@
 import { at24Chips, type At24Chip } from '../../chips/chips.js';
 import { bytes } from '../../base/text.js';
 import { readFrom, type Asking } from './ask.js';
+import { groupAt, type Group, type Seen } from './group.js';
 
 export interface Guess {
   readonly chip: At24Chip;
   readonly addressBytes: 1 | 2;
   /** Addresses it takes, the first one included. */
   readonly addresses: readonly number[];
+  /** So many of them share the addresses: one at each. */
+  readonly parts: number;
   /** Why, in a sentence. */
   readonly why: string;
 }
@@ -21,19 +24,62 @@ type Width = 8 | 16 | undefined;
 const SAMPLE = 32;
 const BLOCK = 256;
 
-/** Guesses for the part whose first address is `address`; `present`: everybody who answers. None: it is no EEPROM. */
+/** What has been read so far on one bus: no address is asked twice. */
+export type SeenParts = Map<number, Seen>;
+
+/**
+ * Guesses for the part whose first address is `address`, the likeliest first; `present`: everybody who answers. What nothing
+ * contradicts is one part before it is several.
+ */
 export async function guessesFor(
   asking: Asking,
   address: number,
   present: ReadonlySet<number>,
+  seen: SeenParts = new Map(),
 ): Promise<Guess[]> {
-  const width = await widthOf(asking, address);
-  if (width === 8) return [await guessNarrow(asking, address, present)];
-  if (width === 16 && hasRepeatedStart(asking)) return [await guessWide(asking, address, present)];
-  if (width === 16)
-    return [guess(4096, 2, [address], 'this bridge has no repeated START to look further with')];
+  for (const one of present) {
+    if (one >= 0x50 && one <= 0x57 && !seen.has(one)) seen.set(one, await look(asking, one));
+  }
+  const own = seen.get(address) ?? (await look(asking, address));
+  const module = memoryModule(own);
+  if (module) return [module];
+  if (own.width === 16) return guessWide(asking, address, seen);
+  const group = groupAt(address, seen);
+  if (group.addresses.length > 1) return guessBlocks(group, seen);
+  if (own.width === 8) return [guessNarrow(own)];
   const why = 'it reads the same everywhere, so that neither address width nor size show';
   return [guess(256, 1, [address], why), guess(4096, 2, [address], why)];
+}
+
+async function look(asking: Asking, address: number): Promise<Seen> {
+  const width = await widthOf(asking, address);
+  const block = await readFrom(asking, { address, size: BLOCK, addressBytes: 1 }, 0, BLOCK);
+  return {
+    address,
+    width,
+    start: block.subarray(0, SAMPLE),
+    across: width === 16 ? block.subarray(0, 0) : await across(asking, address),
+    period: isUniform(block) ? undefined : repeats(block, 16) ? 16 : repeats(block, 128) ? 128 : undefined,
+  };
+}
+
+/** SPD memories say what they are: an SPD5118 in its registers MR0 and MR1, the others in byte 2 of what they hold. */
+function memoryModule({ address, width, start }: Seen): Guess | undefined {
+  const named = (name: string, why: string): Guess | undefined => {
+    const chip = at24Chips.find((one) => one.name === name);
+    return chip && { chip, addressBytes: 1, addresses: [address], parts: 1, why };
+  };
+  if (start[0] === 0x51 && start[1] === 0x18) {
+    return named('spd5118', 'its first two bytes are those of an SPD5118 hub (DDR5)');
+  }
+  if (width !== 8) return undefined;
+  // JEDEC: bytes used and in all; revision; kind of memory.
+  if (start[2] === 0x0c && [0x23, 0x24].includes(start[0] ?? 0)) {
+    return named('ee1004', 'it begins as the SPD data of a DDR4 module');
+  }
+  return start[2] === 0x0b && [0x92, 0x93, 0x11, 0x13].includes(start[0] ?? 0)
+    ? named('spd', 'it begins as the SPD data of a DDR3 module')
+    : undefined;
 }
 
 /**
@@ -58,22 +104,41 @@ async function widthOf(asking: Asking, address: number): Promise<Width> {
   return isSame ? 8 : 16;
 }
 
-async function guessNarrow(asking: Asking, address: number, present: ReadonlySet<number>): Promise<Guess> {
-  const block = await readFrom(asking, { address, size: BLOCK, addressBytes: 1 }, 0, BLOCK);
-  const all = Array.from({ length: 8 }, (_, i) => (address & ~7) + i);
-  if (repeats(block, 16) && all.every((one) => present.has(one))) {
-    return guess(16, 1, all, 'its 16 bytes repeat, and it answers at all eight addresses');
+/** One part of several blocks, and what else it may be. */
+function guessBlocks({ addresses, isShown }: Group, seen: SeenParts): Guess[] {
+  const last = `0x${(addresses.at(-1) ?? 0).toString(16)}`;
+  if (addresses.length === 8 && addresses.every((one) => seen.get(one)?.period === 16)) {
+    return [guess(16, 1, addresses, 'its 16 bytes repeat, and it answers at all eight addresses')];
   }
-  if (repeats(block, 128)) return guess(128, 1, [address], 'its first 128 bytes repeat');
-  for (const count of [8, 4, 2]) {
-    const addresses = Array.from({ length: count }, (_, i) => address + i);
-    if (address % count !== 0 || !addresses.every((one) => present.has(one))) continue;
-    if (!(await runsThrough(asking, addresses))) continue;
-    const last = `0x${(address + count - 1).toString(16)}`;
-    return guess(count * BLOCK, 1, addresses, `a read runs on from one address into the next, up to ${last}`);
+  const size = addresses.length * BLOCK;
+  if (isShown) {
+    return [
+      guess(
+        size,
+        1,
+        addresses,
+        `a read runs on from one address into the next, and nothing ends it up to ${last}`,
+      ),
+    ];
   }
-  const own = block.subarray(0, SAMPLE);
-  const rollsOver = !isUniform(own) && (await across(asking, address)).equals(own);
+  const why = `it answers at every address up to ${last}, and what it holds says nothing against one part`;
+  const count = addresses.length;
+  const several = (what: Guess): Guess => ({
+    ...what,
+    parts: count,
+    why: `${String(count)} parts that hold the same look like one`,
+  });
+  const isWidthKnown = addresses.some((one) => seen.get(one)?.width === 8);
+  return [
+    guess(size, 1, addresses, why),
+    several(guess(BLOCK, 1, addresses, '')),
+    ...(isWidthKnown ? [] : [several(guess(4096, 2, addresses, ''))]),
+  ];
+}
+
+function guessNarrow({ address, start, across: after, period }: Seen): Guess {
+  if (period !== undefined) return guess(128, 1, [address], 'its first 128 bytes repeat');
+  const rollsOver = !isUniform(start) && after.equals(start);
   const why = rollsOver ? 'a read begins again after 256 bytes' : 'it goes on at no other address';
   return guess(BLOCK, 1, [address], why);
 }
@@ -84,35 +149,86 @@ async function across(asking: Asking, address: number): Promise<Buffer> {
   return (await readFrom(asking, twoBlocks, BLOCK - 1, 1 + SAMPLE)).subarray(1);
 }
 
-/** Does one transfer over the end of each block give what the next one begins with, and not the block's own beginning? */
-async function runsThrough(asking: Asking, addresses: readonly number[]): Promise<boolean> {
-  for (const address of addresses.slice(0, -1)) {
-    const next = await readFrom(asking, { address: address + 1, size: BLOCK, addressBytes: 1 }, 0, SAMPLE);
-    const own = await readFrom(asking, { address, size: BLOCK, addressBytes: 1 }, 0, SAMPLE);
-    if (!(await across(asking, address)).equals(next) || next.equals(own)) return false;
+/** A part with two address bytes, alone or with others that make one part with it. */
+async function guessWide(asking: Asking, address: number, seen: SeenParts): Promise<Guess[]> {
+  if (!hasRepeatedStart(asking)) {
+    return [guess(4096, 2, [address], 'this bridge has no repeated START to look further with')];
   }
-  return true;
+  const own = await sizeOfWide(asking, address);
+  if (own.size !== WIDE_BLOCK) return [guess(own.size ?? 4096, 2, [address], own.why)];
+  const single = guess(WIDE_BLOCK, 2, [address], own.why);
+  for (const [steps, name] of WIDE_PARTS) {
+    const addresses = steps.map((step) => address + step);
+    // A block that is all alike does not tell its width, and is no word against it.
+    const others = addresses.map((one) => seen.get(one));
+    if (!others.every((one) => one !== undefined && one.width !== 8)) continue;
+    if ((address & (steps.at(-1) ?? 0)) !== 0) continue;
+    const together = await wideTogether(asking, addresses, name);
+    const chip = at24Chips.find((one) => one.name === name);
+    if (together === 'no' || chip === undefined) continue;
+    const where = addresses.map((one) => `0x${one.toString(16)}`).join(', ');
+    const why =
+      together === 'shown'
+        ? `a read runs on from one of ${where} into the next`
+        : `${own.why} at ${where}, and what they hold says nothing against one part`;
+    const parts = addresses.length;
+    const several = `${String(parts)} parts of 65536 bytes may hold the same`;
+    return [
+      { chip, addressBytes: 2, addresses, parts: 1, why },
+      ...(together === 'shown' ? [] : [{ ...single, addresses, parts, why: several }]),
+    ];
+  }
+  return [single];
 }
 
-async function guessWide(asking: Asking, address: number, present: ReadonlySet<number>): Promise<Guess> {
-  const whole = { address, size: 0x10000, addressBytes: 2 } as const;
+const WIDE_BLOCK = 0x10000;
+/** Parts of several blocks of 64 KiB, by where those are; the most blocks first. */
+const WIDE_PARTS: readonly (readonly [steps: readonly number[], name: string])[] = [
+  [[0, 1, 2, 3], '24c2048'],
+  [[0, 1], '24c1024'],
+  [[0, 4], '24c1025'],
+];
+
+/** Are blocks of 64 KiB one part? 'maybe': nothing says that they are parts of their own. */
+async function wideTogether(
+  asking: Asking,
+  addresses: readonly number[],
+  name: string,
+): Promise<'shown' | 'maybe' | 'no'> {
+  let isShown = false;
+  for (const [i, address] of addresses.entries()) {
+    const { size } = i === 0 ? { size: WIDE_BLOCK } : await sizeOfWide(asking, address);
+    if (size !== undefined && size !== WIDE_BLOCK) return 'no';
+    const next = addresses[i + 1];
+    if (next === undefined) continue;
+    const two = { address, size: 2 * WIDE_BLOCK, addressBytes: 2, readRollover: true } as const;
+    const over = (await readFrom(asking, two, WIDE_BLOCK - 1, 1 + SAMPLE)).subarray(1);
+    const start = await readFrom(asking, two, 0, SAMPLE);
+    const after = await readFrom(asking, { ...two, address: next }, 0, SAMPLE);
+    // A 24LC1025 begins its half again, as a part of its own does.
+    if (!over.equals(name === '24c1025' ? start : after)) return 'no';
+    isShown ||= name !== '24c1025' && !after.equals(start);
+  }
+  return isShown ? 'shown' : 'maybe';
+}
+
+/** Undefined: it holds nothing to tell by. */
+async function sizeOfWide(
+  asking: Asking,
+  address: number,
+): Promise<{ readonly size: number | undefined; readonly why: string }> {
+  const whole = { address, size: WIDE_BLOCK, addressBytes: 2 } as const;
   const begin = await readFrom(asking, whole, 0, 4096);
   const places = samplePlaces(begin);
   if (places.length === 0) {
-    return guess(4096, 2, [address], 'its first 4096 bytes are all the same, so that its size does not show');
+    return { size: undefined, why: 'its first 4096 bytes are all the same, so that its size does not show' };
   }
-  for (let size = 4096; size < 0x10000; size *= 2) {
+  for (let size = 4096; size < WIDE_BLOCK; size *= 2) {
     if (await isRepeatedAt(asking, whole, begin, places, size)) {
-      return guess(size, 2, [address], `what it begins with comes again after ${bytes(size)}`);
+      return { size, why: `what it begins with comes again after ${bytes(size)}` };
     }
   }
-  const why = 'nothing repeats within 65536 bytes';
-  return guess(
-    0x10000,
-    2,
-    [address],
-    present.has(address + 1) ? `${why}; with the next address it may be a 24c1024` : why,
-  );
+  return { size: WIDE_BLOCK, why: `nothing repeats within ${String(WIDE_BLOCK)} bytes` };
 }
 
 async function isRepeatedAt(
@@ -159,5 +275,5 @@ function guess(size: number, addressBytes: 1 | 2, addresses: readonly number[], 
       one.address === 0x50,
   );
   if (chip === undefined) throw new RangeError(`no chip has ${bytes(size)}`);
-  return { chip, addressBytes, addresses, why };
+  return { chip, addressBytes, addresses, parts: 1, why };
 }

@@ -4,19 +4,21 @@ import { createInterface } from 'node:readline';
 /** The bench's control port: one JSON request a line, one answer a line, in order. */
 export class Control {
   #socket;
+  #token;
   #waiting = [];
 
-  /** Resolves with nothing where nobody listens yet. */
-  static connect(port) {
+  /** `token`: what the bench printed. Resolves with nothing where nobody listens yet. */
+  static connect(port, token) {
     return new Promise((done) => {
       const socket = connect({ port, host: '127.0.0.1', noDelay: true });
       socket.on('error', () => done(undefined));
-      socket.on('connect', () => done(new Control(socket)));
+      socket.on('connect', () => done(new Control(socket, token)));
     });
   }
 
-  constructor(socket) {
+  constructor(socket, token) {
     this.#socket = socket;
+    this.#token = token;
     createInterface({ input: socket }).on('line', (line) => this.#waiting.shift()?.(JSON.parse(line)));
     socket.on('close', () => {
       for (const answer of this.#waiting.splice(0))
@@ -60,7 +62,7 @@ export class Control {
   async #ask(request) {
     const answer = await new Promise((done) => {
       this.#waiting.push(done);
-      this.#socket.write(`${JSON.stringify(request)}\n`);
+      this.#socket.write(`${JSON.stringify({ token: this.#token, ...request })}\n`);
     });
     if (!answer.ok) throw new Error(`the bench refuses ${JSON.stringify(request)}: ${answer.error}`);
     return answer;

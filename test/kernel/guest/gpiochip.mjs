@@ -229,7 +229,7 @@ async function withEvents(station, body) {
     const message = JSON.parse(line);
     if (message.event !== undefined) all.push(message);
   });
-  socket.write('{"cmd":"events"}\n');
+  socket.write(`${JSON.stringify({ token: station.controlToken, cmd: 'events' })}\n`);
   await subscribed;
   const events = {
     /** What came so far, once it fulfils the condition. */

@@ -5,6 +5,7 @@ import { hidrawTransport, i2cTransport, sysfsTransport, usbTransport } from './t
 import { hidrawChecks } from './hidraw.mjs';
 import { i2cTransportChecks } from './i2c_transport.mjs';
 import { oemChecks } from './oem.mjs';
+import { presenceChecks } from './presence.mjs';
 import { stressChecks } from './stress.mjs';
 import { timeChecks } from './times.mjs';
 import { toolChecks } from './tools.mjs';
@@ -42,6 +43,10 @@ export const parts = {
   async hidraw({ report, station, log, seed }) {
     await hidrawChecks(report, station, log, seed);
     await contractChecks(report, station, log, seed, hidrawTransport(station));
+  },
+  /** What is plugged in, as lib/hotplug tells it. */
+  async presence({ report, station, log }) {
+    await presenceChecks(report, station, log);
   },
   async sysfs({ report, station, log, seed }) {
     await contractChecks(report, station, log, seed, sysfsTransport(station));

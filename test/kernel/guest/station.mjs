@@ -17,6 +17,7 @@ export class Station {
   #bench;
   #ended;
   #control;
+  #token;
 
   /** `image` is what the 24c256 at 0x52 holds; a 24c02 at 0x50 has its WP pin on GPIO 0. */
   constructor(options) {
@@ -33,6 +34,11 @@ export class Station {
 
   get controlPort() {
     return CONTROL_PORT;
+  }
+
+  /** What the control port asks for. */
+  get controlToken() {
+    return this.#token;
   }
 
   get scratch() {
@@ -53,8 +59,20 @@ export class Station {
     this.#bench.stdout.pipe(log);
     this.#bench.stderr.pipe(log);
     this.#ended = new Promise((done) => this.#bench.on('close', (code, signal) => done(code ?? signal)));
+    const printed = new Promise((done) => {
+      let said = '';
+      this.#bench.stdout.on('data', (text) => {
+        said += text;
+        const [, token] = /"token":"([0-9a-f]+)"/.exec(said) ?? [];
+        if (token !== undefined) done(token);
+      });
+    });
+    const connected = async () => {
+      this.#token = await printed;
+      return await until('bench that listens', 40_000, () => Control.connect(CONTROL_PORT, this.#token));
+    };
     this.#control = await Promise.race([
-      until('bench that listens', 40_000, () => Control.connect(CONTROL_PORT)),
+      connected(),
       this.#ended.then((status) => {
         throw new Error(`the bench ended with ${status}`);
       }),

@@ -16,6 +16,7 @@ const NEEDED = [
   ['i2c-tools', 'i2cdetect'],
   ['gpiod', 'gpioset'],
   ['iproute2', 'ip'],
+  ['udev', 'udevadm'],
 ];
 
 export async function hasProgram(name) {

@@ -161,14 +161,18 @@ export class ModelDevice {
 
   /** The same without its faults: whole words where there are words, else the bytes that have neighbours in them. */
   async #mended(cell: ModelCell, buffer: Buffer): Promise<Ret> {
-    const { bitOffset, nbits, offset, bytes, rawLen } = cell;
+    const { bitOffset, nbits, offset, bytes } = cell;
+    const { size } = this.ram.spec;
     const value = Buffer.from(buffer);
-    const old = Buffer.alloc(Math.max(rawLen, bytes));
+    const words = align(bytes, this.wordSize);
+    const old = Buffer.alloc(words);
+    // A word that the end of the device cuts is cut, where the cell itself is inside.
+    const end = offset + bytes <= size ? size - offset : words;
     const fetch = async (from: number, to: number): Promise<Ret> =>
-      this.#regRead(offset + from, old.subarray(from, to));
+      this.#regRead(offset + from, old.subarray(from, Math.min(to, end)));
     let ret: Ret = 0;
     if (this.wordSize > 1 || nbits === 0) {
-      ret = await fetch(0, this.wordSize > 1 ? rawLen : bytes);
+      ret = await fetch(0, words);
     } else {
       if (bitOffset !== 0) ret = await fetch(0, bytesForBits(bitOffset));
       if (ret === 0 && (bitOffset + nbits) % 8 !== 0) ret = await fetch(bytes - 1, bytes);

@@ -187,9 +187,13 @@ export class Model implements Machine {
     for (const info of spec.cells ?? []) {
       const cell = cellOf(info, wordSize, stride);
       if (typeof cell === 'string') return cell;
+      // kstrdup_const()
+      if (info.name === null) return 'ENOMEM';
       device.cells.push(cell);
       this.#notify('CELL_ADD', cell.name);
     }
+    // kobject_add_internal()
+    if (device.name === '') return 'EINVAL';
     if (this.#bus.some(({ name }) => name === device.name)) return 'EEXIST';
     const files = device.cells.map(fileName);
     return new Set(files).size === files.length ? 0 : 'EEXIST';

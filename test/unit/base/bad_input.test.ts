@@ -35,6 +35,7 @@ const kernel = new NvmemKernelApi(registry);
 const consumer: NvmemConsumer = registry.consumer('dev');
 let device: RegisteredDevice;
 let native: RegisteredDevice;
+let opened: OpenDevice;
 let cell: NvmemCell;
 let file: NvmemFile;
 
@@ -47,6 +48,7 @@ beforeAll(async () => {
     cells: [{ name: 'c', offset: 0, bytes: 2 }],
   });
   native = await registry.register({ provider: memoryProvider(16), name: 'n', id: 'none' });
+  opened = await open('mem://16', { registry });
   cell = device.cell('c');
   file = device.files.open('nvmem', { flags: 'r+' });
 });
@@ -54,6 +56,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await device.unregister();
   await native.unregister();
+  await opened.close();
 });
 
 /** Whatever the types say. */
@@ -67,6 +70,7 @@ const of =
 
 const onRegistry = of(() => registry);
 const onDevice = of(() => device);
+const onOpened = of(() => opened);
 const onNative = of(() => native);
 const onCell = of(() => cell);
 const onConsumer = of(() => consumer);
@@ -232,6 +236,8 @@ const rows: Row[] = [
   ['device.erase', onDevice('erase'), [15, 2], 'RangeError', 'offset + length'],
   ['device.erase', onDevice('erase'), [0, 1, { verify: 1 }], 'TypeError', 'options.verify'],
   ...operations('device.erase', onDevice('erase'), [0, 1]),
+  ...operations('opened.isLocked', onOpened('isLocked'), []),
+  ...operations('opened.lockPermanently', onOpened('lockPermanently'), []),
   ...numbers('device.reader', onNative('reader'), (value) => [value, 1], 'offset'),
   ['device.reader', onNative('reader'), [0, 'x'], 'TypeError', 'length'],
   ['device.reader', onNative('reader'), [0, 0], 'RangeError', 'length'],
@@ -292,7 +298,7 @@ const rows: Row[] = [
 
   ['nvmemRegister', onKernel('nvmemRegister'), [7], 'TypeError', 'config'],
   ['nvmemUnregister', onKernel('nvmemUnregister'), [{}], 'TypeError', 'device'],
-  ...strings('nvmemDeviceGet', onKernel('nvmemDeviceGet'), (value) => ['dev', value], 'name'),
+  ['nvmemDeviceGet', onKernel('nvmemDeviceGet'), ['dev', 7], 'TypeError', 'name'],
   ['nvmemDeviceFind', onKernel('nvmemDeviceFind'), [7], 'TypeError', 'match'],
   ['nvmemDevicePut', onKernel('nvmemDevicePut'), [{}], 'TypeError', 'device'],
   ['nvmemDeviceRead', onKernel('nvmemDeviceRead'), [{}, 0, 1], 'TypeError', 'device'],
@@ -381,10 +387,19 @@ test('no public class has a function that the table leaves out', () => {
     'readSync',
     'close',
     'unregister',
+    'ref',
+    'unref',
     'nvmemDevName',
     'nvmemDevSize',
   ]);
-  const internal = new Set(['registerNow', 'addHandle', 'announceRemoved', 'unplugged']);
+  const internal = new Set([
+    'registerNow',
+    'registerAs',
+    'lookupAs',
+    'addHandle',
+    'announceRemoved',
+    'unplugged',
+  ]);
   const missing = [
     Nvmem,
     NvmemDevice,

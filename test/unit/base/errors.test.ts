@@ -29,7 +29,16 @@ test('the numbers are those of the operating system', () => {
     if (system.has(code)) expect([code, -errorTable[code].errno]).toEqual([code, system.get(code)]);
   }
   // libuv has no names for these.
-  expect(unknown.sort()).toEqual(['ABORT_ERR', 'EBADMSG', 'EMEDIUMTYPE', 'EOPNOTSUPP', 'EPROBE_DEFER']);
+  expect(unknown.sort()).toEqual([
+    'ABORT_ERR',
+    'EBADMSG',
+    'EDEADLK',
+    'EMEDIUMTYPE',
+    'EOPNOTSUPP',
+    'EPROBE_DEFER',
+    'ESTALE',
+  ]);
+  expect(errorTable.ESTALE.errno).toBe(116);
   expect(errorTable.EBADMSG.errno).toBe(74);
   expect(errorTable.EREMOTEIO.errno).toBe(121);
   expect(errorTable.EPROBE_DEFER.errno).toBe(517);

@@ -2,11 +2,13 @@ jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../f
 
 import { existsSync } from 'node:fs';
 
+import { wireOfNode } from '../../../lib/bus/claim.js';
 import { hidrawSource } from '../../../lib/bus/hidraw.js';
 import type { BusSource } from '../../../lib/bus/source.js';
 import { splitDeviceNumber } from '../../../lib/machine/machine.js';
 import { parseUri, type HidrawUri } from '../../../lib/uri/uri.js';
 import { FakeMachine, FOLDER } from '../fake_machine.js';
+import { UsbTree } from '../usb_tree.js';
 
 const HID = '/sys/devices/usb1/1-1/1-1:1.0/0003:10C4:EA90.0001';
 /** A link that a udev rule has made: only the number of the device tells which node it is. */
@@ -85,7 +87,7 @@ describe('hidraw:// and the drivers of the kernel', () => {
       expect(made.hint?.(code)).toMatch(/idVendor\}=="10c4".*idProduct\}=="ea90"/);
     }
     expect(made.hint?.('ENOENT')).toContain('nvmem list');
-    expect(made.hint?.('EBUSY')).toBeUndefined();
+    expect(made.hint?.('EBUSY')).toMatch(/^Close it there/);
     expect(made.name(new Map())).toBe('my-bridge');
   });
 
@@ -101,4 +103,13 @@ describe('hidraw:// and the drivers of the kernel', () => {
     expect(made.hint?.('EACCES')).toMatch(/idVendor\}=="1234".*idProduct\}=="abcd"/);
     expect(made.hint?.('EACCES')).toContain('/etc/udev/rules.d/60-nvmem-1234-abcd.rules');
   });
+});
+
+test('a bridge is one wire, whether one goes through hidraw or through its adapter', async () => {
+  const tree = new UsbTree();
+  tree.plug('1-1.4', { devnum: 4, kernel: { hidraw: 3, i2c: 7 } });
+  expect(await wireOfNode('/dev/hidraw3', tree.machine)).toBe('usb 1-1.4');
+  expect(await wireOfNode('/dev/i2c-7', tree.machine)).toBe('usb 1-1.4');
+  expect(await wireOfNode('/dev/i2c-8', tree.machine)).toBe('node /dev/i2c-8');
+  tree.remove();
 });

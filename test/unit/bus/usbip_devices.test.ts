@@ -27,8 +27,8 @@ const LIST = encodeDevlist([
   },
 ]);
 const DEVICES = [
-  { busid: '1-1', vendorId: 0x10c4, productId: 0xea90, bcdDevice: 0x0100 },
-  { busid: '3-4.1', vendorId: 0x1d6b, productId: 2, bcdDevice: 0 },
+  { busid: '1-1', vendorId: 0x10c4, productId: 0xea90, bcdDevice: 0x0100, busnum: 1, devnum: 2 },
+  { busid: '3-4.1', vendorId: 0x1d6b, productId: 2, bcdDevice: 0, busnum: 3, devnum: 9 },
 ];
 
 function patched(at: number, bytes: readonly number[]): Buffer {

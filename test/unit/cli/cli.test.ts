@@ -191,7 +191,9 @@ describe('erase', () => {
     const now = readFileSync(image);
     expect(now.subarray(10, 15)).toEqual(Buffer.alloc(5, 0xff));
     expect(now.subarray(15)).toEqual(content.subarray(15));
-    expect((await nvmem(['erase', `file://${image}`])).out.text).toMatch(/^erased 100 bytes at 0 of /);
+    expect((await nvmem(['erase', `file://${image}`, '--yes'])).out.text).toMatch(
+      /^erased 100 bytes at 0 of /,
+    );
     expect(readFileSync(image).every((byte) => byte === 0xff)).toBe(true);
   });
 

@@ -16,11 +16,11 @@ function pattern(size: number): Uint8Array {
 
 async function onSlot(
   slot: FakeSlot,
-  config: Partial<NvmemConfig> & { hasWpLine?: boolean } = {},
+  config: Partial<NvmemConfig> & { hasWpLine?: boolean; isPart?: boolean } = {},
 ): Promise<{ nvmem: Nvmem; device: NvmemDevice }> {
   const nvmem = new Nvmem();
-  const { hasWpLine = false, ...rest } = config;
-  const provider = providerOfSlot(slot, slot.memory.length, { hasWpLine });
+  const { hasWpLine = false, isPart = false, ...rest } = config;
+  const provider = providerOfSlot(slot, slot.memory.length, { hasWpLine, isPart });
   return { nvmem, device: await nvmem.register({ provider, name: 'dev', id: 'none', ...rest }) };
 }
 
@@ -163,7 +163,7 @@ test('write protect that stays down does not replace the result of the write', a
 
 test('a mismatch says where and how much', async () => {
   const slot = new FakeSlot(new Uint8Array(8));
-  const { device } = await onSlot(slot);
+  const { device } = await onSlot(slot, { isPart: true });
   const write = device.write(0, Uint8Array.of(1, 2, 3));
   (await slot.next()).end({ status: -74, transferred: 3, mismatchOffset: 1, mismatchCount: 2 });
   const error = await failure(write);

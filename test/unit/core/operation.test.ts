@@ -59,7 +59,7 @@ test('an error says what was done, to what, and points at the call', () => {
   const error = op.error({ status: -6, reason: 'NAK' }, { bytesTransferred: 3 });
   expect(error).toBeInstanceOf(NvmemError);
   expect(error.message).toBe(
-    'ENXIO: nobody acknowledges that address (NAK), read of 8 bytes at 2 of dev; 3 of 8 bytes are good',
+    'ENXIO: there is no such device or address (NAK), read of 8 bytes at 2 of dev; 3 of 8 bytes are good',
   );
   expect(frame(error)).toBe(here);
   op.dispose();

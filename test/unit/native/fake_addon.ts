@@ -228,8 +228,25 @@ export class FakeAddon implements Addon {
     this.#slots.delete(slot);
   }
 
+  startLookout(): number {
+    return ENODEV;
+  }
+
+  hearsKernel(): boolean {
+    return false;
+  }
+
+  watchFolder(): number {
+    return EBADF;
+  }
+
+  stopLookout(): void {
+    // none was started
+  }
+
   counts(): NativeCounts {
     return {
+      lookouts: 0,
       requests: this.#requests.size,
       holds: 0,
       slots: this.#slots.size,

@@ -1,6 +1,9 @@
 jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../fake_native.js'));
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -271,7 +274,8 @@ describe('nothing stays open after a failure', () => {
     [-2, '', 'ENOENT', /exports no such device$/],
     [-95, 'it is 1234:5678', 'ENOTSUP', /no CP2112 \(it is 1234:5678\)$/],
     [-71, '', 'EPROTO', /no USB\/IP server$/],
-    [-110, '', 'ETIMEDOUT', /within 70 ms$/],
+    // A wait of the protocol's own: the limit has not passed.
+    [-110, '', 'ETIMEDOUT', /the bridge did not answer$/],
     [-101, '', 'ENETUNREACH', /cannot be reached$/],
   ])('of the bridge: %i %s', async (status, reason, code, message) => {
     plugIn(() => ({ status, reason }));
@@ -280,6 +284,18 @@ describe('nothing stays open after a failure', () => {
       errno: status,
       message: expect.stringMatching(message),
       hint: expect.stringMatching(/\.$/),
+    });
+  });
+
+  test('of the bridge: the limit is named where it has passed', async () => {
+    plugIn(
+      () =>
+        new Promise((resolve) => {
+          setTimeout(resolve, 25, { status: -110, reason: '' });
+        }),
+    );
+    await expect(openHere(A, { openTimeoutMs: 20 })).rejects.toMatchObject({
+      message: expect.stringMatching(/within 20 ms$/),
     });
   });
 
@@ -374,6 +390,39 @@ describe('file://', () => {
     writeFileSync(path, '0123');
     await expect(device.read(0, 10)).rejects.toMatchObject({ code: 'EIO', partial: Buffer.from('0123') });
     await device.close();
+  });
+
+  test('that is no regular file is refused without being opened, and nothing waits for its other end', async () => {
+    const fifo = join(directory, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    symlinkSync(fifo, join(directory, 'link'));
+    const socket = join(directory, 'socket');
+    const server = createServer().listen(socket);
+    await once(server, 'listening');
+    const kinds: [string, RegExp][] = [
+      [fifo, /: it is a FIFO$/],
+      [join(directory, 'link'), /: it is a FIFO$/],
+      [socket, /: it is a socket$/],
+      ['/dev/null', /: it is a character device$/],
+    ];
+    for (const [path, message] of kinds) {
+      for (const readOnly of [false, true]) {
+        await expect(openHere(`file://${path}`, { readOnly })).rejects.toMatchObject({
+          code: 'EINVAL',
+          syscall: 'open',
+          message: expect.stringMatching(message),
+          hint: expect.stringContaining('regular file'),
+        });
+      }
+    }
+    server.close();
+  });
+
+  test('with a NUL byte in its path names no file', async () => {
+    await expect(openHere(`file://${directory}/image.bin%00.txt`)).rejects.toMatchObject({
+      code: 'EINVAL',
+      message: expect.stringContaining('NUL byte'),
+    });
   });
 
   test.each([
