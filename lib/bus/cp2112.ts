@@ -2,7 +2,7 @@ import { codeOf, errorTable } from '../base/errors.js';
 import { monotonicMs, pause, wallMs } from '../base/timers.js';
 import { native, type BusOpening } from '../native/index.js';
 import type { Cp2112Uri } from '../uri/uri.js';
-import { findBridge, type UsbBridge } from '../machine/bridges.js';
+import { findBridge, usbIdsOf, type UsbBridge } from '../machine/bridges.js';
 import { holdersOf, nameHolders } from '../machine/holders.js';
 import { thisMachine } from '../machine/machine.js';
 import { udevHint } from '../machine/udev.js';
@@ -17,8 +17,8 @@ const LOOK_EVERY_MS = 50;
  *
  * @throws NvmemError ENOENT: no such bridge; EINVAL: several, and the URI does not say which.
  */
-export async function usbSource({ bridge: wanted, uri }: Cp2112Uri): Promise<BusSource> {
-  const bridge = await findBridge(wanted, uri);
+export async function usbSource({ bridge: wanted, ids, uri }: Cp2112Uri): Promise<BusSource> {
+  const bridge = await findBridge(wanted, uri, undefined, ids);
   const { path, serial } = bridge;
   return {
     key: `usb ${path}`,
@@ -33,7 +33,7 @@ export async function usbSource({ bridge: wanted, uri }: Cp2112Uri): Promise<Bus
       EACCES: 'no permission for its device node',
       ENODEV: 'it went away while it was being opened',
     },
-    hint,
+    hint: (code) => hint(code, bridge),
     name: (identity) => identity.get('path') ?? path,
   };
 }
@@ -49,11 +49,12 @@ async function openUsb(bridge: UsbBridge, clockHz: number, openTimeoutMs: number
       reason: `its I2C adapter ${nodes} is open in ${nameHolders(users)}`,
     };
   }
+  const ids = usbIdsOf(bridge);
   const deadline = monotonicMs() + openTimeoutMs;
   let opened: BusOpening;
   for (;;) {
     const left = Math.max(deadline - monotonicMs(), 1);
-    opened = await native().openUsb({ bridge: bridge.path, clockHz, openTimeoutMs: left });
+    opened = await native().openUsb({ bridge: bridge.path, clockHz, openTimeoutMs: left, ids });
     if (opened.bus !== undefined || codeOf(opened.status) !== 'EACCES') break;
     if (left <= LOOK_EVERY_MS || !(await isNew(bridge.node))) break;
     await pause(LOOK_EVERY_MS);
@@ -69,16 +70,17 @@ async function isNew(node: string): Promise<boolean> {
   return wallMs() - (status?.madeAt ?? 0) < UDEV_TAKES_MS;
 }
 
-function hint(code: string): string | undefined {
+function hint(code: string, bridge: UsbBridge): string | undefined {
   switch (code) {
     case 'EACCES':
-      return udevHint();
+      return udevHint(usbIdsOf(bridge));
     case 'EBUSY':
       return 'Let the other program close the bridge, or use hidraw:///dev/hidrawN, which shares it with the kernel.';
     case 'ENODEV':
-    case 'ETIMEDOUT':
     case 'EPIPE':
       return 'Plug it in again and repeat.';
+    case 'ETIMEDOUT':
+      return 'It is plugged in and says nothing: plug it in again, which resets it. nvmem doctor with this URI says how far it gets.';
     case 'ENOENT':
     case 'ENOTSUP':
       return 'nvmem list shows the bridges of this machine.';

@@ -5,19 +5,18 @@ import { native } from '../native/index.js';
 import type { HidrawUri } from '../uri/uri.js';
 import { wireOfNode } from './claim.js';
 import type { BusSource } from './source.js';
-import { adaptersOfHidraw, heldClients, type KernelClient } from '../machine/kernel_clients.js';
+import {
+  adaptersOfHidraw,
+  heldClients,
+  usbIdsOfHidraw,
+  type KernelClient,
+} from '../machine/kernel_clients.js';
 import { thisMachine } from '../machine/machine.js';
-
-const UDEV_RULE =
-  'KERNEL=="hidraw*", ATTRS{idVendor}=="10c4", ATTRS{idProduct}=="ea90", MODE="0660", GROUP="plugdev", TAG+="uaccess"';
-const NOT_PERMITTED =
-  `Let udev give you the node: put the line ${UDEV_RULE} into /etc/udev/rules.d/70-cp2112.rules, run ` +
-  '"udevadm control --reload" and plug the bridge in again. A container has to be given the node as well.';
+import { udevHint } from '../machine/udev.js';
+import type { UsbIds } from '../base/usb_ids.js';
 
 const HINTS: Readonly<Partial<Record<string, string>>> = {
-  EACCES: NOT_PERMITTED,
-  EPERM: NOT_PERMITTED,
-  ENOENT: 'Plug the bridge in; ls /sys/bus/hid/devices/0003:10C4:EA90.*/hidraw says which node is its own.',
+  ENOENT: 'Plug the bridge in; nvmem list says which node is its own.',
   ENOTSUP: 'nvmem list shows the nodes of bridges.',
   EBUSY: 'Close it there, or end that process, then repeat.',
   ENODEV: 'Plug the bridge in again and repeat.',
@@ -29,6 +28,7 @@ const HINTS: Readonly<Partial<Record<string, string>>> = {
  * What we hand out is checked for that (native/cp2112/bridge.h); what the kernel's driver hands out is not.
  */
 export function hidrawSource({ path }: HidrawUri, machine = thisMachine): BusSource {
+  let ids: UsbIds | undefined;
   return {
     key: `hidraw ${path}`,
     what: `the bridge ${path}`,
@@ -39,7 +39,10 @@ export function hidrawSource({ path }: HidrawUri, machine = thisMachine): BusSou
       const clients = force ? [] : await heldClients(machine, await adaptersOfHidraw(machine, path));
       if (clients.length > 0) throw inUse(path, uri.uri, clients);
     },
-    open: (clockHz, openTimeoutMs) => native().openHidraw({ path, clockHz, openTimeoutMs }),
+    open: async (clockHz, openTimeoutMs) => {
+      ids = await usbIdsOfHidraw(machine, path);
+      return native().openHidraw({ path, clockHz, openTimeoutMs });
+    },
     sentences: {
       ENOENT: 'there is no such node',
       ENODEV: 'the bridge went away while it was being opened',
@@ -49,9 +52,13 @@ export function hidrawSource({ path }: HidrawUri, machine = thisMachine): BusSou
       ENOTSUP: 'the device is no CP2112',
       ETIMEDOUT: 'the bridge did not answer',
     },
-    hint: (code) => HINTS[code],
+    hint: (code) => (code === 'EACCES' || code === 'EPERM' ? notPermitted(ids) : HINTS[code]),
     name: () => path.replace(/^.*\//, ''),
   };
+}
+
+function notPermitted(ids: UsbIds | undefined): string {
+  return `${udevHint(ids)}\nA container has to be given the node as well.`;
 }
 
 function inUse(path: string, uri: string, clients: readonly KernelClient[]): NvmemError {

@@ -8,10 +8,11 @@ const HINTS: Readonly<Partial<Record<string, string>>> = {
   ENETUNREACH: 'Check the host name and the network.',
   ECONNRESET: 'Look at the log of the server, then repeat.',
   ENOENT: 'The server lists its bus ids: nvmem list --usbip HOST, or usbip list -r HOST.',
-  ENOTSUP: 'nvmem list --usbip HOST shows what the server exports.',
+  ENOTSUP:
+    'nvmem list --usbip HOST shows what the server exports. A CP2112 with ids of its own, whose HID report descriptor cannot be read, is named by them: add id=VVVV:PPPP.',
   EPROTO: 'Check that the port is that of a USB/IP server (3240 is the usual one).',
   ETIMEDOUT:
-    'Look whether the server is alive; a bridge that stays silent needs to be plugged in again there.',
+    'Look whether the server is alive; a bridge that stays silent needs to be plugged in again there. nvmem doctor with this URI says how far it gets.',
   EBUSY: 'Let the other client detach it (usbip port lists, usbip detach lets go), then repeat.',
   ENODEV: 'Look whether the server still runs and exports it, then repeat.',
   EPIPE: 'Plug the bridge in again; when it persists it is no CP2112.',
@@ -23,12 +24,12 @@ export function usbipHint(code: string, host: string): string | undefined {
 }
 
 /** A CP2112 that another machine, or the virtual bench, exports. */
-export function usbipSource({ host, port, busid }: UsbipUri): BusSource {
+export function usbipSource({ host, port, busid, ids }: UsbipUri): BusSource {
   return {
     key: `usbip ${host.toLowerCase()} ${String(port)} ${busid}`,
     what: `the bridge ${busid} at ${host.includes(':') ? `[${host}]` : host}:${String(port)}`,
     setsClock: true,
-    open: (clockHz, openTimeoutMs) => native().openUsbip({ host, port, busid, clockHz, openTimeoutMs }),
+    open: (clockHz, openTimeoutMs) => native().openUsbip({ host, port, busid, clockHz, openTimeoutMs, ids }),
     sentences: {
       ECONNREFUSED: 'nobody listens there',
       ENOENT: 'the server exports no such device',

@@ -1,5 +1,6 @@
 /** `nvmem doctor`: what stands between this user and an EEPROM, and the command that takes it away. */
 import { entryOf } from '../base/errors.js';
+import { parseUsbIds, type UsbIds } from '../base/usb_ids.js';
 import { visible } from '../base/visible.js';
 import { udevRules } from '../machine/udev.js';
 import { CliError, CommandFailure, withoutUndefined } from './failure.js';
@@ -11,17 +12,24 @@ import { checkIsUri } from './uri_argument.js';
 
 export interface DoctorCommandOptions {
   readonly printUdev?: boolean;
+  /** With printUdev, of a bridge with an OEM's ids: VVVV:PPPP. */
+  readonly id?: string;
 }
 
 export async function doctorCommand(
   session: Session,
   uri: string | undefined,
-  { printUdev = false }: DoctorCommandOptions,
+  { printUdev = false, id }: DoctorCommandOptions,
 ): Promise<void> {
   if (printUdev) {
-    session.answer({ udev: udevRules() });
-    if (!session.json) await session.out.write(udevRules());
+    const rules = udevRules(id === undefined ? undefined : idsOf(id));
+    session.answer({ udev: rules });
+    if (!session.json) await session.out.write(rules);
     return;
+  }
+  if (id !== undefined) {
+    const hint = 'It belongs to --print-udev. In a URI it is id=VVVV:PPPP.';
+    throw new CliError('ERR_USAGE', '--id without --print-udev has no effect', hint, 2);
   }
   if (uri !== undefined) checkIsUri(uri, '/0x50?chip=24c02');
   const findings = await examine(session.machine, uri, {
@@ -51,6 +59,16 @@ export async function doctorCommand(
     ? new CliError(code, `${counted}: ${first.subject}: ${first.sentence}`, first.remedy ?? '', exit)
     : new CliError(code, `${counted}${warned(warnings.length)}`, 'What to do stands beside each.', exit);
   throw new CommandFailure(failure, facts);
+}
+
+/** @throws CliError */
+function idsOf(text: string): UsbIds {
+  const ids = parseUsbIds(text);
+  if (ids === undefined) {
+    const hint = 'Write the ids of the bridge as lsusb shows them, for example --id 1234:abcd.';
+    throw new CliError('ERR_USAGE', `--id ${text} is no vendor and product`, hint, 2);
+  }
+  return ids;
 }
 
 /** Columns where there is room for three of them; on a narrow terminal what there is to say stands below. */

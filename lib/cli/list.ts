@@ -1,4 +1,5 @@
 /** `nvmem list`: what there is to open, as URIs. */
+import { hex4 } from '../base/usb_ids.js';
 import { visible } from '../base/visible.js';
 import { exportedDevices, type ExportedDevice } from '../bus/usbip_devices.js';
 import { USBIP_PORT } from '../uri/uri.js';
@@ -159,24 +160,20 @@ function exportedFacts(server: Server, device: ExportedDevice): Record<string, u
   const { busid, vendorId, productId, bcdDevice } = device;
   return {
     busid,
-    vid: hex(vendorId),
-    pid: hex(productId),
-    release: hex(bcdDevice),
+    vid: hex4(vendorId),
+    pid: hex4(productId),
+    release: hex4(bcdDevice),
     isCp2112: isCp2112(device),
     uri: exportedUri(server, device),
   };
 }
 
 function exportedRow(server: Server, device: ExportedDevice): Row {
-  const ids = `${hex(device.vendorId)}:${hex(device.productId)}`;
+  const ids = `${hex4(device.vendorId)}:${hex4(device.productId)}`;
   return {
     uri: exportedUri(server, device),
-    about: isCp2112(device) ? `CP2112 (${ids})` : `${ids}, no CP2112`,
+    about: isCp2112(device) ? `CP2112 (${ids})` : `${ids}, no CP2112 unless an OEM has given it those ids`,
   };
-}
-
-function hex(value: number): string {
-  return value.toString(16).padStart(4, '0');
 }
 
 async function next(session: Session, groups: readonly [string, readonly Row[]][]): Promise<void> {

@@ -199,6 +199,7 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
   command('doctor', 'look for what stands in the way: permissions, drivers, other users')
     .argument('[uri]', 'a device to look at as well')
     .option('--print-udev', 'print the udev rule that lets users open bridges, and nothing else')
+    .option('--id <vid:pid>', "with --print-udev: for a bridge with an OEM's ids")
     .option('--timeout <ms>', 'give up after that many milliseconds', number(1))
     .action((uri: string | undefined, options: DoctorCommandOptions & CommonOptions) =>
       run(options, async (session) => {
@@ -221,6 +222,8 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
     .option('--version <n>', 'silicon version of the bridge: 1, 2 or 3')
     .option('--time <mode>', 'real: wire and USB take their time; off: they do not')
     .option('--serial <text>', 'serial number of the bridge')
+    .option('--id <vid:pid>', "an OEM's vendor and product ids")
+    .option('--product <text>', 'product string of the bridge')
     .option('--control <port>', 'port for control commands, 0 for a free one')
     .action(async (options: RigOptions) => {
       const { runRig } = await import('./rig.js');

@@ -3,6 +3,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { jsonLine, visible } from '../base/visible.js';
 import { VirtualBench } from '../rig/bench.js';
 import { startControl, summary, type ControlPort } from '../rig/control.js';
+import { parseUsbIds, type UsbIds } from '../base/usb_ids.js';
 import { codeOf, messageOf, portOf } from '../rig/problem.js';
 import type { SiliconVersion } from '../rig/cp2112.js';
 import type { TimeMode } from '../rig/setup.js';
@@ -25,6 +26,9 @@ export interface RigOptions {
   readonly version?: string | number;
   readonly time?: string;
   readonly serial?: string;
+  /** Vendor and product of an OEM: VVVV:PPPP. */
+  readonly id?: string;
+  readonly product?: string;
   /** Port of the control connection; 0: a free port. Default: none. */
   readonly control?: string | number;
   readonly json?: boolean;
@@ -65,6 +69,8 @@ export async function runRig(options: RigOptions, io: RigIo): Promise<number> {
       time: timeMode(options.time),
       devices: groupByBridge(specs, {
         ...(options.serial === undefined ? {} : { serial: options.serial }),
+        ...(options.id === undefined ? {} : usbIds(options.id)),
+        ...(options.product === undefined ? {} : { product: options.product }),
         version: siliconVersion(options.version),
       }),
     });
@@ -85,6 +91,14 @@ export async function runRig(options: RigOptions, io: RigIo): Promise<number> {
     await control?.close();
     await bench?.close();
   }
+}
+
+function usbIds(text: string): UsbIds {
+  const ids = parseUsbIds(text);
+  if (ids === undefined) {
+    throw new SpecError(`--id ${text}: it is VVVV:PPPP, vendor and product in hexadecimal digits`);
+  }
+  return ids;
 }
 
 /** @returns the signal that ended it, where one did */

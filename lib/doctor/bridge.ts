@@ -1,21 +1,24 @@
 /** A CP2112 on this machine: may it be opened, whose is it now, and who else uses it? */
 import { basename } from 'node:path';
 
+import { CP2112_IDS, type UsbIds } from '../base/usb_ids.js';
 import { holdersOf, nameHolders } from '../machine/holders.js';
 import { kernelClients, type KernelClient } from '../machine/kernel_clients.js';
+import { usbIdsOf } from '../machine/bridges.js';
 import type { LocalBridge } from '../machine/list.js';
 import type { Machine } from '../machine/machine.js';
 import { ok, problem, warning, type Finding } from './finding.js';
-import { INSTALL_RULE } from './udev.js';
+import { installRule } from './udev.js';
 
 export async function checkBridge(machine: Machine, bridge: LocalBridge): Promise<Finding[]> {
   const { path, uri, serial, node, hidraw } = bridge;
   const name = `bridge ${path}`;
+  const ids = usbIdsOf(bridge);
   const identity = `${uri} is at ${path}`;
   return [
     ok(name, serial === '' ? `${identity}, without a serial number` : identity),
-    await checkNode(machine, `${name} node`, node),
-    ...(await Promise.all(hidraw.map((one) => checkNode(machine, `${name} hidraw`, one)))),
+    await checkNode(machine, `${name} node`, node, ids),
+    ...(await Promise.all(hidraw.map((one) => checkNode(machine, `${name} hidraw`, one, ids)))),
     await checkDriver(machine, bridge),
     await checkClients(machine, bridge),
     await checkHolding(machine, `${name} users`, [node, ...hidraw, ...bridge.i2c]),
@@ -23,8 +26,17 @@ export async function checkBridge(machine: Machine, bridge: LocalBridge): Promis
   ];
 }
 
-/** A node that this user has to read and write. */
-export async function checkNode(machine: Machine, name: string, node: string): Promise<Finding> {
+/**
+ * A node that this user has to read and write.
+ *
+ * @param ids Of the bridge whose node it is.
+ */
+export async function checkNode(
+  machine: Machine,
+  name: string,
+  node: string,
+  ids = CP2112_IDS,
+): Promise<Finding> {
   switch (await machine.access(node)) {
     case 'ok':
       return ok(name, `${node} can be read and written`);
@@ -32,7 +44,7 @@ export async function checkNode(machine: Machine, name: string, node: string): P
       return problem(
         name,
         `${node} may not be read and written by ${machine.user.name}`,
-        await permission(machine, node),
+        await permission(machine, node, ids),
         'EACCES',
       );
     case 'missing':
@@ -44,14 +56,14 @@ export async function checkNode(machine: Machine, name: string, node: string): P
  * How this user gets at a node: through its group where that one may, by our rule where the node is a bridge's; as the owner,
  * until the next boot or plug, where nothing makes it last.
  */
-async function permission(machine: Machine, node: string): Promise<string> {
+async function permission(machine: Machine, node: string, ids: UsbIds): Promise<string> {
   const { name } = machine.user;
   const owner = await machine.owner(node);
   if (owner && owner.gid !== 0 && (owner.mode & 0o060) === 0o060) {
     return `sudo usermod -aG ${owner.group ?? String(owner.gid)} ${name}, and log in again`;
   }
   const hasRule = !node.startsWith('/dev/i2c-') && (await machine.exists('/run/udev'));
-  return hasRule ? INSTALL_RULE : `sudo chown ${name} ${node}`;
+  return hasRule ? installRule(ids) : `sudo chown ${name} ${node}`;
 }
 
 /** Who would have made a node that is missing. */

@@ -1,8 +1,10 @@
 /** What stands between this user and an EEPROM, and the command that takes it away. */
 import { readFileSync } from 'node:fs';
 
+import { CP2112_IDS, parseUsbIds, usbIdText } from '../base/usb_ids.js';
 import { inPackage } from '../base/package.js';
 import { checkKeys, checkObject, checkSignal, checkString, checkTimeout } from '../base/validate.js';
+import { usbIdsOf } from '../machine/bridges.js';
 import { localBridges } from '../machine/list.js';
 import { thisMachine, type Machine } from '../machine/machine.js';
 import { checkBridge } from './bridge.js';
@@ -46,8 +48,11 @@ export async function examine(
     ...(await checkModules(machine, undefined)),
   );
   const bridges = await localBridges(machine);
+  const own = new Set(bridges.map((bridge) => usbIdText(usbIdsOf(bridge))));
+  own.delete(usbIdText(CP2112_IDS));
+  for (const ids of own) findings.push(await checkUdevRule(machine, parseUsbIds(ids)));
   for (const bridge of bridges) findings.push(...(await checkBridge(machine, bridge)));
-  if (bridges.length === 0) findings.push(ok('bridges', 'no CP2112 (10c4:ea90) is plugged in here'));
+  if (bridges.length === 0) findings.push(ok('bridges', 'no CP2112 is plugged in here'));
   return findings;
 }
 

@@ -1,12 +1,13 @@
 /** What a URI needs, looked at from the outside first, and then by opening it. */
+import type { UsbIds } from '../base/usb_ids.js';
 import { entryOf, NvmemError } from '../base/errors.js';
 import { contradiction, type NvmemGeometry } from '../bus/geometry.js';
 import { open } from '../open/open.js';
-import { findBridge } from '../machine/bridges.js';
+import { findBridge, usbIdsOf, type UsbBridge } from '../machine/bridges.js';
 import { exportedDevices } from '../bus/usbip_devices.js';
 import { parseUri, type BusUri, type Cp2112Uri, type NvmemUri, type SysfsUri } from '../uri/uri.js';
-import { adaptersOfHidraw, kernelClients } from '../machine/kernel_clients.js';
-import { localBridges } from '../machine/list.js';
+import { adaptersOfHidraw, kernelClients, usbIdsOfHidraw } from '../machine/kernel_clients.js';
+import { localBridge } from '../machine/list.js';
 import type { Machine } from '../machine/machine.js';
 import { checkBridge, checkHeldParts, checkHolding, checkNode, unbind } from './bridge.js';
 import { ok, problem, warning, type DoctorOptions, type Finding } from './finding.js';
@@ -35,13 +36,11 @@ async function outside(machine: Machine, uri: NvmemUri, options: DoctorOptions):
   const modules = await checkModules(machine, uri.scheme);
   switch (uri.scheme) {
     case 'cp2112':
-      return [
-        await checkUsb(machine),
-        await checkUdevRule(machine),
-        ...(await checkLocalBridge(machine, uri)),
-      ];
-    case 'hidraw':
-      return [await checkUdevRule(machine), ...modules, ...(await checkHidraw(machine, uri.path))];
+      return [await checkUsb(machine), ...(await checkLocalBridge(machine, uri))];
+    case 'hidraw': {
+      const ids = await usbIdsOfHidraw(machine, uri.path);
+      return [await checkUdevRule(machine, ids), ...modules, ...(await checkHidraw(machine, uri.path, ids))];
+    }
     case 'i2c':
       return [...modules, ...(await checkAdapter(machine, uri.path, uri.part.address, uri.force))];
     case 'usbip':
@@ -53,18 +52,21 @@ async function outside(machine: Machine, uri: NvmemUri, options: DoctorOptions):
   }
 }
 
-async function checkLocalBridge(machine: Machine, { bridge, uri }: Cp2112Uri): Promise<Finding[]> {
+async function checkLocalBridge(machine: Machine, { bridge, ids, uri }: Cp2112Uri): Promise<Finding[]> {
+  let found: UsbBridge;
   try {
-    const { path } = await findBridge(bridge, uri, machine);
-    const found = (await localBridges(machine)).find((one) => one.path === path);
-    return found === undefined ? [] : await checkBridge(machine, found);
+    found = await findBridge(bridge, uri, machine, ids);
   } catch (error) {
-    return [failure('bridge', error)];
+    return [await checkUdevRule(machine, ids), failure('bridge', error)];
   }
+  return [
+    await checkUdevRule(machine, usbIdsOf(found)),
+    ...(await checkBridge(machine, await localBridge(machine, found))),
+  ];
 }
 
-async function checkHidraw(machine: Machine, path: string): Promise<Finding[]> {
-  const node = await checkNode(machine, 'node', path);
+async function checkHidraw(machine: Machine, path: string, ids?: UsbIds): Promise<Finding[]> {
+  const node = await checkNode(machine, 'node', path, ids);
   if (node.state === 'problem') return [node];
   const adapters = await adaptersOfHidraw(machine, path);
   const clients = (await Promise.all(adapters.map((adapter) => kernelClients(machine, adapter)))).flat();

@@ -1,7 +1,16 @@
 /** What one look at this machine shows of what a URI names. Nothing is opened. */
 import { basename, dirname } from 'node:path';
 
-import { bridgesNamed, bridgesOf, describeBridges, type UsbBridge } from '../machine/bridges.js';
+import {
+  bridgesAmong,
+  bridgesNamed,
+  describeBridges,
+  usbDevicesOf,
+  type UsbBridge,
+  type UsbDevice,
+} from '../machine/bridges.js';
+import type { UsbIds } from '../base/usb_ids.js';
+import type { Cp2112Uri } from '../uri/uri.js';
 import type { Machine } from '../machine/machine.js';
 import type { ParsedTarget } from './target.js';
 
@@ -41,14 +50,15 @@ export interface Observation {
 
 /** What many targets want to know, read once a look. */
 export class Snapshot {
-  #bridges: Promise<UsbBridge[]> | undefined;
+  #devices: Promise<UsbDevice[]> | undefined;
   readonly #folders = new Map<string, Promise<ReadonlySet<string>>>();
 
   constructor(readonly machine: Machine) {}
 
-  bridges(): Promise<readonly UsbBridge[]> {
-    this.#bridges ??= bridgesOf(this.machine);
-    return this.#bridges;
+  /** @param ids Where a URI names a bridge by them. */
+  async bridges(ids?: UsbIds): Promise<readonly UsbBridge[]> {
+    this.#devices ??= usbDevicesOf(this.machine);
+    return bridgesAmong(await this.#devices, ids);
   }
 
   /** Whether the name is in its folder. */
@@ -69,7 +79,7 @@ export type LocalTarget = Exclude<ParsedTarget, { readonly scheme: 'usbip' }>;
 export function observe(target: LocalTarget, snapshot: Snapshot): Promise<Observation> {
   switch (target.scheme) {
     case 'cp2112':
-      return observeBridge(target.bridge, snapshot);
+      return observeBridge(target, snapshot);
     case 'hidraw':
       return observeNode(target.path, '/sys/class/hidraw', NO_HIDRAW_NODE, snapshot);
     case 'i2c':
@@ -82,8 +92,11 @@ export function observe(target: LocalTarget, snapshot: Snapshot): Promise<Observ
 const NO_HIDRAW_NODE = 'a container has to be given the node';
 const NO_I2C_NODE = 'load i2c-dev (modprobe i2c-dev); a container has to be given the node';
 
-async function observeBridge(wanted: string, snapshot: Snapshot): Promise<Observation> {
-  const fitting = bridgesNamed(await snapshot.bridges(), wanted);
+async function observeBridge(
+  { bridge: wanted, ids }: Pick<Cp2112Uri, 'bridge' | 'ids'>,
+  snapshot: Snapshot,
+): Promise<Observation> {
+  const fitting = bridgesNamed(await snapshot.bridges(ids), wanted);
   const [bridge] = fitting;
   if (bridge === undefined) {
     const reason =

@@ -13,7 +13,7 @@ import {
 
 /** The URI of a bus or of one of the kernel's own devices, taken apart. */
 export type ParsedTarget =
-  | Pick<Cp2112Uri, 'scheme' | 'uri' | 'bridge'>
+  | Pick<Cp2112Uri, 'scheme' | 'uri' | 'bridge' | 'ids'>
   | Pick<HidrawUri, 'scheme' | 'uri' | 'path'>
   | Pick<I2cUri, 'scheme' | 'uri' | 'path'>
   | Pick<UsbipUri, 'scheme' | 'uri' | 'host' | 'port' | 'busid'>

@@ -1,6 +1,7 @@
 /** Parts that the kernel itself knows on an I2C adapter, and the adapters that its driver has made of a bridge. */
 import { basename } from 'node:path';
 
+import { parseUsbIds, type UsbIds } from '../base/usb_ids.js';
 import type { Machine } from './machine.js';
 
 const DEVICES = '/sys/bus/i2c/devices';
@@ -63,8 +64,19 @@ export async function driverAt(
  * below the HID device, and so does hidraw its node. None where there is no such node, or hid-generic has the bridge.
  */
 export async function adaptersOfHidraw(machine: Machine, node: string): Promise<string[]> {
+  return machine.list(`${await hidrawFolder(machine, node)}/device`, /^i2c-[0-9]+$/);
+}
+
+/** Vendor and product of the device behind a hidraw node; undefined where there is no such node. */
+export async function usbIdsOfHidraw(machine: Machine, node: string): Promise<UsbIds | undefined> {
+  // Bus, vendor, product and a running number: '0003:10C4:EA90.0001'.
+  const device = await machine.realPath(`${await hidrawFolder(machine, node)}/device`);
+  const [, ids] = /^[0-9A-F]{4}:([0-9A-F]{4}:[0-9A-F]{4})\./.exec(basename(device ?? '')) ?? [];
+  return ids === undefined ? undefined : parseUsbIds(ids);
+}
+
+async function hidrawFolder(machine: Machine, node: string): Promise<string> {
   const number = await machine.deviceNumber(node);
   // A node by another name (a link that udev made) has the number; without a node its name is all there is.
-  const hidraw = number === undefined ? `/sys/class/hidraw/${basename(node)}` : `/sys/dev/char/${number}`;
-  return machine.list(`${hidraw}/device`, /^i2c-[0-9]+$/);
+  return number === undefined ? `/sys/class/hidraw/${basename(node)}` : `/sys/dev/char/${number}`;
 }

@@ -20,7 +20,7 @@ export interface KernelView {
 export async function kernelView(machine: Machine, uri: NvmemUri): Promise<KernelView | undefined> {
   switch (uri.scheme) {
     case 'cp2112': {
-      const bridge = await findBridge(uri.bridge, uri.uri, machine).catch(() => undefined);
+      const bridge = await findBridge(uri.bridge, uri.uri, machine, uri.ids).catch(() => undefined);
       if (bridge === undefined) return undefined;
       const drivers = bridge.interfaces.flatMap(({ driver, hidDriver }) => [driver, hidDriver]);
       const adapters = bridge.i2c.map((node) => basename(node));

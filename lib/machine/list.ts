@@ -1,6 +1,7 @@
 /** What sysfs tells of bridges, adapters and nvmem devices, with their URIs. Nothing is opened. */
 import { adaptersOf, type I2cAdapter } from './adapters.js';
-import { bridgesOf, type UsbBridge } from './bridges.js';
+import { bridgesOf, usbIdsOf, type UsbBridge } from './bridges.js';
+import { usbIdText } from '../base/usb_ids.js';
 import { checkBoolean, checkKeys, checkObject } from '../base/validate.js';
 import { thisMachine, type Access, type Machine } from './machine.js';
 
@@ -42,14 +43,26 @@ const MEMORIES = '/sys/bus/nvmem/devices';
 
 export async function localBridges(machine: Machine): Promise<LocalBridge[]> {
   const bridges = await bridgesOf(machine);
-  return Promise.all(
-    bridges.map(async (bridge) => {
-      const { serial, path, node } = bridge;
-      const isUnique = bridges.filter((other) => other.serial === serial).length === 1;
-      const uri = `cp2112://${isUnique && /^[\w.-]+$/.test(serial) ? serial : path}`;
-      return { ...bridge, uri, access: await machine.access(node) };
-    }),
-  );
+  return Promise.all(bridges.map((bridge) => withUri(machine, bridge, bridges)));
+}
+
+/** A bridge that was found by its ids, which need not be among those that show what they are. */
+export async function localBridge(machine: Machine, bridge: UsbBridge): Promise<LocalBridge> {
+  const bridges = await bridgesOf(machine);
+  if (bridges.some(({ path }) => path === bridge.path)) return withUri(machine, bridge, bridges);
+  const uri = `cp2112://${bridge.path}?id=${usbIdText(usbIdsOf(bridge))}`;
+  return { ...bridge, uri, access: await machine.access(bridge.node) };
+}
+
+async function withUri(
+  machine: Machine,
+  bridge: UsbBridge,
+  bridges: readonly UsbBridge[],
+): Promise<LocalBridge> {
+  const { serial, path, node } = bridge;
+  const isUnique = bridges.filter((other) => other.serial === serial).length === 1;
+  const uri = `cp2112://${isUnique && /^[\w.-]+$/.test(serial) ? serial : path}`;
+  return { ...bridge, uri, access: await machine.access(node) };
 }
 
 /** @param functions Also ask what each can do; see adaptersOf(). */

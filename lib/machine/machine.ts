@@ -62,6 +62,15 @@ export class Machine {
     return join(this.root, path);
   }
 
+  /** A small binary file; undefined where it is not there or cannot be read. */
+  async bytes(path: string): Promise<Uint8Array | undefined> {
+    try {
+      return await fs.readFile(this.path(path));
+    } catch {
+      return undefined;
+    }
+  }
+
   /** A small file without the white space around it; undefined where it is not there or cannot be read. */
   async read(path: string): Promise<string | undefined> {
     try {

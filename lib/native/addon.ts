@@ -12,8 +12,15 @@ export interface Addon {
    * held weakly while nothing is under way.
    */
   start(dispatch: Dispatch): void;
-  openUsbip(host: string, port: number, busid: string, clockHz: number, openTimeoutMs: number): number;
-  openUsb(bridge: string, clockHz: number, openTimeoutMs: number): number;
+  openUsbip(
+    host: string,
+    port: number,
+    busid: string,
+    clockHz: number,
+    openTimeoutMs: number,
+    ids: number,
+  ): number;
+  openUsb(bridge: string, clockHz: number, openTimeoutMs: number, ids: number): number;
   openHidraw(path: string, clockHz: number, openTimeoutMs: number): number;
   openI2c(path: string, force: boolean, openTimeoutMs: number): number;
   openSysfs(folder: string, writable: boolean, openTimeoutMs: number): number;

@@ -33,6 +33,7 @@ import type {
   UsbOptions,
   WriteIoOptions,
 } from './index.js';
+import type { UsbIds } from '../base/usb_ids.js';
 
 const ENODEV = 19;
 const EBADF = 9;
@@ -464,12 +465,14 @@ class Client implements Native {
     this.#desk = new Desk(addon);
   }
 
-  openUsbip({ host, port, busid, clockHz, openTimeoutMs }: UsbipOptions): Promise<BusOpening> {
-    return this.#opening(this.#desk.addon.openUsbip(host, port, busid, clockHz, openTimeoutMs));
+  openUsbip({ host, port, busid, clockHz, openTimeoutMs, ids }: UsbipOptions): Promise<BusOpening> {
+    return this.#opening(
+      this.#desk.addon.openUsbip(host, port, busid, clockHz, openTimeoutMs, idNumber(ids)),
+    );
   }
 
-  openUsb({ bridge, clockHz, openTimeoutMs }: UsbOptions): Promise<BusOpening> {
-    return this.#opening(this.#desk.addon.openUsb(bridge, clockHz, openTimeoutMs));
+  openUsb({ bridge, clockHz, openTimeoutMs, ids }: UsbOptions): Promise<BusOpening> {
+    return this.#opening(this.#desk.addon.openUsb(bridge, clockHz, openTimeoutMs, idNumber(ids)));
   }
 
   openHidraw({ path, clockHz, openTimeoutMs }: HidrawOptions): Promise<BusOpening> {
@@ -530,6 +533,11 @@ class Client implements Native {
   counts(): NativeCounts {
     return this.#desk.addon.counts();
   }
+}
+
+/** As the addon takes them; 0: none. */
+function idNumber(ids: UsbIds | undefined): number {
+  return ids === undefined ? 0 : ids.vid * 0x10000 + ids.pid;
 }
 
 let client: Client | undefined;

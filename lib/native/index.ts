@@ -4,6 +4,7 @@
  * C++ returns codes; nothing in here throws for a device's sake. `lib/core` turns outcomes into errors.
  */
 
+import type { UsbIds } from '../base/usb_ids.js';
 import type { NativeCounts } from './addon.js';
 import type { Finding } from './finding.js';
 
@@ -191,6 +192,8 @@ export interface UsbipOptions extends OpenBusOptions {
   readonly busid: string;
   /** SCL, hertz. */
   readonly clockHz: number;
+  /** What the device has to have. Default: a CP2112's, or others with a CP2112's HID report descriptor. */
+  readonly ids?: UsbIds | undefined;
 }
 
 export interface UsbOptions extends OpenBusOptions {
@@ -198,6 +201,8 @@ export interface UsbOptions extends OpenBusOptions {
   readonly bridge: string;
   /** SCL, hertz. */
   readonly clockHz: number;
+  /** What the device there has to have. Default: a CP2112's. */
+  readonly ids?: UsbIds | undefined;
 }
 
 export interface HidrawOptions extends OpenBusOptions {

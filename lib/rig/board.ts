@@ -58,7 +58,7 @@ export class Board {
     this.#stats = stats;
     this.#ports = ports;
     this.#timed = timed;
-    this.otp = new Otp(serial, setup.bcdDevice ?? 0x0000);
+    this.otp = new Otp(serial, setup.bcdDevice ?? 0x0000, setup);
     this.eeproms = (setup.eeproms ?? []).map((eeprom) => this.#solder(eeprom));
     const paged = this.eeproms.filter((eeprom) => eeprom instanceof Ee1004);
     if (paged.length > 0)

@@ -52,6 +52,10 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
     this.serial = setup.serial ?? '0043FFF3';
     this.version = setup.version ?? 2;
     if (this.serial.length > 30) throw new RangeError('a serial number has at most 30 characters');
+    if ((setup.product ?? '').length > 30) throw new RangeError('a product string has at most 30 characters');
+    for (const id of [setup.vid ?? 1, setup.pid ?? 1]) {
+      if (!Number.isInteger(id) || id < 0 || id > 0xffff) throw new RangeError(`${String(id)} is no USB id`);
+    }
     this.#plugged = setup.plugged ?? true;
     this.#devnum = devnum;
     this.faults = new FaultBox({
@@ -61,8 +65,14 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
       fired: (spec) => {
         this.emit('fault', spec);
       },
+      silent: (fault) => {
+        if (fault.spec.ms !== undefined)
+          this.#responses.later(fault.spec.ms, () => {
+            fault.release();
+          });
+      },
       released: (spec) => {
-        if (spec.kind === 'silent' && !this.faults.armed('silent')) this.#port?.silence(false);
+        if (spec.kind === 'silent') this.#flush();
       },
     });
     this.#responses = new ResponseQueue(
@@ -229,7 +239,6 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
     this.#port = port;
     this.stats.attaches++;
     this.emit('attached', remote);
-    if (this.faults.armed('silent')) port.silence(true);
     return {
       submit: (urb) => {
         if (this.#port === port) this.#submit(urb);
@@ -253,8 +262,7 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
   }
 
   #faultAdded(spec: FaultSpec): void {
-    if (spec.kind === 'silent') this.#port?.silence(true);
-    else if (spec.kind === 'unplug' && spec.on === 'now') this.#strike(this.faults.unplugAt('now', 0));
+    if (spec.kind === 'unplug' && spec.on === 'now') this.#strike(this.faults.unplugAt('now', 0));
     else if (spec.kind === 'unsolicited' && spec.when !== 'next') this.#responses.inject('now');
     this.#flush();
   }
@@ -301,8 +309,11 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
     const consider = (at: number | undefined): void => {
       if (at !== undefined && at < due) due = at;
     };
-    consider(this.#queues.first('control')?.at);
-    consider(this.#queues.first('out')?.at);
+    const { silence } = this.faults;
+    if (silence !== 'all') {
+      consider(this.#queues.first('control')?.at);
+      consider(this.#queues.first('out')?.at);
+    }
     consider(this.#inDue());
     if (this.#timed && this.#chip.active && this.#watchesWire()) consider(frameAfter(this.#advancedTo));
     if (due === Infinity) return undefined;
@@ -310,6 +321,7 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
   }
 
   #inDue(): number | undefined {
+    if (this.faults.silence !== undefined) return undefined;
     const urb = this.#queues.first('in');
     const halted = this.#control.halted.has(0x81) || this.#control.configuration === 0;
     if (urb && (halted || this.faults.armed('stall', (spec) => isStall(spec, 'in', undefined)))) {
@@ -332,8 +344,9 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
     this.#advance(due);
     if (this.#strike(this.#board.striking)) return;
     const isDue = (at: number | undefined): boolean => at !== undefined && (!this.#timed || at <= due);
-    const control = this.#queues.first('control');
-    const out = this.#queues.first('out');
+    const mute = this.faults.silence === 'all';
+    const control = mute ? undefined : this.#queues.first('control');
+    const out = mute ? undefined : this.#queues.first('out');
     if (control && isDue(control.at)) {
       this.#queues.shift('control');
       this.#transactions.control(control.urb, due);

@@ -30,6 +30,19 @@ export interface UnplugFault extends FaultCount {
   readonly how?: 'fin' | 'rst';
 }
 
+/**
+ * The bridge takes nothing and answers nothing any more, `on: 'in'`: it takes what it is sent and answers nothing. Only
+ * control requests are still answered then. It is on the bus all the while (it NAKs), and what it owes comes afterwards.
+ */
+export interface SilentFault {
+  readonly kind: 'silent';
+  readonly on?: 'all' | 'in';
+  /** How long, milliseconds; else until the fault is released. */
+  readonly ms?: number;
+  /** Interrupt reports, in and out, let through first. Default 0. */
+  readonly skip?: number;
+}
+
 export type FaultSpec =
   | UnplugFault
   /** The address is not acknowledged. */
@@ -59,8 +72,7 @@ export type FaultSpec =
   | (FaultCount & { readonly kind: 'garbage'; readonly seed?: number; readonly report?: number })
   /** A write cycle of `ms` instead of the part's own (without time: `polls` refused addresses, default 64). */
   | (FaultCount & { readonly kind: 'slow-write'; readonly ms: number; readonly polls?: number })
-  /** The connection stays open and nothing is taken or answered until the fault is released. */
-  | { readonly kind: 'silent' };
+  | SilentFault;
 
 export type FaultKind = FaultSpec['kind'];
 export type FaultOf<K extends FaultKind> = Extract<FaultSpec, { kind: K }>;
@@ -104,8 +116,10 @@ class Fault implements FaultHandle {
 
 /** What the device does with the faults: the hooks that need more than a look. */
 export interface FaultActions {
-  /** A fault was added that acts at once (`unplug` now, `unsolicited` now), or one that changes `silent`. */
+  /** A fault was added that acts at once (`unplug` now, `unsolicited` now). */
   added(fault: FaultSpec): void;
+  /** A `silent` fault begins. */
+  silent(fault: FaultHandle & { readonly spec: SilentFault }): void;
   fired(fault: FaultSpec): void;
   released(fault: FaultSpec): void;
 }
@@ -130,8 +144,27 @@ export class FaultBox {
     checkFault(spec);
     const fault = new Fault(this.#next++, spec, spec.kind === 'unplug' ? unplugPosition(spec) : 0, this);
     this.#faults.push(fault);
-    this.#actions.added(spec);
+    if (spec.kind === 'silent') this.#beginSilence(fault);
+    else this.#actions.added(spec);
     return fault;
+  }
+
+  /** An interrupt report went by. */
+  reportPassed(): void {
+    for (const fault of [...this.#faults]) {
+      if (fault.spec.kind !== 'silent' || fault.skip === 0) continue;
+      fault.skip--;
+      this.#beginSilence(fault);
+    }
+  }
+
+  /** What the `silent` faults that have begun keep back. */
+  get silence(): 'all' | 'in' | undefined {
+    const begun = this.#faults.flatMap(({ spec, skip }) =>
+      spec.kind === 'silent' && skip === 0 ? [spec] : [],
+    );
+    if (begun.length === 0) return undefined;
+    return begun.every(({ on }) => on === 'in') ? 'in' : 'all';
   }
 
   /** Releases every fault. */
@@ -212,6 +245,14 @@ export class FaultBox {
     return undefined;
   }
 
+  #beginSilence(fault: Fault): void {
+    const { spec } = fault;
+    if (spec.kind !== 'silent' || fault.skip > 0) return;
+    fault.fired++;
+    this.#actions.fired(spec);
+    this.#actions.silent(Object.assign(fault, { spec }));
+  }
+
   #use(fault: Fault): boolean {
     if (fault.skip > 0) {
       fault.skip--;
@@ -234,9 +275,12 @@ function checkFault(spec: FaultSpec): void {
       );
     }
   };
-  if (spec.kind === 'silent') return;
-  whole('count', spec.count, 1);
   whole('skip', spec.skip, 0);
+  if (spec.kind === 'silent') {
+    whole('ms', spec.ms, 1);
+    return;
+  }
+  whole('count', spec.count, 1);
   if (spec.kind === 'nak-data') whole('byte', spec.byte, 0);
   if (spec.kind !== 'unplug' || spec.on === 'now') return;
   whole('below', spec.below, 1);

@@ -1,3 +1,5 @@
+import type { DeviceSetup } from './setup.js';
+
 /** The one-time programmable part of the CP2112 (AN495, reports 0x20 to 0x24). It survives resets and unplugs. */
 
 /** Lock byte bits, 1 = still free. */
@@ -31,16 +33,16 @@ export class Otp {
   readonly fields: OtpFields;
   lock = 0xff;
 
-  constructor(serial: string, bcdDevice: number) {
+  constructor(serial: string, bcdDevice: number, own: Pick<DeviceSetup, 'vid' | 'pid' | 'product'> = {}) {
     this.fields = {
-      vendorId: 0x10c4,
-      productId: 0xea90,
+      vendorId: own.vid ?? 0x10c4,
+      productId: own.pid ?? 0xea90,
       maxPower: 0x32,
       powerMode: 0,
       releaseMajor: (bcdDevice >> 8) & 0xff,
       releaseMinor: bcdDevice & 0xff,
       manufacturer: 'Silicon Laboratories',
-      product: 'CP2112 HID USB-to-SMBus Bridge',
+      product: own.product ?? 'CP2112 HID USB-to-SMBus Bridge',
       serial,
     };
   }

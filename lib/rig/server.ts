@@ -55,7 +55,7 @@ export class UsbipServer {
         this.#connections.delete(connection);
       });
       this.#connections.add(connection);
-      if (this.#silent) connection.mute('server', true);
+      if (this.#silent) connection.mute(true);
     });
     this.#server.maxConnections = MAX_CONNECTIONS;
   }
@@ -73,7 +73,7 @@ export class UsbipServer {
 
   set silent(on: boolean) {
     this.#silent = on;
-    for (const connection of this.#connections) connection.mute('server', on);
+    for (const connection of this.#connections) connection.mute(on);
   }
 
   listen(host: string, port: number): Promise<void> {
@@ -105,8 +105,8 @@ class Connection implements UrbPort {
   readonly #closed: () => void;
   readonly #input = new ByteQueue();
   readonly #pending = new Map<number, SubmitHeader>();
-  /** Who wants silence; answers wait in `#withheld` as long as somebody does. */
-  readonly #muted = new Set<'server' | 'device'>();
+  /** Answers wait in `#withheld` while it is. */
+  #muted = false;
   #withheld: Buffer[] = [];
   #device: VirtualDevice | undefined;
   #attachment: Attachment | undefined;
@@ -171,14 +171,9 @@ class Connection implements UrbPort {
     this.#end(how);
   }
 
-  silence(on: boolean): void {
-    this.mute('device', on);
-  }
-
-  mute(who: 'server' | 'device', on: boolean): void {
-    if (on) this.#muted.add(who);
-    else this.#muted.delete(who);
-    if (this.#ended || this.#muted.size > 0) return;
+  mute(on: boolean): void {
+    this.#muted = on;
+    if (this.#ended || on) return;
     for (const reply of this.#withheld.splice(0)) this.#write(reply);
     this.#parse();
   }
@@ -208,7 +203,7 @@ class Connection implements UrbPort {
   }
 
   #write(bytes: Buffer): void {
-    if (this.#muted.size > 0) this.#withheld.push(bytes);
+    if (this.#muted) this.#withheld.push(bytes);
     // A client that sends without reading is not read from either, until it does.
     else if (!this.#socket.write(bytes)) this.#socket.pause();
   }
@@ -220,7 +215,7 @@ class Connection implements UrbPort {
   }
 
   #parse(): void {
-    while (!this.#ended && this.#muted.size === 0) {
+    while (!this.#ended && !this.#muted) {
       if (!(this.#device ? this.#parseUrb() : this.#parseOperation())) return;
     }
   }

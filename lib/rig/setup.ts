@@ -33,6 +33,11 @@ export interface DeviceSetup {
   readonly serial?: string;
   /** Silicon version 1, 2 or 3 (F01 to F03). Default 2. */
   readonly version?: SiliconVersion;
+  /** Vendor and product, where an OEM has programmed its own. Default 0x10c4 and 0xea90. */
+  readonly vid?: number;
+  readonly pid?: number;
+  /** Product string, up to 30 characters. Default "CP2112 HID USB-to-SMBus Bridge". */
+  readonly product?: string;
   /** Release number of the device descriptor. Default 0x0000, as a real unit says (the data sheet: 0x0100). */
   readonly bcdDevice?: number;
   readonly eeproms?: readonly EepromSetup[];

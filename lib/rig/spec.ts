@@ -163,7 +163,7 @@ export const FAULT_GRAMMAR =
   'unplug[:now|:wire=N|:host=N|:in=N|:out=N|:any=N|:control=N][:below=N:seed=N][:before|:after][:rst] | nak[:address=A] | ' +
   'nak-data:byte=N[:address=A] | lose[:report=ID] | delay[:report=ID][:ms=N] | empty | unsolicited[:report=ID][:next] | ' +
   'stall[:control|:in|:out][:report=ID] | stuck[:hard] | scl-low[:ms=N] | arbitration | garbage[:seed=N][:report=ID] | ' +
-  'slow-write:ms=N[:polls=N] | silent; each with [:count=N|forever][:skip=N]';
+  'slow-write:ms=N[:polls=N] | silent[:in][:ms=N]; each with [:count=N|forever] (not silent) and [:skip=N]';
 
 const FAULT_WORDS: Readonly<Record<FaultKind, readonly string[]>> = {
   unplug: [
@@ -182,7 +182,7 @@ const FAULT_WORDS: Readonly<Record<FaultKind, readonly string[]>> = {
   arbitration: [],
   garbage: ['seed', 'report'],
   'slow-write': ['ms', 'polls'],
-  silent: [],
+  silent: ['all', 'in', 'ms', 'skip'],
 };
 
 /**
@@ -248,7 +248,7 @@ export function parseFault(text: string): FaultSpec {
         ...common,
       });
     case 'silent':
-      return { kind };
+      return compact<FaultSpec>({ kind, on: flag('in', 'all'), ms: get('ms'), skip: get('skip') });
     case 'nak':
     case 'lose':
     case 'delay':

@@ -93,6 +93,7 @@ export class Transactions {
       return;
     }
     this.#stats.reportsOut++;
+    this.#faults.reportPassed();
     this.#host.output(urb.data.subarray(0, REPORT_BYTES), at);
     this.#host.report({ direction: 'out', data: urb.data, at });
     if (this.#host.strike(this.#board.striking)) return;
@@ -121,6 +122,7 @@ export class Transactions {
     this.#responses.shift();
     this.#queues.usedIn(at);
     this.#stats.reportsIn++;
+    this.#faults.reportPassed();
     this.#stats.hostBytes += bytes;
     this.#inBuffer.set(report.data);
     this.#host.report({ direction: 'in', data: report.data, at });

@@ -17,8 +17,6 @@ export interface UrbPort {
   complete(urb: Urb, status: number, data: Uint8Array): void;
   /** The device has left the bus. Nothing is completed after this. */
   gone(how: 'fin' | 'rst'): void;
-  /** A `silent` fault began or ended. */
-  silence(on: boolean): void;
 }
 
 /** An importer's hold on a device. */

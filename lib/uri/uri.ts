@@ -2,6 +2,7 @@
  * Device URIs, the same in the command line, the library and configuration files. Parsing does no I/O.
  *
  *     cp2112://SERIAL-or-BUS-PORT/0xADDR?chip=24c256&wp=0&speed=400000    (empty authority: the only bridge there is)
+ *     cp2112:///0xADDR?chip=24c256&id=1234:abcd                           (a bridge with an OEM's vendor and product)
  *     hidraw:///dev/hidraw0/0xADDR?chip=24c256
  *     i2c:///dev/i2c-1/0xADDR?chip=24c02&wp=gpiochip0:17
  *     usbip://HOST[:PORT]/BUSID/0xADDR?chip=24c256
@@ -15,6 +16,7 @@ import { NvmemError } from '../base/errors.js';
 import { corrected } from './corrected.js';
 import { parsePart, PART_KEYS, type PartUri } from './part.js';
 import { bytesOf } from './quantity.js';
+import { parseUsbIds, type UsbIds } from '../base/usb_ids.js';
 import { refuse } from './refuse.js';
 
 export type { PartUri } from './part.js';
@@ -26,6 +28,8 @@ export interface Cp2112Uri {
   readonly uri: string;
   /** Serial number, or bus and ports as in sysfs ('1-1.4'); empty: the only bridge there is. */
   readonly bridge: string;
+  /** `id=VVVV:PPPP`. Left out: a CP2112's own, and any others of a device that shows that it is one. */
+  readonly ids?: UsbIds | undefined;
   readonly part: PartUri;
 }
 
@@ -55,6 +59,8 @@ export interface UsbipUri {
   readonly host: string;
   readonly port: number;
   readonly busid: string;
+  /** As for cp2112://. */
+  readonly ids?: UsbIds | undefined;
   readonly part: PartUri;
 }
 
@@ -164,8 +170,9 @@ function parseCp2112(uri: string, url: URL): Cp2112Uri {
       'nvmem list shows them.',
     );
   }
-  const part = parsePart(uri, address, query(uri, url, [...PART_KEYS, 'speed']), { hasGpio: true });
-  return { scheme: 'cp2112', uri, bridge, part };
+  const found = query(uri, url, [...PART_KEYS, 'speed', 'id']);
+  const part = parsePart(uri, address, found, { hasGpio: true });
+  return { scheme: 'cp2112', uri, bridge, ids: idsOf(uri, found), part };
 }
 
 function parseHidraw(uri: string, url: URL): HidrawUri {
@@ -207,13 +214,15 @@ function parseUsbip(uri: string, url: URL): UsbipUri {
       'A bus id looks like 1-1; usbip list -r HOST shows them.',
     );
   }
+  const found = query(uri, url, [...PART_KEYS, 'speed', 'id']);
   return {
     scheme: 'usbip',
     uri,
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port,
     busid,
-    part: parsePart(uri, address, query(uri, url, [...PART_KEYS, 'speed']), { hasGpio: true }),
+    ids: idsOf(uri, found),
+    part: parsePart(uri, address, found, { hasGpio: true }),
   };
 }
 
@@ -282,6 +291,19 @@ function nodeAndAddress(uri: string, url: URL, example: string): { node: string;
     );
   }
   return { node, address };
+}
+
+function idsOf(uri: string, found: ReadonlyMap<string, string>): UsbIds | undefined {
+  const text = found.get('id');
+  if (text === undefined) return undefined;
+  return (
+    parseUsbIds(text) ??
+    refuse(
+      uri,
+      `id=${text} is no vendor and product`,
+      'Write the ids of the bridge as lsusb shows them, for example id=1234:abcd; leave it out for a CP2112 with its own (10c4:ea90).',
+    )
+  );
 }
 
 function forceOf(uri: string, found: ReadonlyMap<string, string>): boolean {

@@ -110,27 +110,41 @@ std::unique_ptr<I2cMaster> cp2112_over(std::unique_ptr<cp2112::HidTransport> tra
   return std::make_unique<cp2112::Engine>(std::move(transport), engine, monotonic_clock());
 }
 
+/// Vendor in the upper half; nothing where the argument is left out, or 0.
+std::optional<cp2112::Ids> ids_of(const CallbackInfo& info, std::size_t index) {
+  const std::uint32_t both = index < info.Length() ? small(info[index]) : 0;
+  if (both == 0) return std::nullopt;
+  return cp2112::Ids{static_cast<std::uint16_t>(both >> 16U), static_cast<std::uint16_t>(both)};
+}
+
+/// Host, port, bus id, the clock, the time limit; the ids it has to have (none: what a CP2112 may have).
 Value OpenUsbip(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 5 && info[0].IsString() && info[1].IsNumber() && info[2].IsString() &&
-                       numbers(info, 3, 5))) {
+  const std::size_t count = info.Length();
+  if (refuse(info, (count == 5 || count == 6) && info[0].IsString() && info[1].IsNumber() &&
+                       info[2].IsString() && numbers(info, 3, count))) {
     return info.Env().Undefined();
   }
   usbip::Options options;
   options.host = info[0].As<Napi::String>().Utf8Value();
   options.port = static_cast<std::uint16_t>(small(info[1]));
   options.busid = info[2].As<Napi::String>().Utf8Value();
+  const std::optional<cp2112::Ids> ids = ids_of(info, 5);
   return open_bus(info, info[4], [&](const std::shared_ptr<Waker>& waker) {
-    return cp2112_over(std::make_unique<cp2112::UsbipTransport>(std::move(options), waker), info[3]);
+    return cp2112_over(std::make_unique<cp2112::UsbipTransport>(std::move(options), waker,
+                                                                 monotonic_clock(), ids),
+                        info[3]);
   });
 }
 
-/// The place of the bridge (bus and ports), the clock, the time limit.
+/// The place of the bridge (bus and ports), the clock, the time limit; its ids where they are its own.
 Value OpenUsb(const CallbackInfo& info) {
-  if (refuse(info, info.Length() == 3 && info[0].IsString() && numbers(info, 1, 3)))
+  const std::size_t count = info.Length();
+  if (refuse(info, (count == 3 || count == 4) && info[0].IsString() && numbers(info, 1, count)))
     return info.Env().Undefined();
+  const cp2112::Ids ids = ids_of(info, 3).value_or(cp2112::Ids{});
   return open_bus(info, info[2], [&](const std::shared_ptr<Waker>& waker) {
     const std::string place = info[0].As<Napi::String>().Utf8Value();
-    return cp2112_over(std::make_unique<cp2112::UsbTransport>(place, waker), info[1]);
+    return cp2112_over(std::make_unique<cp2112::UsbTransport>(place, waker, monotonic_clock(), ids), info[1]);
   });
 }
 

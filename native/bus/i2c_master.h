@@ -81,7 +81,7 @@ class I2cMaster {
   /// (-ENODEV). This is how an unplug is noticed while nobody reads.
   virtual Status idle(Nanoseconds deadline) = 0;
 
-  /// Leaves the hardware tidy and lets go of it. Bounded (250 ms); after it every call gives -ENODEV.
+  /// Leaves the hardware tidy and lets go of it. Bounded (500 ms); after it every call gives -ENODEV.
   virtual void stop() noexcept = 0;
 
   /// Why the last failure happened, in a few words for a person ("server closed the connection"); may be

@@ -5,22 +5,52 @@
 namespace nvmem::cp2112 {
 namespace {
 
-/// A report OUT, or a feature report, that the bridge does not take within this is a time-out.
-constexpr Nanoseconds kRequestLimit = kSecond;
+/// A request that the bridge does not take, or does not answer, for this long is a time-out. Longer than a
+/// retransmission on the way to a server, and than whatever a hub or a loaded host does with its time.
+constexpr Nanoseconds kSilence = 2 * kSecond;
 /// What a cancelled caller may be kept waiting for the chip to be told.
 constexpr Nanoseconds kCancelLimit = 10 * kMillisecond;
+/// For a chip that says "busy", beyond a time in which it says nothing.
 constexpr Nanoseconds kRecoverLimit = 600 * kMillisecond;
 constexpr Nanoseconds kCancelAgain = 50 * kMillisecond;
 /// What a transfer of somebody else may take: hid-cp2112 gives up its own after ten polls, at 50 ms the
 /// longest.
 constexpr Nanoseconds kOthersLimit = 500 * kMillisecond;
-constexpr Nanoseconds kSuspicion = 5 * kSecond;
+/// Reports that nothing explains are not the last ones.
+constexpr Nanoseconds kWary = 5 * kSecond;
 constexpr Nanoseconds kMinReply = 100 * kMillisecond;
 constexpr Nanoseconds kMaxReply = kSecond;
 /// A bridge that never falls quiet is taken as it is.
 constexpr Nanoseconds kDrainLimit = 50 * kMillisecond;
 constexpr int kMaxDrained = 1000;
-constexpr int kPollAttempts = 3;
+
+const char* name_of(std::uint8_t id) {
+  switch (static_cast<ReportId>(id)) {
+    case ReportId::kGpioConfig:
+      return "its GPIO configuration (report 0x02)";
+    case ReportId::kGetGpio:
+      return "the GPIO levels (report 0x03)";
+    case ReportId::kSetGpio:
+      return "the setting of a GPIO (report 0x04)";
+    case ReportId::kVersion:
+      return "its version (report 0x05)";
+    case ReportId::kSmbusConfig:
+      return "its SMBus configuration (report 0x06)";
+    case ReportId::kRead:
+    case ReportId::kAddressedRead:
+      return "a read (report 0x11)";
+    case ReportId::kForceSend:
+      return "a request for data (report 0x12)";
+    case ReportId::kWrite:
+      return "a write (report 0x14)";
+    case ReportId::kStatusRequest:
+      return "a status request (report 0x15)";
+    case ReportId::kCancel:
+      return "a cancel (report 0x17)";
+    default:
+      return "a report";
+  }
+}
 
 }  // namespace
 
@@ -80,43 +110,73 @@ Status Bridge::idle(Nanoseconds deadline) {
 }
 
 void Bridge::close() noexcept {
-  if (!gone_ && started_ && dirty_) (void)send_cancel();
+  if (started_ && dirty_ && !beyond_reach()) (void)send_cancel();
   transport_.close();
   gone_ = true;
 }
 
 Nanoseconds Bridge::reply_limit() const { return std::clamp(8 * round_trip_, kMinReply, kMaxReply); }
 
+Status Bridge::timed_out(Status status, Nanoseconds began, const char* verb, std::uint8_t id) {
+  const Nanoseconds took = now() - began;
+  silent_ = status.error() == -ETIMEDOUT && took >= kMaxReply;
+  // The caller's own limit may have left too little time for anything to be said about the bridge.
+  if (status.error() != -ETIMEDOUT || took < kMinReply) return status;
+  std::string what = std::string("the bridge did not ") + verb + " " + name_of(id);
+  const std::string why = transport_.reason();
+  return fail(status, why.empty() ? what : why + ": " + what);
+}
+
 Status Bridge::set_feature(const Report& report, const Wait& wait) {
   if (gone_) return Status(-ENODEV);
-  return check(transport_.set_feature(report.span(), wait.until(now() + kRequestLimit)), wait);
+  const Nanoseconds began = now();
+  const Status status = check(transport_.set_feature(report.span(), wait.until(began + kSilence)), wait);
+  return timed_out(status, began, "take", report.bytes[0]);
 }
 
 Result<Report> Bridge::get_feature(ReportId id, const Wait& wait) {
   if (gone_) return Status(-ENODEV);
+  const Nanoseconds began = now();
   Report report = get_report(id);
   const auto got =
-      transport_.get_feature(std::span(report.bytes).first(report.size), wait.until(now() + kRequestLimit));
-  if (!got.ok()) return check(got.status(), wait);
+      transport_.get_feature(std::span(report.bytes).first(report.size), wait.until(began + kSilence));
+  const Status status = timed_out(check(got.status(), wait), began, "tell", report.bytes[0]);
+  if (!status.ok()) return status;
   report.size = std::min(got.value(), report.size);
   return report;
 }
 
 Status Bridge::send(const Report& report, const Wait& wait) {
   if (gone_) return Status(-ENODEV);
-  return check(transport_.send(report.span(), wait.until(now() + kRequestLimit)), wait);
+  const Nanoseconds began = now();
+  const Status status = check(transport_.send(report.span(), wait.until(began + kSilence)), wait);
+  return timed_out(status, began, "take", report.bytes[0]);
 }
 
 Status Bridge::poll(const Wait& wait) {
   const Status status = send(encode_status_request(), wait);
-  polling_ = status.ok();
-  polled_at_ = now();
+  // Whether a request that was given up has been taken, nobody knows.
+  const bool refused = gone_ || status.error() == -EIO;
+  if (!refused) ledger_.asked(now());
   return status;
 }
 
-void Bridge::forget_poll() {
-  polling_ = false;
-  suspicious_until_ = now() + kSuspicion;
+Nanoseconds Bridge::poll_due() const {
+  // The pipe keeps its order: where a younger request has been answered, the older ones have been, too, or
+  // never will be. Another's answer may be the one that seems to have overtaken ours, though.
+  if (ledger_.overtaken()) return ledger_.answered_at() + (shared() ? kMaxReply : gap());
+  const Nanoseconds limit = ledger_.first_pending() + kSilence;
+  return ledger_.full() ? limit : std::min(limit, ledger_.last_asked() + reply_limit());
+}
+
+Status Bridge::chase(const Wait& wait) {
+  if (ledger_.overtaken()) {
+    ledger_.forget();
+    return {};
+  }
+  if (now() < ledger_.first_pending() + kSilence) return poll(wait);
+  silent_ = true;
+  return fail(Status(-ETIMEDOUT), "the bridge did not answer a status request (report 0x15)");
 }
 
 Result<Event> Bridge::next(Nanoseconds until, const Wait& wait) {
@@ -127,18 +187,34 @@ Result<Event> Bridge::next(Nanoseconds until, const Wait& wait) {
     if (!got.ok()) {
       const Status own = wait.check(now());
       if (got.error() == -ETIMEDOUT && own.ok()) return Event{};
-      return check(got.status(), wait);
+      const Status failed = check(got.status(), wait);
+      if (failed.error() == -ETIMEDOUT && polling() && now() >= ledger_.first_pending() + reply_limit()) {
+        return fail(failed, "the bridge did not answer a status request (report 0x15)");
+      }
+      return failed;
     }
+    silent_ = false;
     const auto report = std::span<const std::uint8_t>(bytes).first(std::min(got.value(), bytes.size()));
-    if (const auto data = decode_read_response(report)) return Event{Event::Kind::kData, {}, *data};
+    if (const auto data = decode_read_response(report)) {
+      ledger_.heard(now());
+      return Event{Event::Kind::kData, {}, *data};
+    }
     // An answer nobody asked for (FreeBSD's driver meets them after configuration changes) says nothing.
     if (const auto status = decode_status_response(report)) {
-      if (polling_) {
-        polling_ = false;
-        round_trip_ = (7 * round_trip_ + (now() - polled_at_)) / 8;
-        return Event{Event::Kind::kStatus, *status, {}};
+      switch (ledger_.answered(now())) {
+        case Ledger::Answer::kCurrent: {
+          // One that was late says little about the next.
+          const Nanoseconds took = now() - ledger_.answered_request();
+          round_trip_ = (7 * round_trip_ + std::min(took, 8 * round_trip_ + kMillisecond)) / 8;
+          return Event{Event::Kind::kStatus, *status, {}};
+        }
+        case Ledger::Answer::kLate:
+          ++late_;
+          break;
+        case Ledger::Answer::kUnasked:
+          if (status->state != TransferState::kIdle || shared()) count_foreign();
+          break;
       }
-      if (status->state != TransferState::kIdle || shared()) count_stray();
     }
     // A bridge that babbles must not keep us from the time.
     if (const Status own = wait.check(now()); !own.ok()) return own;
@@ -146,70 +222,112 @@ Result<Event> Bridge::next(Nanoseconds until, const Wait& wait) {
   }
 }
 
-void Bridge::count_stray() {
-  ++strays_;
-  if (shared()) suspicious_until_ = now() + kSuspicion;
+void Bridge::count_foreign() {
+  ++foreign_;
+  if (shared()) wary_until_ = now() + kWary;
 }
 
-Result<bool> Bridge::undisturbed(unsigned strays, const Wait& wait) {
-  if (strays_ != strays) return false;
+void Bridge::take_stray(const ReadResponse& data) {
+  if (data.size > 0 && ledger_.pay_data(data.size)) {
+    ++late_;
+  } else if (shared()) {
+    count_foreign();
+  }
+}
+
+bool Bridge::take_leftover(const ReadResponse& data) {
+  if (data.size == 0) return false;
+  if (!ledger_.pay_data(data.size)) wary_until_ = now() + kWary;
+  return true;
+}
+
+const char* Bridge::disturbance() const {
+  if (foreign_ == 0) return "an answer of the bridge came late or not at all, and cannot be told from another";
+  return shared() ? "somebody else used the bridge at the same time"
+                  : "the bridge gave a status nobody asked for";
+}
+
+void Bridge::begin() {
+  ledger_.turn_page();
+  foreign_ = 0;
+  late_ = 0;
+  tainted_ = in_doubt();
+}
+
+Result<bool> Bridge::undisturbed(const Wait& wait) {
+  if (disturbed()) return false;
   if (!shared()) return true;
   // Whoever put a transfer of his own in place of ours has asked for its status by now, and that answer comes
   // before ours. If it was taken for ours, then ours is still to come.
-  const auto status = ask_status(wait);
+  const auto status = ask_afresh(wait);
   if (!status.ok()) return status.status();
   unread_ = false;
-  if (status.value().state == TransferState::kBusy) return false;
+  if (status.value().state == TransferState::kBusy && !in_doubt()) ++foreign_;
+  if (ledger_.forgotten() > 0) ++late_;
+  if (disturbed() || status.value().state == TransferState::kBusy) return false;
   const auto silence = next(now() + gap(), wait);
   if (!silence.ok()) return silence.status();
-  return silence.value().kind == Event::Kind::kNone && strays_ == strays;
+  if (silence.value().kind == Event::Kind::kData) take_stray(silence.value().data);
+  return silence.value().kind == Event::Kind::kNone && !disturbed();
 }
 
 Result<TransferStatus> Bridge::ask_status(const Wait& wait) {
-  for (int attempt = 0; attempt < kPollAttempts; ++attempt) {
+  if (!polling()) {
     if (const Status status = poll(wait); !status.ok()) return status;
-    const Nanoseconds limit = polled_at_ + reply_limit();
-    for (;;) {
-      const auto event = next(limit, wait);
-      if (!event.ok()) return event.status();
-      if (event.value().kind == Event::Kind::kStatus) return event.value().status;
-      if (event.value().kind == Event::Kind::kData && event.value().data.size > 0 && shared()) count_stray();
-      if (event.value().kind == Event::Kind::kNone || now() >= limit) break;
-    }
-    forget_poll();
   }
-  return fail(Status(-ETIMEDOUT), "the bridge does not answer status requests");
+  for (;;) {
+    if (poll_overdue()) {
+      if (const Status status = chase(wait); !status.ok()) return status;
+      if (!polling()) {
+        if (const Status status = poll(wait); !status.ok()) return status;
+      }
+    }
+    const auto event = next(poll_due(), wait);
+    if (!event.ok()) return event.status();
+    if (event.value().kind == Event::Kind::kStatus) return event.value().status;
+    if (event.value().kind == Event::Kind::kData && event.value().data.size > 0) take_stray(event.value().data);
+  }
+}
+
+Result<TransferStatus> Bridge::ask_afresh(const Wait& wait) {
+  if (const Status status = poll(wait); !status.ok()) return status;
+  for (;;) {
+    const auto status = ask_status(wait);
+    if (!status.ok() || !polling()) return status;
+  }
 }
 
 Status Bridge::prepare(const Wait& wait) {
   if (gone_) return Status(-ENODEV);
   if (const Status status = wait.check(now()); !status.ok()) return status;
+  reason_.clear();
+  if (polling()) dirty_ = true;
   if (dirty_) {
     if (const Status status = recover(wait, shared()); !status.ok()) return status;
   }
   // What lies there answers nothing we are about to ask. Data among it means that we have lost count.
-  const unsigned strays = strays_;
+  foreign_ = 0;
+  const bool owed = ledger_.owes(now());
   for (int count = 0; count < kMaxDrained; ++count) {
     const auto event = next(now(), wait);
     if (!event.ok()) return event.status();
     if (event.value().kind == Event::Kind::kNone) break;
-    if (event.value().kind == Event::Kind::kData && event.value().data.size > 0) {
-      suspicious_until_ = now() + kSuspicion;
-    }
+    if (event.value().kind == Event::Kind::kData) (void)take_leftover(event.value().data);
   }
-  return strays == strays_ ? Status() : recover(wait, shared());
+  if (foreign_ > 0) return recover(wait, shared());
+  if (owed && !ledger_.owes(now())) return drain(wait).status();
+  return {};
 }
 
-void Bridge::abandon(bool owed) noexcept {
-  dirty_ = true;
-  if (gone_) return;
-  if (owed || polling_) suspicious_until_ = now() + kSuspicion;
-  (void)send_cancel();
+void Bridge::abandon(std::size_t data) noexcept {
+  distrust(data);
+  if (!beyond_reach()) (void)send_cancel();
 }
 
-void Bridge::distrust() {
+void Bridge::distrust(std::size_t data) {
   dirty_ = true;
-  suspicious_until_ = now() + kSuspicion;
+  ledger_.turn_page();
+  ledger_.owe_data(data);
 }
 
 Status Bridge::send_cancel() { return send(encode_cancel(), Wait{now() + kCancelLimit, nullptr}); }
@@ -221,7 +339,7 @@ Result<bool> Bridge::drain(const Wait& wait) {
     const auto event = next(now() + gap(), wait);
     if (!event.ok()) return event.status();
     if (event.value().kind == Event::Kind::kNone) break;
-    if (event.value().kind == Event::Kind::kData && event.value().data.size > 0) data = true;
+    if (event.value().kind == Event::Kind::kData && take_leftover(event.value().data)) data = true;
   }
   return data;
 }
@@ -229,17 +347,26 @@ Result<bool> Bridge::drain(const Wait& wait) {
 Status Bridge::recover(const Wait& wait, bool gently) {
   dirty_ = true;
   unread_ = false;
-  polling_ = false;
-  const Nanoseconds limit = now() + kRecoverLimit;
+  ledger_.turn_page();
+  bool busy = false;
+  const Nanoseconds limit = now() + kSilence + kRecoverLimit;
+  Nanoseconds busy_limit = kNever;
   const Wait bound = wait.until(limit);
   const auto expired = [&](Status status) {
-    // Our own limit and not the caller's: the chip had its time.
+    // Our own limit and not the caller's: the chip had its time. One that says nothing is not busy.
     if (status.error() != -ETIMEDOUT || !wait.check(now()).ok()) return status;
-    return fail(Status(-EBUSY), "the bridge stays busy, even after a cancel");
+    if (busy && !silent_) return fail(Status(-EBUSY), "the bridge stays busy, even after a cancel");
+    if (reason_.empty()) return fail(status, "the bridge does not come to rest after a cancel");
+    return status;
   };
+  // What the bridge has already given comes in: a cancel would make that uncertain.
+  if (ledger_.owes(now())) {
+    if (const auto drained = drain(bound); !drained.ok()) return expired(drained.status());
+  }
   const Nanoseconds patience = now() + (gently && shared() ? kOthersLimit : 0);
   Nanoseconds cancelled_at = 0;
   bool cancel = !gently;
+  bool asked_again = false;
   int quiet = 0;
   while (quiet < 2) {
     if (cancel) {
@@ -247,21 +374,19 @@ Status Bridge::recover(const Wait& wait, bool gently) {
       cancelled_at = now();
       cancel = false;
       if (const auto drained = drain(bound); !drained.ok()) return expired(drained.status());
+      ledger_.turn_page();
     }
-    const auto status = ask_status(bound);
-    if (!status.ok()) {
-      // A bridge that says nothing at all is not busy.
-      if (status.error() == -ETIMEDOUT && wait.check(now()).ok() && quiet == 0 && now() < limit) {
-        return Status(-ETIMEDOUT);
-      }
-      return expired(status.status());
-    }
+    const auto status = ask_afresh(bound);
+    if (!status.ok()) return expired(status.status());
+    busy = status.value().state == TransferState::kBusy;
     switch (status.value().state) {
       case TransferState::kIdle:
         quiet = 2;
         break;
       case TransferState::kBusy:
         quiet = 0;
+        if (busy_limit == kNever) busy_limit = std::min(limit, now() + kRecoverLimit);
+        if (now() >= busy_limit) return expired(Status(-ETIMEDOUT));
         cancel = now() >= patience && (cancelled_at == 0 || now() - cancelled_at >= kCancelAgain);
         if (!cancel) (void)next(now() + 2 * kMillisecond, bound);
         break;
@@ -271,15 +396,21 @@ Status Bridge::recover(const Wait& wait, bool gently) {
         break;
     }
     if (const Status late = bound.check(now()); !late.ok()) return expired(late);
+    if (quiet < 2) continue;
+    late_ = 0;
+    if (const auto drained = drain(bound); !drained.ok()) return expired(drained.status());
+    // An older answer was among those: the last one may not have been to the last request. And once more where
+    // one is missing: the bridge may have fallen silent in between.
+    if (late_ > 0 || (ledger_.owes(now()) && !asked_again)) quiet = 0;
+    asked_again = ledger_.owes(now());
   }
-  if (const auto drained = drain(bound); !drained.ok()) return expired(drained.status());
   dirty_ = false;
   return {};
 }
 
 Status Bridge::settle(const Wait& wait) {
   if (!unread_) return {};
-  const auto status = ask_status(wait);
+  const auto status = ask_afresh(wait);
   if (!status.ok()) return status.status();
   unread_ = false;
   return status.value().state == TransferState::kBusy ? recover(wait, true) : Status();

@@ -4,21 +4,22 @@
 // The protocol has no tags: nothing in an answer says which request it belongs to. What keeps answers apart:
 //  1. One transfer at a time, and its answers are collected before the next begins.
 //  2. After anything else (time-out, cancel, an answer that does not fit) the transfer is cancelled on the
-//  chip,
-//     polled until the chip says idle, and the IN pipe is drained until it stays quiet: see recover().
-//  3. A status answer too many, in mid-transfer, says that one before it was not what it seemed: strays().
-//  4. An answer that did not come in its time may still come at any later one. For kSuspicion after that
-//  nothing
+//     chip, polled until the chip says idle, and the IN pipe is drained until it stays quiet: see recover().
+//  3. A ledger of what the bridge owes us (ledger.h). A bridge, or the way to it, that falls silent for a while
+//     is waited for; what then comes are answers that are owed, and when the count is even the matter is over.
+//  4. A status answer too many, in mid-transfer, says that one before it was not what it seemed: disturbed().
+//  5. While something is owed it may still come at any time, or instead of something else. Until then nothing
 //     is believed once: a read has to give the same bytes twice with nothing left over behind either
 //     (reader.h), a write's result has to be followed by "idle".
-//  5. Where others use the chip too (HidTransport::shared), a transfer of theirs shows by the answers to the
-//     status requests that it takes. One such answer between our report and undisturbed(), which follows our
+//  6. Where others use the chip too (HidTransport::shared), a transfer of theirs shows by the answers to the
+//     status requests that it takes. One such answer between begin() and undisturbed(), which follows our
 //     last byte, spoils our transfer, and is a reason for suspicion. A transfer that may be theirs is not
 //     cancelled before it had its time.
 #pragma once
 
 #include <string>
 
+#include "native/cp2112/ledger.h"
 #include "native/cp2112/transport/hid_transport.h"
 #include "native/cp2112/protocol.h"
 #include "native/util/clock.h"
@@ -48,65 +49,77 @@ class Bridge {
   Result<Report> get_feature(ReportId id, const Wait& wait);
 
   Status send(const Report& report, const Wait& wait);
-  /// Sends a status request; its answer comes as an event. One at a time.
+  /// Sends a status request; its answer comes as an event.
   Status poll(const Wait& wait);
-  [[nodiscard]] bool polling() const { return polling_; }
-  /// When the chip took the last status request.
-  [[nodiscard]] Nanoseconds polled_at() const { return polled_at_; }
-  /// The answer to the last status request is overdue.
-  [[nodiscard]] bool poll_overdue() const { return polling_ && clock_.now() >= polled_at_ + reply_limit(); }
-  /// Gives up on that answer; from now on we are suspicious.
-  void forget_poll();
+  /// Status requests of this transfer have not been answered.
+  [[nodiscard]] bool polling() const { return ledger_.pending() > 0; }
+  /// When the chip took the last status request, and the one that was answered last.
+  [[nodiscard]] Nanoseconds polled_at() const { return ledger_.last_asked(); }
+  [[nodiscard]] Nanoseconds answered_poll_at() const { return ledger_.answered_request(); }
+  /// When what is pending should have been answered.
+  [[nodiscard]] Nanoseconds poll_due() const;
+  [[nodiscard]] bool poll_overdue() const { return polling() && clock_.now() >= poll_due(); }
+  /// When it is overdue: asks again, or gives up on answers that younger ones have overtaken. -ETIMEDOUT after
+  /// kSilence without any.
+  Status chase(const Wait& wait);
 
   /// The next report that means anything, or kNone at `until`. Fails as `wait` does.
   Result<Event> next(Nanoseconds until, const Wait& wait);
-  /// poll() and its answer; data that comes meanwhile is dropped. Repeats a poll without answer.
+  /// An answer to a status request of this transfer, made now or before; data that comes meanwhile is dropped.
+  /// -ETIMEDOUT: the bridge says nothing for kSilence.
   Result<TransferStatus> ask_status(const Wait& wait);
+  /// The same, of now: to a new request, when what was asked before has been answered too.
+  Result<TransferStatus> ask_afresh(const Wait& wait);
 
   /// Before a transfer: recovers where need be, drops what came since the last one.
   Status prepare(const Wait& wait);
+  /// Just before the first report of a transfer: from here on disturbed() counts, and what is owed is old.
+  void begin();
   /// Instead of finishing a transfer: cancels it now, within a few milliseconds; prepare() does the rest.
-  /// `owed`: answers are still outstanding.
-  void abandon(bool owed) noexcept;
-  /// Nothing runs on the chip, but answers may be on their way: prepare() has to recover, and suspicion
-  /// lasts.
-  void distrust();
-  /// prepare() has to recover; nothing is owed.
-  void distrust_once() { dirty_ = true; }
+  /// `data`: bytes that the bridge has been asked for and has not given.
+  void abandon(std::size_t data) noexcept;
+  /// Nothing runs on the chip, but answers may be on their way: prepare() has to recover.
+  void distrust(std::size_t data);
   /// Polls until idle; cancels first, or (`gently`) only what is still busy, and may be somebody else's if
-  /// others use the chip: that is left its time. Then drains the IN pipe.
+  /// others use the chip: that is left its time. Then drains the IN pipe. -EBUSY: it says that it is busy, even
+  /// after a cancel; -ETIMEDOUT: it says nothing.
   Status recover(const Wait& wait, bool gently);
   /// Waits until the IN pipe stays quiet; whether anything but empty reports came.
   Result<bool> drain(const Wait& wait);
 
-  [[nodiscard]] bool suspicious() const { return clock_.now() < suspicious_until_; }
+  /// Data that belong to no running transfer: were there any?
+  bool take_leftover(const ReadResponse& data);
+
+  /// Something that is owed may come in place of something else, or has since begin().
+  [[nodiscard]] bool suspicious() const { return tainted_ || in_doubt(); }
   /// The last transfer's terminal status has not been read: a bridge may give it in answer to the next poll.
   void leave_unread() { unread_ = true; }
   /// Reads it.
   Status settle(const Wait& wait);
   /// Nothing of ours runs on the chip any more when this is 0.
   Status calm(const Wait& wait) { return gone_ ? Status(-ENODEV) : dirty_ ? recover(wait, false) : Status(); }
+  /// The last request was not taken, or not answered, for all of kSilence.
+  [[nodiscard]] bool silent() const { return silent_; }
+  /// Nothing is asked of it that nobody waits for: each request could take seconds (HidTransport::bounded).
+  [[nodiscard]] bool beyond_reach() const { return gone_ || (silent_ && !transport_.bounded()); }
 
   /// No answer within this, from a bridge that has nothing to wait for: a few USB frames and the way there.
   [[nodiscard]] Nanoseconds gap() const { return 3 * kMillisecond + 2 * round_trip_; }
-  /// After this an answer counts as lost.
+  /// After this a request is made again.
   [[nodiscard]] Nanoseconds reply_limit() const;
   [[nodiscard]] Nanoseconds now() const { return clock_.now(); }
   [[nodiscard]] bool gone() const { return gone_; }
 
-  /// Status answers so far that nobody had asked for and that spoke of a transfer. One more of them means
-  /// that an earlier answer was not the chip's answer to us: what it said does not hold.
-  [[nodiscard]] unsigned strays() const { return strays_; }
-  /// Others use the chip too. Then "idle" and data that nobody asked for are strays as well.
+  /// Others use the chip too. Then "idle" and data that nobody asked for disturb a transfer as well.
   [[nodiscard]] bool shared() const { return transport_.shared(); }
-  /// After a transfer that went well: whether it was the only one since strays() was `strays`. Where the chip
-  /// is shared that takes one more status request, and silence after its answer.
-  Result<bool> undisturbed(unsigned strays, const Wait& wait);
+  /// Status answers have come since begin() that the transfer had not asked for: an earlier answer was not the
+  /// chip's answer to us, and what it said does not hold.
+  [[nodiscard]] bool disturbed() const { return foreign_ > 0 || late_ > 0; }
+  /// After a transfer that went well: whether it was the only one since begin(). Where the chip is shared that
+  /// takes one more status request, and silence after its answer.
+  Result<bool> undisturbed(const Wait& wait);
   /// What to say where it was not.
-  [[nodiscard]] const char* disturbance() const {
-    return shared() ? "somebody else used the bridge at the same time"
-                    : "the bridge gave a status nobody asked for";
-  }
+  [[nodiscard]] const char* disturbance() const;
 
   /// status.result(), and remembers why.
   Status result_of(const TransferStatus& status);
@@ -116,20 +129,27 @@ class Bridge {
 
  private:
   Status check(Status status, const Wait& wait);
+  /// Says what was waited for, where a request ended with -ETIMEDOUT.
+  Status timed_out(Status status, Nanoseconds began, const char* verb, std::uint8_t id);
   Status send_cancel();
-  void count_stray();
+  void count_foreign();
+  /// Data that came in mid-transfer and are not asked for.
+  void take_stray(const ReadResponse& data);
+  [[nodiscard]] bool in_doubt() const { return ledger_.owes(clock_.now()) || clock_.now() < wary_until_; }
 
   HidTransport& transport_;
   const Clock& clock_;
+  Ledger ledger_;
   bool started_ = false;
   bool gone_ = false;
   bool dirty_ = false;  ///< recover() before the next transfer
   bool unread_ = false;
-  bool polling_ = false;
-  unsigned strays_ = 0;
-  Nanoseconds polled_at_ = 0;
+  bool silent_ = false;
+  bool tainted_ = false;
+  unsigned foreign_ = 0;  ///< since begin(): answers that are nobody's of ours
+  unsigned late_ = 0;     ///< since begin(): answers that came for an older transfer, or do not come
   Nanoseconds round_trip_ = kMillisecond;
-  Nanoseconds suspicious_until_ = 0;
+  Nanoseconds wary_until_ = 0;
   std::string reason_;
 };
 

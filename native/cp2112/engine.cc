@@ -168,7 +168,7 @@ Status Engine::admit(std::uint8_t address, std::size_t bytes, std::size_t limit)
 }
 
 Status Engine::abandon(Status status) {
-  bridge_.abandon(true);
+  bridge_.abandon(0);
   return status;
 }
 
@@ -178,7 +178,13 @@ Status Engine::write(std::uint8_t address, std::span<const std::uint8_t> data, c
 
 Status Engine::ack_poll(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) {
   polled_address_ = address;
-  return send_write(address, data, ack_poll_retries(config_.clock_hz), wait);
+  Status status;
+  // What was disturbed may be repeated: it is repeated until it is acknowledged anyway.
+  for (unsigned attempt = 0; attempt < kReadAttempts; ++attempt) {
+    status = send_write(address, data, ack_poll_retries(config_.clock_hz), wait);
+    if (status.error() != -EIO || bridge_.silent()) break;
+  }
+  return status;
 }
 
 std::uint16_t Engine::retries_for(std::uint8_t address) const {
@@ -200,6 +206,7 @@ Status Engine::send_write(std::uint8_t address, std::span<const std::uint8_t> da
   if (const Status status = bridge_.prepare(wait); !status.ok()) return status;
   if (const Status status = bridge_.settle(wait); !status.ok()) return status;
   if (const Status status = set_retries(retries, wait); !status.ok()) return status;
+  bridge_.begin();
   if (const Status status = bridge_.send(encode_write(address, data), wait); !status.ok()) {
     return abandon(status);
   }
@@ -214,7 +221,6 @@ Status Engine::finish_write(std::size_t bytes, Nanoseconds longest_step, const W
   Nanoseconds next = wire < kQuickWrite ? start + wire : start;
   Nanoseconds step = kFirstStep;
   unsigned idles = 0;
-  const unsigned strays = bridge_.strays();
   for (;;) {
     while (clock_.now() < next) {
       const auto event = bridge_.next(next, wait);
@@ -224,7 +230,7 @@ Status Engine::finish_write(std::size_t bytes, Nanoseconds longest_step, const W
     if (!asked.ok()) return abandon(asked.status());
     const TransferStatus& status = asked.value();
     if (status.state == TransferState::kComplete || status.state == TransferState::kFailed) {
-      const auto alone = bridge_.undisturbed(strays, wait);
+      const auto alone = bridge_.undisturbed(wait);
       if (!alone.ok()) return abandon(alone.status());
       if (!alone.value()) {
         return abandon(bridge_.fail(Status(-EIO), bridge_.disturbance()));
@@ -244,8 +250,11 @@ Status Engine::finish_write(std::size_t bytes, Nanoseconds longest_step, const W
       continue;
     }
     idles = 0;
+    // An answer that was long on its way says what was then.
+    if (bridge_.answered_poll_at() >= limit) {
+      return abandon(bridge_.fail(Status(-ETIMEDOUT), "the bridge does not end the write"));
+    }
     const Nanoseconds now = clock_.now();
-    if (now >= limit) return abandon(bridge_.fail(Status(-ETIMEDOUT), "the bridge does not end the write"));
     if (now < start + wire) {
       next = start + wire;
     } else {
@@ -261,11 +270,11 @@ Result<bool> Engine::has_surplus(const Wait& wait) {
   if (const Status status = bridge_.poll(wait); !status.ok()) return status;
   bool surplus = false;
   while (bridge_.polling() && !bridge_.poll_overdue()) {
-    const auto event = bridge_.next(bridge_.polled_at() + bridge_.reply_limit(), wait);
+    const auto event = bridge_.next(bridge_.poll_due(), wait);
     if (!event.ok()) return event.status();
-    if (event.value().kind == Event::Kind::kData && event.value().data.size > 0) surplus = true;
+    if (event.value().kind == Event::Kind::kData) surplus |= bridge_.take_leftover(event.value().data);
   }
-  if (bridge_.polling()) bridge_.forget_poll();
+  if (bridge_.polling()) bridge_.distrust(0);
   const auto drained = bridge_.drain(wait);
   if (!drained.ok()) return drained.status();
   return surplus || drained.value();
@@ -299,10 +308,10 @@ Transferred Engine::write_read(std::uint8_t address, std::span<const std::uint8_
     // Still under suspicion: read twice, and nothing may be left over.
     const auto surplus = has_surplus(wait);
     if (!surplus.ok()) {
-      bridge_.abandon(true);
+      bridge_.abandon(kMaxData);
       return {surplus.status(), 0};
     }
-    bridge_.distrust_once();
+    bridge_.distrust(0);
     if (surplus.value()) {
       first.clear();
     } else if (std::equal(first.begin(), first.end(), data.begin(), data.end())) {
@@ -331,6 +340,7 @@ Status Engine::idle(Nanoseconds deadline) {
     // Whoever comes next is told of a missing acknowledge at once again. Where it fails, the next transfer
     // tries.
     polled_address_ = 0;
+    if (bridge_.beyond_reach()) return bridge_.idle(deadline);
     const Wait wait{clock_.now() + kRelaxLimit, nullptr};
     Status status = bridge_.prepare(wait);
     if (status.ok()) status = bridge_.settle(wait);
@@ -342,12 +352,12 @@ Status Engine::idle(Nanoseconds deadline) {
 }
 
 void Engine::stop() noexcept {
-  if (restore_) {
+  if (restore_ && !bridge_.beyond_reach()) {
     // Nobody else sets it again: the kernel's driver does so when it is bound, and relies on it from then on.
     const Wait bound{clock_.now() + kRestoreLimit, nullptr};
     if (bridge_.calm(bound).ok()) (void)bridge_.set_feature(encode(*restore_), bound);
-    restore_.reset();
   }
+  restore_.reset();
   bridge_.close();
   started_ = false;
 }

@@ -33,22 +33,32 @@ void Overlap::failed() {
   pause_ = std::min(pause_ * 2, kLongestPause);
 }
 
+std::size_t Reader::owed() const {
+  // However often it was asked for: the bridge has every byte once.
+  return asks_.outstanding() == 0 || asked_for_ <= arrived_ ? 0 : asked_for_ - arrived_;
+}
+
 Reader::Outcome Reader::give_up(Status status) {
-  bridge_.abandon(asks_.outstanding() > 0);
-  const bool ours = wait_.check(bridge_.now()).ok() && !bridge_.gone();
+  bridge_.abandon(owed());
+  const bool ours = wait_.check(bridge_.now()).ok() && !bridge_.gone() && !bridge_.silent();
   const bool on_the_way = status.error() == -EIO || status.error() == -ETIMEDOUT;
   return {status, good_, ours && on_the_way};
 }
 
 Reader::Outcome Reader::broken(const char* why) {
   const Status status = bridge_.fail(Status(-EIO), why);
-  bridge_.abandon(true);
+  if (phase_ == Phase::kEnded) {
+    // The wire is done: what is still coming is let in, and then the count is known.
+    bridge_.distrust(owed());
+  } else {
+    bridge_.abandon(owed());
+  }
   return {status, 0, true};
 }
 
 Reader::Outcome Reader::run() {
   const std::size_t size = request_.data.size();
-  strays_ = bridge_.strays();
+  bridge_.begin();
   overlapping_ = request_.attempt == 0 && !request_.whole_reports && overlap_.try_it();
   plan(0, request_.attempt);
   pace_.begin(kAddressing + request_.prefix.size());
@@ -67,14 +77,10 @@ Reader::Step Reader::step() {
   if (asks_.missing() == 0) return finish();
   const Nanoseconds now = bridge_.now();
   if (const Status status = wait_.check(now); !status.ok()) return give_up(status);
-  // From the end on each report has its own limit, in on_silence().
-  if (phase_ == Phase::kRunning && now >= limit_) {
-    return give_up(bridge_.fail(Status(-ETIMEDOUT), "the bridge does not end the read"));
-  }
   if (may_ask()) return ask();
   if (bridge_.poll_overdue()) {
-    bridge_.forget_poll();
-    next_poll_ = now;
+    if (const Status status = bridge_.chase(wait_); !status.ok()) return give_up(status);
+    if (!bridge_.polling()) next_poll_ = now;
   }
   if (!bridge_.polling() && now >= next_poll_) return poll();
   if (now >= silence_time()) return on_silence();
@@ -103,9 +109,11 @@ Nanoseconds Reader::ask_time() const {
 Reader::Step Reader::ask() {
   if (const Status status = bridge_.send(encode_force_send(asks_.next()), wait_); !status.ok()) {
     asks_.sent();  // perhaps it was
+    asked_for_ = std::max(asked_for_, asks_.asked());
     return give_up(status);
   }
   asks_.sent();
+  asked_for_ = std::max(asked_for_, asks_.asked());
   last_ask_ = bridge_.now();
   return {};
 }
@@ -118,9 +126,8 @@ Reader::Step Reader::poll() {
 
 Reader::Step Reader::wait_for_event() {
   Nanoseconds until = silence_time();
-  if (phase_ == Phase::kRunning) until = std::min(until, limit_);
   if (!asks_are_full()) until = std::min(until, ask_time());
-  until = std::min(until, bridge_.polling() ? bridge_.polled_at() + bridge_.reply_limit() : next_poll_);
+  until = std::min(until, bridge_.polling() ? bridge_.poll_due() : next_poll_);
   const auto event = bridge_.next(until, wait_);
   if (!event.ok()) return give_up(event.status());
   return on_event(event.value());
@@ -147,7 +154,7 @@ void Reader::end() {
 
 Reader::Step Reader::on_status(const TransferStatus& status) {
   status_seen_ = true;
-  status_polled_at_ = bridge_.polled_at();
+  status_polled_at_ = bridge_.answered_poll_at();
   status_at_ = bridge_.now();
   if (phase_ == Phase::kEnded) return {};
   switch (status.state) {
@@ -156,7 +163,12 @@ Reader::Step Reader::on_status(const TransferStatus& status) {
       // Some bridges count what they still hold and not what they have received; that says nothing here.
       if (status.received >= collected_ && status.received <= request_.data.size()) {
         confirmed_ = std::max<std::size_t>(confirmed_, status.received);
-        pace_.observe(bridge_.polled_at() - start_, status.received);
+        pace_.observe(status_polled_at_ - start_, status.received);
+      }
+      // From the end on each report has its own limit, in on_silence(). A bridge that says nothing has another
+      // one: what it says late is of then.
+      if (status_polled_at_ >= limit_) {
+        return give_up(bridge_.fail(Status(-ETIMEDOUT), "the bridge does not end the read"));
       }
       schedule_poll_while_busy();
       return {};
@@ -171,8 +183,8 @@ Reader::Step Reader::on_status(const TransferStatus& status) {
       return {};
     default:
       if (const Status result = bridge_.result_of(status); !result.ok()) {
-        if (bridge_.strays() != strays_) return broken(bridge_.disturbance());
-        if (asks_.outstanding() > 0) bridge_.distrust();
+        if (bridge_.disturbed()) return broken(bridge_.disturbance());
+        if (asks_.outstanding() > 0) bridge_.distrust(owed());
         return Outcome{result, good_, false};
       }
       // The byte count is not looked at: whether the read is whole is decided by the bytes that arrive.
@@ -203,6 +215,7 @@ void Reader::schedule_poll_while_busy() {
 Reader::Step Reader::on_data(const ReadResponse& data) {
   // Empty ones come unasked, and as the answer to an ask that came too early: silence tells.
   if (data.size == 0) return {};
+  arrived_ += data.size;
   if (!asks_.take(data.size)) {
     Outcome outcome = broken("the bridge sent data that were not asked for");
     outcome.too_long = data.size == kMaxData;
@@ -283,11 +296,10 @@ Reader::Outcome Reader::finish() {
   // The answer to a poll must not be left behind to be taken for the next transfer's.
   while (bridge_.polling()) {
     if (bridge_.poll_overdue()) {
-      bridge_.forget_poll();
-      bridge_.distrust();
+      bridge_.distrust(0);
       break;
     }
-    const auto event = bridge_.next(bridge_.polled_at() + bridge_.reply_limit(), wait_);
+    const auto event = bridge_.next(bridge_.poll_due(), wait_);
     if (!event.ok()) return give_up(event.status());
     if (event.value().kind == Event::Kind::kStatus)
       settled_ = event.value().status.state != TransferState::kBusy;
@@ -301,7 +313,7 @@ Reader::Outcome Reader::finish() {
     return broken("the bridge sent more data than were read");
   }
   if (!settled_) bridge_.leave_unread();
-  const auto alone = bridge_.undisturbed(strays_, wait_);
+  const auto alone = bridge_.undisturbed(wait_);
   if (!alone.ok()) return give_up(alone.status());
   if (!alone.value()) return broken(bridge_.disturbance());
   if (replans_ == 0) pace_.went_well();

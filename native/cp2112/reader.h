@@ -80,6 +80,8 @@ class Reader {
   Outcome finish();
   Outcome give_up(Status status);
   Outcome broken(const char* why);
+  /// Bytes that the bridge was asked for and has not given.
+  [[nodiscard]] std::size_t owed() const;
   [[nodiscard]] Nanoseconds predicted_end() const { return start_ + pace_.when(request_.data.size()); }
 
   Bridge& bridge_;
@@ -93,10 +95,11 @@ class Reader {
   bool overlapping_ = false;
   bool status_seen_ = false;
   bool settled_ = false;  ///< the terminal status has been read
-  unsigned strays_ = 0;   ///< Bridge::strays() at the start
   unsigned idles_ = 0;
   unsigned replans_ = 0;
   std::size_t collected_ = 0;
+  std::size_t asked_for_ = 0;  ///< by any plan
+  std::size_t arrived_ = 0;    ///< what did not fit included
   std::size_t good_ = 0;       ///< up to the end of the last ask answered completely
   std::size_t confirmed_ = 0;  ///< bytes the chip says it has
   Nanoseconds start_ = 0;

@@ -34,8 +34,11 @@ constexpr Nanoseconds kRemovalLimit = 500 * kMillisecond;
 /// Without inotify events (a node bound into a container) a removal is noticed within this.
 constexpr Nanoseconds kLookInterval = kSecond;
 /// hid-cp2112 waits this long for an answer of the bridge (RESPONSE_TIMEOUT); one that is there says "not
-/// acknowledged" within a few milliseconds.
+/// acknowledged" within a few milliseconds. A host that was busy elsewhere makes it as long, once.
 constexpr Nanoseconds kCp2112Silence = 45 * kMillisecond;
+/// Its ten looks for the end of a transfer take 500 ms at the most. What takes longer is a bridge that took
+/// nothing: the kernel waits 5 s for that (USB_CTRL_SET_TIMEOUT).
+constexpr Nanoseconds kCp2112Longest = kSecond;
 
 /// The kernel's own number, which no header for programs has.
 constexpr int kEnotsupp = 524;
@@ -122,6 +125,7 @@ I2cLimits LinuxI2c::limits() const {
 int LinuxI2c::transact(std::uint8_t address, const Wait& wait, const Body& body) {
   if (gone_) return -ENODEV;
   reason_.clear();
+  silence_ = Silence::kNone;
   const Nanoseconds began = clock_.now();
   if (const Status status = wait.check(began); !status.ok()) return status.error();
   int answer = 0;
@@ -155,6 +159,11 @@ int LinuxI2c::judge(int error, Nanoseconds took, const Wait& wait) {
   // i2c-stub says -ENODEV for an address where it has no chip: with any other driver it means what it says.
   const bool vacant = error == -ENODEV && mode_ == Mode::kSmbus;
   if (!vacant && (silent || may_be_removal(error)) && await_removal(wait)) return -ENODEV;
+  if (silent) {
+    silence_ = took >= kCp2112Longest ? Silence::kCertain : Silence::kPossible;
+    reason_ = "the bridge behind the adapter did not answer its driver for " +
+              std::to_string(took / kMillisecond) + " ms";
+  }
   if (const Status status = wait.check(clock_.now()); !status.ok()) return status.error();
   return error == -ENODEV ? -ENXIO : error;
 }
@@ -183,6 +192,14 @@ int LinuxI2c::receive(std::uint8_t address, const Wait& wait) {
   return transact(address, wait, [&](const Wire& wire) { return wire.receive(address); });
 }
 
+int LinuxI2c::ask(std::uint8_t address, const Wait& wait) {
+  const bool suspected = silence_ == Silence::kPossible;
+  int error = receive(address, wait);
+  if (silence_ == Silence::kPossible && !suspected) error = receive(address, wait);
+  if (silence_ == Silence::kPossible) silence_ = Silence::kCertain;
+  return error;
+}
+
 int LinuxI2c::send(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) {
   return transact(address, wait, [&](const Wire& wire) { return wire.write(address, data); });
 }
@@ -190,7 +207,7 @@ int LinuxI2c::send(std::uint8_t address, std::span<const std::uint8_t> data, con
 /// The driver says that nobody acknowledged the address. (hid-cp2112: cp2112_raw_event() makes -ETIMEDOUT of
 /// that and of a bus held low.)
 bool LinuxI2c::names_no_answer(int error) const {
-  return error == -ENXIO || (is_cp2112_ && error == -ETIMEDOUT);
+  return error == -ENXIO || (is_cp2112_ && error == -ETIMEDOUT && silence_ != Silence::kCertain);
 }
 
 /// The same, or something else.
@@ -206,7 +223,7 @@ Status LinuxI2c::write(std::uint8_t address, std::span<const std::uint8_t> data,
   // sure first that the part is not just busy.
   const bool is_data = data.size() > kPrefix;
   if (is_data && !was_ready) {
-    const int error = receive(address, wait);
+    const int error = ask(address, wait);
     if (error != 0) return tell(maybe_no_answer(error) ? -ENXIO : error);
     was_ready = true;
   }
@@ -216,8 +233,11 @@ Status LinuxI2c::write(std::uint8_t address, std::span<const std::uint8_t> data,
     return tell(writes_.refused(data.size()) ? -EINVAL : -EOPNOTSUPP);
   }
   if (maybe_no_answer(error)) {
-    if (data.size() == 1 || (!was_ready && is_cp2112_ && names_no_answer(error))) return tell(-ENXIO);
-    const int asked = receive(address, wait);
+    const bool suspected = silence_ == Silence::kPossible;
+    if (!suspected && (data.size() == 1 || (!was_ready && is_cp2112_ && names_no_answer(error)))) {
+      return tell(-ENXIO);
+    }
+    const int asked = ask(address, wait);
     if (maybe_no_answer(asked)) {
       // A part that was there and now is silent may be storing what it took.
       return tell(was_ready && !names_no_answer(error) ? -EREMOTEIO : -ENXIO);
@@ -261,7 +281,7 @@ Transferred LinuxI2c::write_read(std::uint8_t address, std::span<const std::uint
       continue;
     }
     if (!maybe_no_answer(error) || error == -ENXIO) return {tell(error), 0};
-    const int asked = receive(address, wait);
+    const int asked = ask(address, wait);
     if (maybe_no_answer(asked)) return {tell(-ENXIO), 0};
     if (asked != 0) return {tell(asked), 0};
     // The part is there. Once more; hid-cp2112 may also have run out of polls, which a shorter read does not.
@@ -273,6 +293,7 @@ Transferred LinuxI2c::write_read(std::uint8_t address, std::span<const std::uint
 }
 
 Status LinuxI2c::tell(int error) {
+  if (error == -ETIMEDOUT && reason_.empty()) reason_ = "the driver of the adapter gave the transfer up";
   switch (error) {
     case 0:
     case -ENODEV:

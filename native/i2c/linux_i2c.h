@@ -38,7 +38,8 @@ struct Options {
 ///
 /// Drivers do not agree on how they say that an address was not acknowledged: besides -ENXIO
 /// (fault-codes.rst) there are -EREMOTEIO (i2c-designware, i2c-bcm2835), -EIO (older i2c-imx) and -ENODEV
-/// (i2c-stub), and hid-cp2112 says -ETIMEDOUT. What is meant is found out with a one-byte read.
+/// (i2c-stub), and hid-cp2112 says -ETIMEDOUT. What is meant is found out with a one-byte read. Its -ETIMEDOUT
+/// is also that of a bridge which does not answer it: then it comes late, and is told as it is.
 class LinuxI2c final : public I2cMaster {
  public:
   /// Does nothing yet. `clock` lives longer than the master.
@@ -72,6 +73,8 @@ class LinuxI2c final : public I2cMaster {
   bool await_removal(const Wait& wait);
   int lose();
   int receive(std::uint8_t address, const Wait& wait);
+  /// Does the part answer? A bridge that seems silent is asked twice.
+  int ask(std::uint8_t address, const Wait& wait);
   int send(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait);
 
   void choose_limits();
@@ -91,6 +94,9 @@ class LinuxI2c final : public I2cMaster {
   Ladder writes_;
   bool is_cp2112_ = false;
   bool gone_ = false;
+  /// Of the CP2112 behind hid-cp2112, in the last transfer.
+  enum class Silence : std::uint8_t { kNone, kPossible, kCertain };
+  Silence silence_ = Silence::kNone;
   /// The part that acknowledged last and has not been given data since: it is not in a write cycle. Or -1.
   int ready_ = -1;
   std::string reason_;

@@ -20,6 +20,8 @@ constexpr std::size_t kMaxPackets = 64;
 constexpr unsigned kMaxInErrors = kInTransfers;
 /// A discarded URB ends while usbfs discards it.
 constexpr Nanoseconds kTakeBackLimit = 250 * kMillisecond;
+/// For a device that has nothing else to do: no answer within this is none.
+constexpr Nanoseconds kAliveLimit = 200 * kMillisecond;
 
 int errno_of(int libusb_error) {
   switch (libusb_error) {
@@ -359,13 +361,27 @@ Status Client::idle(Nanoseconds deadline) {
   }
 }
 
+bool Client::answers() noexcept {
+  constexpr Setup kGetStatus{0x80, 0, 0, 0, 0, 0, 2, 0};  // USB 2.0 §9.4.5
+  std::array<std::uint8_t, 2> status{};
+  // A refusal is an answer, too.
+  return control(kGetStatus, status, Wait{clock_.now() + kAliveLimit, nullptr}).status.error() != -ETIMEDOUT;
+}
+
 void Client::close() noexcept {
-  alive_ = false;
   in_.started = false;
   const Nanoseconds limit = clock_.now() + kTakeBackLimit;
   for (const auto& each : transfers_) {
     if (each->pending) take_back(*each, limit);
   }
+  if (claimed_ && alive_ && !answers()) {
+    // A driver begins by asking the device, in this thread and where no signal reaches it: 5 s for every
+    // question, some of them several times, and then it does not bind. It would not even if the device came
+    // back later. A device that has stopped answering is plugged in again, or power-cycled, and then the kernel
+    // looks for a driver anyway; and so do we when it has been used again.
+    (void)libusb_set_auto_detach_kernel_driver(handle_.get(), 0);
+  }
+  alive_ = false;
   if (claimed_) (void)libusb_release_interface(handle_.get(), interface_);
   claimed_ = false;
   handle_.reset();

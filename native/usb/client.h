@@ -68,8 +68,8 @@ class Client {
   /// 0 after a wake, -ETIMEDOUT at the deadline, -ENODEV at the end of the device.
   Status idle(Nanoseconds deadline);
   /// Takes all transfers back, lets go of the interface and has the kernel look for a driver for it, as it
-  /// did when the device was plugged in. Bounded (250 ms), but for how long that driver takes with the
-  /// device.
+  /// did when the device was plugged in. Bounded (450 ms), but for how long that driver takes with a device
+  /// that has just answered: one that does not answer gets none.
   void close() noexcept;
 
   /// Why the device could not be had, or was lost.
@@ -94,6 +94,8 @@ class Client {
   };
 
   Status claim(std::uint8_t interface);
+  /// A last question before the device is left.
+  bool answers() noexcept;
   /// One that is not under way.
   Result<Transfer*> spare();
   Completion run(Transfer& transfer, const Wait& wait);

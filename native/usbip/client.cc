@@ -10,6 +10,9 @@ namespace nvmem::usbip {
 namespace {
 
 constexpr Nanoseconds kCloseLimit = 50 * kMillisecond;
+/// For a server, however far away it is, to take a transfer back.
+constexpr Nanoseconds kUnlinkLimit = 300 * kMillisecond;
+constexpr Nanoseconds kPatientFrom = 500 * kMillisecond;
 /// Packets kept for receive(); past that the IN URB stays home and the device has to wait (USB flow control).
 constexpr std::size_t kMaxPackets = 64;
 /// Unanswered URBs and unlinks a living server can pile up before it counts as dead.
@@ -122,11 +125,6 @@ Status Client::request_import(const Options& options, const Wait& wait) {
   if (device_.busid != options.busid) {
     reason_ = "the server answers for another busid than '" + options.busid + "'";
     return Status(-EPROTO);
-  }
-  if (device_.vid != options.vid || device_.pid != options.pid) {
-    reason_ = format("the device is %04x:%04x, not %04x:%04x", unsigned{device_.vid}, unsigned{device_.pid},
-                     unsigned{options.vid}, unsigned{options.pid});
-    return Status(-ENOTSUP);
   }
   return {};
 }
@@ -253,10 +251,18 @@ void Client::unlink(std::uint32_t target) {
   }
 }
 
+void Client::await_unlinks() {
+  const Nanoseconds limit = clock_.now() + kUnlinkLimit;
+  bool woken = false;
+  while (alive_ && !unlinks_.empty() && !woken && clock_.now() < limit) (void)pump(limit, woken);
+}
+
 Completion Client::transfer(Submit submit, std::span<const std::uint8_t> out, std::span<std::uint8_t> in,
                             const Wait& wait) {
   if (!alive_) return {Status(-ENODEV), 0};
   if (const Status status = wait.check(clock_.now()); !status.ok()) return {status, 0};
+  // Not where the caller had no time to spare anyhow (the cancel of a transfer).
+  const bool patient = wait.deadline - clock_.now() >= kPatientFrom;
   submit.seqnum = next_seqnum();
   submit.devid = device_.devid();
   submit.length = static_cast<std::uint32_t>(submit.in ? in.size() : out.size());
@@ -285,6 +291,8 @@ Completion Client::transfer(Submit submit, std::span<const std::uint8_t> out, st
     if (!alive_) return {status.ok() ? Status(-ENODEV) : status, 0};
     if (!status.ok() && !pending.done) {
       unlink(submit.seqnum);
+      // A time-out is told with what it was that did not answer. A cancel has no time for that.
+      if (status.error() == -ETIMEDOUT && patient) await_unlinks();
       return {alive_ ? status : Status(-ENODEV), 0};
     }
   }

@@ -63,6 +63,9 @@ class Client {
   [[nodiscard]] const DeviceBlock& device() const { return device_; }
   /// Why the connection was refused or lost.
   [[nodiscard]] const std::string& reason() const { return reason_; }
+  /// After a transfer that ended with -ETIMEDOUT: the server itself does not answer, and it may not be the
+  /// device's fault.
+  [[nodiscard]] bool server_silent() const { return alive_ && !unlinks_.empty(); }
 
  private:
   /// What a caller of transfer() waits for; lives on its stack.
@@ -97,6 +100,8 @@ class Client {
                       const Wait& wait);
   Status submit_in();
   void unlink(std::uint32_t target);
+  /// Gives the server the time to answer for an unlink: one that is alive does so at once.
+  void await_unlinks();
   /// Waits for traffic, a wake or the deadline, and takes in what came.
   Status pump(Nanoseconds deadline, bool& woken);
   Status take_messages();

@@ -34,8 +34,16 @@ Status FakeChip::pass_until(Nanoseconds time, const Wait& wait) {
   return time > wait.deadline ? Status(-ETIMEDOUT) : Status();
 }
 
+Status FakeChip::pass_silence(const Wait& wait) {
+  if (!takes_nothing || !in_silence(clock_.now())) return {};
+  constexpr Nanoseconds kKernelLimit = 5 * nvmem::kSecond;
+  const Wait bound = blocking ? Wait{clock_.now() + kKernelLimit, nullptr} : wait;
+  return pass_until(silent_until, bound);
+}
+
 Status FakeChip::set_feature(std::span<const std::uint8_t> report, const Wait& wait) {
   if (gone) return Status(-ENODEV);
+  if (const Status status = pass_silence(wait); !status.ok()) return status;
   if (const Status status = pass_until(clock_.now() + 2 * kMillisecond, wait); !status.ok()) return status;
   char text[64];
   std::snprintf(text, sizeof text, "%02x %02x %02x", report[0], report[1], report.size() > 2 ? report[2] : 0);
@@ -65,6 +73,7 @@ Status FakeChip::set_feature(std::span<const std::uint8_t> report, const Wait& w
 
 Result<std::size_t> FakeChip::get_feature(std::span<std::uint8_t> report, const Wait& wait) {
   if (gone) return Status(-ENODEV);
+  if (const Status status = pass_silence(wait); !status.ok()) return status;
   if (const Status status = pass_until(clock_.now() + 2 * kMillisecond, wait); !status.ok()) return status;
   std::vector<std::uint8_t> answer;
   switch (report[0]) {
@@ -93,6 +102,7 @@ Result<std::size_t> FakeChip::get_feature(std::span<std::uint8_t> report, const 
 Status FakeChip::send(std::span<const std::uint8_t> report, const Wait& wait) {
   if (before_report) before_report();
   if (gone) return Status(-ENODEV);
+  if (const Status status = pass_silence(wait); !status.ok()) return status;
   const Nanoseconds taken = next_frame(std::max(clock_.now(), last_out_));
   if (const Status status = pass_until(taken, wait); !status.ok()) return status;
   last_out_ = taken;
@@ -119,6 +129,7 @@ Result<std::size_t> FakeChip::receive(std::span<std::uint8_t> report, const Wait
     }
     Nanoseconds arrival = std::max(first->due, last_in_ + kMillisecond);
     if (arrival % kMillisecond != 0) arrival = next_frame(arrival);
+    if (in_silence(arrival)) arrival = silent_until;
     if (arrival > clock_.now()) {
       if (const Status status = pass_until(arrival, wait); !status.ok()) return status;
       continue;  // something may have been put before it

@@ -75,6 +75,7 @@ class FakeChip final : public nvmem::cp2112::HidTransport {
   nvmem::Status idle(Nanoseconds deadline) override;
   void close() noexcept override { closed = true; }
   [[nodiscard]] bool shared() const override { return is_shared; }
+  [[nodiscard]] bool bounded() const override { return !blocking; }
   [[nodiscard]] std::string reason() const override { return gone ? "unplugged" : ""; }
   [[nodiscard]] std::string identity() const override { return "transport=fake"; }
 
@@ -102,6 +103,11 @@ class FakeChip final : public nvmem::cp2112::HidTransport {
   bool stuck = false;       ///< transfers do not end
   bool stuck_hard = false;  ///< not even by a cancel
   bool silent = false;      ///< takes everything and answers nothing
+  /// From one time to the other nothing is answered, and nothing is taken either if so told; then all of it is,
+  /// in its order. Where `blocking`, deadlines hold nobody back from that (hidraw: 5 s).
+  Nanoseconds silent_from = nvmem::kNever, silent_until = nvmem::kNever;
+  bool takes_nothing = false;
+  bool blocking = false;
   /// The target does not acknowledge before that; the bridge tries as often as its configuration says.
   Nanoseconds busy_until = 0;
   int nack_address = 0;  ///< so many transfers are not acknowledged
@@ -136,6 +142,9 @@ class FakeChip final : public nvmem::cp2112::HidTransport {
     int detail = -1;  ///< how it fails
   };
 
+  /// Until the chip takes a request, in a silence.
+  nvmem::Status pass_silence(const nvmem::Wait& wait);
+  [[nodiscard]] bool in_silence(Nanoseconds time) const { return time >= silent_from && time < silent_until; }
   nvmem::Status pass_until(Nanoseconds time, const nvmem::Wait& wait);
   void catch_up();
   void start(std::size_t overhead, std::size_t size, bool reading, std::uint8_t address);

@@ -87,6 +87,7 @@ Status Master::write(std::uint8_t address, std::span<const std::uint8_t> data, c
   }
   // A write cycle begins at the STOP, and without one there is none.
   if (fault.status == 0 || fault.stop_follows || count == op.length) {
+    // A part does not look at address bits for which it has no memory.
     const std::uint64_t base =
         (static_cast<std::uint64_t>(part->block_of(address)) * part->block() + part->page_shown * 256 + word) %
         part->memory.size();

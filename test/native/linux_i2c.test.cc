@@ -49,12 +49,14 @@ struct Rig {
   Bytes got;
 };
 
-/// A clock on which every look takes 100 ms.
+/// A clock on which every look takes a while.
 class JumpingClock final : public Clock {
  public:
-  [[nodiscard]] Nanoseconds now() const noexcept override { return now_ += 100 * kMillisecond; }
+  explicit JumpingClock(Nanoseconds step = 100 * kMillisecond) : step_(step) {}
+  [[nodiscard]] Nanoseconds now() const noexcept override { return now_ += step_; }
 
  private:
+  const Nanoseconds step_;
   mutable Nanoseconds now_ = 0;
 };
 
@@ -338,6 +340,44 @@ TEST("linux i2c: such an error with the adapter still there after a while is a f
   CHECK_EQ(master->write_read(kAt, Bytes{0, 0}, got, {}).status.error(), -EIO);
   adapter.before = [] { return -ENODEV; };
   CHECK_EQ(master->write_read(kAt, Bytes{0, 0}, got, {}).status.error(), -ENXIO);
+}
+
+TEST("linux i2c: hid-cp2112's -ETIMEDOUT is no missing acknowledge when the bridge does not answer") {
+  struct Row {
+    Nanoseconds step;
+    unsigned most_tries;
+  };
+  // A bridge that takes nothing keeps the kernel for 5 s each time; one that does not answer for 50 ms.
+  for (const Row& row : {Row{5 * kSecond, 1}, Row{100 * kMillisecond, 3}}) {
+    Adapter adapter("CP2112 SMBus Bridge on hidraw0");
+    adapter.parts[kAt] = part(32768, 2);
+    const JumpingClock clock(row.step);
+    const auto master = adapter.master(clock);
+    CHECK_EQ(master->start({}).error(), 0);
+    adapter.before = [] { return -ETIMEDOUT; };
+    Bytes got(4);
+    const auto silent = [&](int status) {
+      CHECK_EQ(status, -ETIMEDOUT);
+      CHECK(master->reason().find("did not answer its driver") != std::string::npos);
+      CHECK(adapter.opens <= row.most_tries);
+      adapter.opens = 0;
+    };
+    adapter.opens = 0;
+    silent(master->write_read(kAt, Bytes{0, 0}, got, {}).status.error());
+    silent(master->write(kAt, Bytes{0, 0}, {}).error());
+    silent(master->write(kAt, Bytes{0}, {}).error());
+    silent(master->write(kAt, Bytes{0, 0, 1, 2}, {}).error());
+  }
+  // Once is a busy host: the part is asked again, and is there.
+  Adapter adapter("CP2112 SMBus Bridge on hidraw0");
+  adapter.parts[kAt] = part(32768, 2);
+  const JumpingClock clock;
+  const auto master = adapter.master(clock);
+  CHECK_EQ(master->start({}).error(), 0);
+  Bytes got(4);
+  unsigned calls = 0;
+  adapter.before = [&calls] { return ++calls == 1 ? -ETIMEDOUT : 0; };
+  CHECK_EQ(master->write_read(kAt, Bytes{0, 0}, got, {}).status.error(), 0);
 }
 
 TEST("linux i2c: a cancel or a deadline comes before the next transfer") {

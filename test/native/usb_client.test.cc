@@ -76,6 +76,24 @@ TEST("usb: opening claims from the driver; closing takes everything back, releas
   CHECK_EQ(bench.send(soon()).error(), -ENODEV);
 }
 
+TEST("usb: a device that does not answer any more gets no driver of the kernel, which would wait for it") {
+  Bench bench;
+  CHECK(bench.start().ok());
+  bench.usbfs.answer = [](const usbdevfs_urb&) { return fake::Usbfs::Answer{fake::Usbfs::kWaits, {}}; };
+  CHECK_EQ(bench.send({now() + 20 * kMillisecond, nullptr}).error(), -ETIMEDOUT);
+  const Nanoseconds began = now();
+  bench.client.close();
+  CHECK(now() - began < kSecond);
+  CHECK_EQ(joined(bench.usbfs.log()), "claim 00; release 00");
+
+  // One that refuses the question has answered.
+  Bench stalls;
+  CHECK(stalls.start().ok());
+  stalls.usbfs.answer = [](const usbdevfs_urb&) { return fake::Usbfs::Answer{-EPIPE, {}}; };
+  stalls.client.close();
+  CHECK_EQ(joined(stalls.usbfs.log()), "claim 00; release 00; attach 00");
+}
+
 TEST("usb: the interface of another program is EBUSY, and nothing is released that was not claimed") {
   Bench bench;
   bench.usbfs.claim_error = EBUSY;
@@ -238,6 +256,7 @@ TEST("usb: a token ends every wait with its reason") {
     const Wait wait{now() + 10 * kSecond, &token};
     CHECK_EQ(receiving ? bench.next(wait) : bench.send(wait).error(), -ECANCELED);
     canceller.join();
+    bench.usbfs.answer = nullptr;  // closing asks the device, too
   }
 }
 

@@ -113,7 +113,7 @@ bool UsbipServer::import() {
     put32(bytes, 0x128, 3);
     put32(bytes, 0x12c, 7);
     put32(bytes, 0x130, 2);
-    put32(bytes, 0x134, 0x10c40000U | plan_.pid);
+    put32(bytes, 0x134, std::uint32_t{plan_.vid} << 16U | plan_.pid);
   }
   const bool sent = answer(bytes);
   ++message_;
@@ -135,9 +135,20 @@ Bytes UsbipServer::control(const Bytes& setup, std::int32_t& status) {
   const std::size_t length = setup[6] | setup[7] << 8U;
   Bytes data;
   if (setup[0] == 0x80 && setup[1] == 6) {
-    if (setup[3] == 1) data = kDevice;
+    if (setup[3] == 1) {
+      data = kDevice;
+      data[8] = static_cast<std::uint8_t>(plan_.vid);
+      data[9] = static_cast<std::uint8_t>(plan_.vid >> 8U);
+      data[10] = static_cast<std::uint8_t>(plan_.described_as != 0 ? plan_.described_as : plan_.pid);
+      data[11] = static_cast<std::uint8_t>((plan_.described_as != 0 ? plan_.described_as : plan_.pid) >> 8U);
+    }
     if (setup[3] == 2) data = kConfiguration;
     if (setup[3] == 3) data = setup[2] == 0 ? kLanguages : kSerial;
+  } else if (setup[0] == 0x81 && setup[1] == 6 && setup[3] == 0x22) {
+    if (plan_.reports_refused) status = -32;
+    for (std::uint8_t id = 0x10; id <= (plan_.cp2112_reports ? 0x17 : 0x11); ++id) {
+      data.insert(data.end(), {0x85, id, 0x95, 63, 0x91, 2});
+    }
   } else if (setup[0] == 0xa1 && setup[1] == 1) {
     data = {setup[2], 0x0c, 0x02};
   } else if (setup[0] == 0x21 && setup[1] == 0x0a) {

@@ -17,7 +17,11 @@ using Bytes = std::vector<std::uint8_t>;
 struct ServerPlan {
   std::uint32_t import_status = 0;
   std::uint16_t version = 0x0111;
+  std::uint16_t vid = 0x10c4;
   std::uint16_t pid = 0xea90;
+  std::uint16_t described_as = 0;  ///< the device descriptor says another product than the import's answer
+  bool cp2112_reports = false;     ///< tells the HID report descriptor of one; else of something else
+  bool reports_refused = false;    ///< or none
   Bytes instead_of_import;  ///< sent in place of the reply, if not empty
   int messages = -1;        ///< answers so many messages (import included), then closes; -1: all
   bool reset = false;       ///< closes with a reset

@@ -110,6 +110,9 @@ TEST("cp2112 usbip: what import refuses") {
   ServerPlan other;
   other.pid = 0xea80;
   CHECK_EQ(open(other), -ENOTSUP);
+  ServerPlan disguised;
+  disguised.described_as = 0xea80;
+  CHECK_EQ(open(disguised), -ENOTSUP);
   ServerPlan old;
   old.version = 0x0106;
   CHECK_EQ(open(old), -EPROTO);
@@ -131,6 +134,45 @@ TEST("cp2112 usbip: what import refuses") {
   UsbipTransport nobody(Link::options(port, "1-1"), std::make_shared<Waker>());
   CHECK_EQ(nobody.open(Link::within(kLong)).error(), -ECONNREFUSED);
   CHECK(nobody.reason().find("nothing listens") != std::string::npos);
+}
+
+TEST("cp2112 usbip: a bridge with ids of its own is known by its HID report descriptor, or by its ids where named") {
+  const auto open = [](const ServerPlan& plan, std::optional<cp2112::Ids> ids) {
+    const UsbipServer server(plan);
+    UsbipTransport transport(Link::options(server.port(), "1-1"), std::make_shared<Waker>(), monotonic_clock(),
+                             ids);
+    const int error = transport.open(Link::within(kLong)).error();
+    if (error == 0) CHECK(transport.identity().find("vid=1234 pid=abcd") != std::string::npos);
+    if (error != 0) CHECK(transport.reason().find("1234:abcd") != std::string::npos);
+    return error;
+  };
+  ServerPlan plan;
+  plan.vid = 0x1234;
+  plan.pid = 0xabcd;
+  CHECK_EQ(open(plan, std::nullopt), -ENOTSUP);
+  CHECK_EQ(open(plan, cp2112::Ids{0x1234, 0xabcd}), 0);
+  CHECK_EQ(open(plan, cp2112::Ids{0x1234, 0xabce}), -ENOTSUP);
+  plan.reports_refused = true;
+  CHECK_EQ(open(plan, std::nullopt), -ENOTSUP);
+  plan.reports_refused = false;
+  plan.cp2112_reports = true;
+  CHECK_EQ(open(plan, std::nullopt), 0);
+}
+
+TEST("cp2112 usbip: a time-out is the server's where that does not take a transfer back, else the bridge's") {
+  const auto reason = [](int silent_from) {
+    ServerPlan plan;
+    plan.hold_out = true;
+    plan.silent_from = silent_from;
+    Link link(plan);
+    CHECK_EQ(link.open(), 0);
+    const std::uint8_t report[] = {0x15, 1};
+    CHECK_EQ(link.transport.send(report, Link::within(600 * kMillisecond)).error(), -ETIMEDOUT);
+    return link.transport.reason();
+  };
+  CHECK_EQ(reason(-1), std::string());
+  // 10 messages until then: the import, seven requests, the IN URB and the report.
+  CHECK_EQ(reason(10), std::string("the server has stopped answering"));
 }
 
 TEST("cp2112 usbip: a silent server is a time-out, at every message") {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { FaultSpec } from '../../lib/rig/index';
 import { decodeStatus, Gone, Wire } from './client';
-import { next, pattern, smbusReport, withBench, withDevice } from './helpers';
+import { DirectHost, next, pattern, smbusReport, withBench, withDevice } from './helpers';
 
 const IMAGE = pattern(32768);
 const PARTS = {
@@ -354,6 +354,42 @@ describe('silence', () => {
       fault.release();
       expect((await Promise.all(asked)).map((report) => report.length)).toEqual([3, 14]);
     }));
+
+  test('it NAKs: what was submitted can be taken back, and nothing of it has happened', () => {
+    const host = new DirectHost(PARTS);
+    host.device.faults.add({ kind: 'silent', ms: 50 });
+    const setup = Uint8Array.of(0xa1, 1, 5, 3, 0, 0, 3, 0);
+    const first = host.submit(0, true, [], 3, setup);
+    const second = host.submit(0, true, [], 3, setup);
+    host.clock.advance(49_000);
+    expect(host.completions).toEqual([]);
+    expect(host.unlink(first)).toBe(true);
+    host.clock.advance(10_000);
+    expect(host.completions.map(({ id, status }) => [id, status])).toEqual([[second, 0]]);
+    host.device.dispose();
+  });
+
+  test('in only, after some reports: what is sent is taken, and answered when it is over', () => {
+    const host = new DirectHost(PARTS);
+    const fault = host.device.faults.add({ kind: 'silent', on: 'in', skip: 2 });
+    const ask = (): void => {
+      host.submit(1, true, [], 64);
+      host.submit(1, false, [0x15, 1], 2);
+    };
+    host.submit(0, false, [], 0, Uint8Array.of(0, 9, 1, 0, 0, 0, 0, 0));
+    host.clock.advance(10_000);
+    ask();
+    host.clock.advance(10_000);
+    expect(host.completions).toHaveLength(3);
+    expect(fault.fired).toBe(1);
+    ask();
+    host.clock.advance(500_000);
+    expect(host.completions).toHaveLength(4); // the report out
+    fault.release();
+    host.clock.advance(10_000);
+    expect(host.completions).toHaveLength(5);
+    host.device.dispose();
+  });
 
   test('of the server: connections are taken, and nothing is said', () =>
     withBench({ devices: [PARTS] }, async (bench) => {

@@ -76,7 +76,6 @@ export class DirectHost {
       gone: () => {
         this.goneAt = this.clock.now();
       },
-      silence: () => undefined,
     });
     if (typeof attachment === 'string') throw new Error(attachment);
     this.#attachment = attachment;

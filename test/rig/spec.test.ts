@@ -68,6 +68,7 @@ describe('--fault', () => {
     ['garbage:seed=3', { kind: 'garbage', seed: 3 }],
     ['slow-write:ms=100:polls=9', { kind: 'slow-write', ms: 100, polls: 9 }],
     ['silent', { kind: 'silent' }],
+    ['silent:in:ms=300:skip=4', { kind: 'silent', on: 'in', ms: 300, skip: 4 }],
   ])('%s', (text, spec) => {
     expect(parseFault(text)).toMatchObject(spec);
   });

@@ -90,15 +90,25 @@ export function bridgeEntries({
   serial = '0043FFF3',
   number = 0,
   devnum = '2',
-}: { place?: string; serial?: string; number?: number; devnum?: string } = {}): Record<string, Entry> {
+  ids: [vid, pid] = ['10c4', 'ea90'],
+  product = '',
+}: {
+  place?: string;
+  serial?: string;
+  number?: number;
+  devnum?: string;
+  ids?: readonly [vid: string, pid: string];
+  product?: string;
+} = {}): Record<string, Entry> {
   const n = String(number);
   const device = `/sys/devices/usb1/${place}`;
   const face = `${device}/${place}:1.0`;
-  const hid = `${face}/0003:10C4:EA90.000${String(number + 1)}`;
+  const hid = `${face}/0003:${vid.toUpperCase()}:${pid.toUpperCase()}.000${String(number + 1)}`;
   return {
     [`/sys/bus/usb/devices/${place}`]: { link: device },
-    [`${device}/idVendor`]: '10c4',
-    [`${device}/idProduct`]: 'ea90',
+    [`${device}/idVendor`]: vid,
+    [`${device}/idProduct`]: pid,
+    ...(product !== '' && { [`${device}/product`]: product }),
     ...(serial !== '' && { [`${device}/serial`]: serial }),
     [`${device}/busnum`]: '1',
     [`${device}/devnum`]: devnum,

@@ -12,6 +12,8 @@ export interface Plug {
   readonly devnum: number;
   /** What hid-cp2112 made; without it the interface has no driver. */
   readonly kernel?: { readonly hidraw: number; readonly i2c: number };
+  /** The HID report descriptor, which the kernel has read: hid-generic has the interface. */
+  readonly reports?: Uint8Array;
 }
 
 export class UsbTree {
@@ -37,11 +39,26 @@ export class UsbTree {
       symlinkSync('../../../../drivers/usbhid', join(part, 'driver'));
       symlinkSync('../../../../../drivers/cp2112', join(hid, 'driver'));
     }
+    if (plug.reports) {
+      const hid = join(part, `0003:${vid.toUpperCase()}:${pid.toUpperCase()}.0009`);
+      mkdirSync(join(hid, 'hidraw/hidraw5'), { recursive: true });
+      writeFileSync(join(hid, 'report_descriptor'), plug.reports);
+      symlinkSync('../../../../drivers/usbhid', join(part, 'driver'));
+      symlinkSync('../../../../../drivers/hid-generic', join(hid, 'driver'));
+    }
     const attributes = { idVendor: vid, idProduct: pid, serial: plug.serial, product: plug.product };
     for (const [name, text] of Object.entries({ ...attributes, busnum: '1', devnum: String(plug.devnum) })) {
       if (text !== undefined) writeFileSync(join(device, name), `${text}\n`);
     }
     writeFileSync(this.#node(plug.devnum), '');
+  }
+
+  /** A program claims the interface: what the kernel's HID driver had made is gone. */
+  claim(path: string): void {
+    const part = join(this.#device(path), `${path}:1.0`);
+    rmSync(part, { recursive: true });
+    mkdirSync(part);
+    symlinkSync('../../../../drivers/usbfs', join(part, 'driver'));
   }
 
   pull(path: string, devnum: number): void {

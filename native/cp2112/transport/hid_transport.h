@@ -39,7 +39,10 @@ class HidTransport {
 
   /// Others talk to the same chip by ways of their own: answers to them arrive here too.
   [[nodiscard]] virtual bool shared() const { return false; }
+  /// Deadlines hold for every call. Else a device that takes nothing can keep a caller for longer.
+  [[nodiscard]] virtual bool bounded() const { return true; }
 
+  /// Why the last call failed, where there is more to say than its error does; may be empty.
   [[nodiscard]] virtual std::string reason() const = 0;
   /// key=value pairs of the device ("vid=10c4", "pid=ea90", "busid=1-1", "serial=…").
   [[nodiscard]] virtual std::string identity() const = 0;

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -22,18 +21,10 @@
 namespace nvmem::cp2112 {
 namespace {
 
-constexpr std::uint16_t kVid = 0x10c4;  // Silicon Laboratories
-constexpr std::uint16_t kPid = 0xea90;
 /// A cable that is pulled shows as a failed transfer first; the hub says so up to its polling interval later
 /// (USB 2.0 §11.12.3: at most 255 ms), and only then the node hangs up.
 constexpr Nanoseconds kHubInterval = 300 * kMillisecond;
 constexpr const char* kUnplugged = "the bridge was unplugged";
-
-std::string hex4(std::uint16_t value) {
-  std::array<char, 8> buffer{};
-  (void)std::snprintf(buffer.data(), buffer.size(), "%04x", unsigned{value});
-  return buffer.data();
-}
 
 }  // namespace
 
@@ -78,20 +69,18 @@ Status HidrawTransport::identify() {
     reason_ = path_ + " is no hidraw device";
     return Status(-ENOTSUP);
   }
-  vid_ = static_cast<std::uint16_t>(info.vendor);
-  pid_ = static_cast<std::uint16_t>(info.product);
-  if ((vid_ != kVid || pid_ != kPid) && !looks_like_cp2112()) {
-    reason_ = "it is " + hex4(vid_) + ":" + hex4(pid_) + ", not " + hex4(kVid) + ":" + hex4(kPid) +
-              ", and has not the reports of one either";
+  ids_ = {static_cast<std::uint16_t>(info.vendor), static_cast<std::uint16_t>(info.product)};
+  if (ids_ != Ids{} && !looks_like_cp2112()) {
+    reason_ = "it is " + text(ids_) + ", not " + text(Ids{}) + ", and has not the reports of one either";
     return Status(-ENOTSUP);
   }
-  serial_ = text(HIDIOCGRAWUNIQ(256));
-  phys_ = text(HIDIOCGRAWPHYS(256));
+  serial_ = text_of(HIDIOCGRAWUNIQ(256));
+  phys_ = text_of(HIDIOCGRAWPHYS(256));
   return {};
 }
 
 /// Kernels before 5.6 have no HIDIOCGRAWUNIQ: what they do not tell is empty.
-std::string HidrawTransport::text(unsigned long request) {
+std::string HidrawTransport::text_of(unsigned long request) {
   std::array<char, 257> buffer{};
   if (calls_.ioctl(fd_.get(), request, buffer.data()) < 0) return {};
   return buffer.data();
@@ -193,8 +182,8 @@ std::string HidrawTransport::identity() const {
   std::string line;
   add_pair(line, "transport", "hidraw");
   add_pair(line, "node", path_);
-  add_pair(line, "vid", hex4(vid_));
-  add_pair(line, "pid", hex4(pid_));
+  add_pair(line, "vid", hex4(ids_.vid));
+  add_pair(line, "pid", hex4(ids_.pid));
   add_pair(line, "serial", serial_);
   add_pair(line, "phys", phys_);
   return line;

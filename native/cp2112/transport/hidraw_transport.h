@@ -7,6 +7,7 @@
 #include <string>
 
 #include "native/cp2112/transport/hid_transport.h"
+#include "native/cp2112/transport/ids.h"
 #include "native/util/clock.h"
 #include "native/util/unique_fd.h"
 #include "native/util/waker.h"
@@ -47,12 +48,13 @@ class HidrawTransport final : public HidTransport {
   Status idle(Nanoseconds deadline) override;
   void close() noexcept override;
   [[nodiscard]] bool shared() const override { return true; }
+  [[nodiscard]] bool bounded() const override { return false; }
   [[nodiscard]] std::string reason() const override { return reason_; }
   [[nodiscard]] std::string identity() const override;
 
  private:
   Status identify();
-  [[nodiscard]] std::string text(unsigned long request);
+  [[nodiscard]] std::string text_of(unsigned long request);
   [[nodiscard]] bool looks_like_cp2112();
   /// Before a call that blocks: -ENODEV, the cancel reason, -ETIMEDOUT.
   Status admit(const Wait& wait);
@@ -67,8 +69,7 @@ class HidrawTransport final : public HidTransport {
   const Clock& clock_;
   const HidrawCalls calls_;
   UniqueFd fd_;
-  std::uint16_t vid_ = 0;
-  std::uint16_t pid_ = 0;
+  Ids ids_;
   std::string serial_;
   std::string phys_;
   std::string reason_;

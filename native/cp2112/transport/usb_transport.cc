@@ -1,9 +1,7 @@
 #include "native/cp2112/transport/usb_transport.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
-#include <cstring>
+#include <utility>
 #include <vector>
 
 #include "native/cp2112/transport/hid_requests.h"
@@ -12,27 +10,12 @@
 namespace nvmem::cp2112 {
 namespace {
 
-constexpr std::uint16_t kVendor = 0x10c4;
-constexpr std::uint16_t kProduct = 0xea90;
 constexpr std::size_t kReportSize = 64;
-
-std::string hex4(std::uint16_t value) {
-  std::array<char, 8> buffer{};
-  (void)std::snprintf(buffer.data(), buffer.size(), "%04x", unsigned{value});
-  return buffer.data();
-}
-
-/// Vendor and product can be programmed once (AN495, report 0x21); the name is then mostly kept. The engine
-/// asks for the part number, but by then the device has been taken from its driver: a keyboard must not get
-/// so far.
-bool may_be_bridge(const usb::Facts& facts) {
-  return (facts.vid == kVendor && facts.pid == kProduct) || facts.product.find("CP2112") != std::string::npos;
-}
 
 }  // namespace
 
-UsbTransport::UsbTransport(std::string path, std::shared_ptr<Waker> waker, const Clock& clock)
-    : path_(std::move(path)), clock_(clock), client_(std::move(waker), clock) {}
+UsbTransport::UsbTransport(std::string path, std::shared_ptr<Waker> waker, const Clock& clock, Ids ids)
+    : path_(std::move(path)), ids_(ids), clock_(clock), client_(std::move(waker), clock) {}
 
 UsbTransport::~UsbTransport() { close(); }
 
@@ -48,9 +31,9 @@ Status UsbTransport::find(UniqueFd& node) {
     return found.status();
   }
   facts_ = found.value();
-  if (!may_be_bridge(facts_)) {
-    reason_ = "the device is " + hex4(facts_.vid) + ":" + hex4(facts_.pid) + ", not " + hex4(kVendor) + ":" +
-              hex4(kProduct);
+  const Ids found_ids{facts_.vid, facts_.pid};
+  if (found_ids != ids_) {
+    reason_ = "the device is " + text(found_ids) + ", not " + text(ids_);
     return Status(-ENOTSUP);
   }
   const std::string file = usb::node_path(facts_);

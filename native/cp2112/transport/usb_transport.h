@@ -6,6 +6,7 @@
 #include <string>
 
 #include "native/cp2112/transport/hid_transport.h"
+#include "native/cp2112/transport/ids.h"
 #include "native/cp2112/transport/usb_descriptors.h"
 #include "native/usb/client.h"
 #include "native/usb/node.h"
@@ -16,10 +17,13 @@ namespace nvmem::cp2112 {
 
 class UsbTransport final : public HidTransport {
  public:
-  /// Does nothing yet. `path` is bus and ports, as in sysfs ("1-1.4"). A use of `waker` ends a wait early,
+  /// Does nothing yet. `path` is bus and ports, as in sysfs ("1-1.4"); `ids` are those of the bridge that was
+  /// found there. The engine asks for the part number, but by then the device has been taken from its driver: a
+  /// keyboard that has come in its place must not get so far. A use of `waker` ends a wait early,
   /// which is when CancelToken reasons are seen. `clock` has to be real time (the kernel waits in it) and to
   /// live longer than the transport.
-  UsbTransport(std::string path, std::shared_ptr<Waker> waker, const Clock& clock = monotonic_clock());
+  UsbTransport(std::string path, std::shared_ptr<Waker> waker, const Clock& clock = monotonic_clock(),
+               Ids ids = {});
   ~UsbTransport() override;
 
   /// -ENOENT: nothing is plugged in there, or it has no node; -EINVAL: no such place can be; -ENOTSUP:
@@ -41,6 +45,7 @@ class UsbTransport final : public HidTransport {
   usb::Completion control(const usb::Setup& setup, std::span<std::uint8_t> data, const Wait& wait);
 
   const std::string path_;
+  const Ids ids_;
   const Clock& clock_;
   usb::Client client_;
   usb::Facts facts_;

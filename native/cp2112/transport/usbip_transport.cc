@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
+#include <utility>
 #include <vector>
 
 #include "native/cp2112/transport/hid_requests.h"
+#include "native/cp2112/transport/report_descriptor.h"
 #include "native/util/pairs.h"
 
 namespace nvmem::cp2112 {
@@ -16,25 +17,23 @@ constexpr std::uint8_t kGetDescriptor = 6;
 constexpr std::uint8_t kSetConfiguration = 9;
 constexpr std::uint8_t kClearFeature = 1;
 constexpr std::uint8_t kStandardIn = 0x80;
+constexpr std::uint8_t kStandardInterfaceIn = 0x81;
 constexpr std::uint8_t kStandardOut = 0x00;
 constexpr std::uint8_t kEndpointOut = 0x02;
 constexpr std::uint8_t kDeviceDescriptor = 1;
 constexpr std::uint8_t kConfigurationDescriptor = 2;
 constexpr std::uint8_t kStringDescriptor = 3;
+constexpr std::uint8_t kReportDescriptor = 0x22;  // HID 1.11 §7.1
 constexpr std::uint16_t kEnglish = 0x0409;
 constexpr std::size_t kReportSize = 64;
 constexpr std::size_t kMaxConfiguration = 4096;
-
-std::string hex4(std::uint16_t value) {
-  std::array<char, 8> buffer{};
-  (void)std::snprintf(buffer.data(), buffer.size(), "%04x", unsigned{value});
-  return buffer.data();
-}
+constexpr std::size_t kMaxReportDescriptor = 4096;
 
 }  // namespace
 
-UsbipTransport::UsbipTransport(usbip::Options options, std::shared_ptr<Waker> waker, const Clock& clock)
-    : options_(std::move(options)), clock_(clock), client_(std::move(waker), clock) {}
+UsbipTransport::UsbipTransport(usbip::Options options, std::shared_ptr<Waker> waker, const Clock& clock,
+                               std::optional<Ids> ids)
+    : options_(std::move(options)), named_(ids), clock_(clock), client_(std::move(waker), clock) {}
 
 UsbipTransport::~UsbipTransport() { close(); }
 
@@ -49,7 +48,7 @@ Status UsbipTransport::open(const Wait& wait) {
   status = set_up(wait);
   if (!status.ok()) {
     if (reason_.empty()) {
-      reason_ = client_.reason();
+      reason_ = client_.server_silent() ? "the server has stopped answering" : client_.reason();
       if (reason_.empty() && status.error() == -ETIMEDOUT) reason_ = "the device does not answer";
       if (reason_.empty() && status.error() == -EPIPE) reason_ = "the device refused a standard request";
     }
@@ -110,21 +109,41 @@ Status UsbipTransport::set_up(const Wait& wait) {
     reason_ = "the device descriptor is damaged";
     return Status(-EPROTO);
   }
-  const auto vid = static_cast<std::uint16_t>(device[8] | device[9] << 8U);
-  const auto pid = static_cast<std::uint16_t>(device[10] | device[11] << 8U);
-  if (vid != options_.vid || pid != options_.pid) {
-    reason_ = "the device is " + hex4(vid) + ":" + hex4(pid) + ", not " + hex4(options_.vid) + ":" +
-              hex4(options_.pid);
+  ids_ = {static_cast<std::uint16_t>(device[8] | device[9] << 8U),
+          static_cast<std::uint16_t>(device[10] | device[11] << 8U)};
+  const Ids listed{client_.device().vid, client_.device().pid};
+  if (ids_ != listed) {
+    reason_ = "the server calls the device " + text(listed) + ", which says that it is " + text(ids_);
+    return Status(-ENOTSUP);
+  }
+  if (named_ && ids_ != *named_) {
+    reason_ = "the device is " + text(ids_) + ", not " + text(*named_);
     return Status(-ENOTSUP);
   }
   if (const Status status = find_interface(wait); !status.ok()) return status;
   const auto set = control(make_setup(kStandardOut, kSetConfiguration, hid_.configuration, 0, 0), {}, wait);
   if (!set.status.ok()) return set.status;
+  if (!named_ && ids_ != Ids{}) {
+    if (const Status status = recognise(wait); !status.ok()) return status;
+  }
   const auto idled = control(set_idle_setup(hid_.number), {}, wait);
   if (!idled.status.ok() && idled.status.error() != -EPIPE) return idled.status;
   if (const Status status = read_serial(device[16], wait); !status.ok()) return status;
   return client_.start_in({hid_.in.number(), hid_.in.interval},
                           std::max<std::size_t>(kReportSize, hid_.in.packet));
+}
+
+/// It has not the ids of a CP2112, and nobody has named its own: then its reports have to be those of one.
+Status UsbipTransport::recognise(const Wait& wait) {
+  std::vector<std::uint8_t> bytes(kMaxReportDescriptor);
+  const unsigned value = unsigned{kReportDescriptor} << 8U;
+  const usbip::Completion done = control(
+      make_setup(kStandardInterfaceIn, kGetDescriptor, value, hid_.number, bytes.size()), bytes, wait);
+  const int error = done.status.error();
+  if (error != 0 && error != -EPIPE && error != -EIO) return done.status;
+  if (error == 0 && has_transfer_reports(std::span(bytes).first(done.actual))) return {};
+  reason_ = "the device is " + text(ids_) + ", not " + text(Ids{}) + ", and has not the reports of one either";
+  return Status(-ENOTSUP);
 }
 
 Status UsbipTransport::set_feature(std::span<const std::uint8_t> report, const Wait& wait) {
@@ -170,7 +189,10 @@ Status UsbipTransport::idle(Nanoseconds deadline) { return client_.idle(deadline
 
 void UsbipTransport::close() noexcept { client_.close(); }
 
-std::string UsbipTransport::reason() const { return reason_.empty() ? client_.reason() : reason_; }
+std::string UsbipTransport::reason() const {
+  if (!reason_.empty()) return reason_;
+  return client_.server_silent() ? "the server has stopped answering" : client_.reason();
+}
 
 std::string UsbipTransport::identity() const {
   std::string line;
@@ -178,8 +200,8 @@ std::string UsbipTransport::identity() const {
   add_pair(line, "host", options_.host);
   add_pair(line, "port", std::to_string(options_.port));
   add_pair(line, "busid", options_.busid);
-  add_pair(line, "vid", hex4(options_.vid));
-  add_pair(line, "pid", hex4(options_.pid));
+  add_pair(line, "vid", hex4(ids_.vid));
+  add_pair(line, "pid", hex4(ids_.pid));
   add_pair(line, "release", hex4(client_.device().bcd_device));
   add_pair(line, "serial", serial_);
   return line;

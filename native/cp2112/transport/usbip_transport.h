@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "native/cp2112/transport/hid_transport.h"
+#include "native/cp2112/transport/ids.h"
 #include "native/cp2112/transport/usb_descriptors.h"
 #include "native/usbip/client.h"
 #include "native/usbip/options.h"
@@ -16,10 +18,11 @@ namespace nvmem::cp2112 {
 
 class UsbipTransport final : public HidTransport {
  public:
-  /// Does nothing yet. A use of `waker` ends a wait early, which is when CancelToken reasons are seen.
+  /// Does nothing yet. `ids`: what the device has to have; else those of a CP2112 as it leaves the factory, or
+  /// others and the HID report descriptor of one. A use of `waker` ends a wait early, which is when CancelToken reasons are seen.
   /// `clock` has to be real time (the socket waits in it) and to live longer than the transport.
-  UsbipTransport(usbip::Options options, std::shared_ptr<Waker> waker,
-                 const Clock& clock = monotonic_clock());
+  UsbipTransport(usbip::Options options, std::shared_ptr<Waker> waker, const Clock& clock = monotonic_clock(),
+                 std::optional<Ids> ids = std::nullopt);
   ~UsbipTransport() override;
 
   /// -ECONNREFUSED; -EHOSTUNREACH (also: no such host name); -EPROTO: no USB/IP server, or another version;
@@ -38,6 +41,7 @@ class UsbipTransport final : public HidTransport {
  private:
   Status set_up(const Wait& wait);
   Status find_interface(const Wait& wait);
+  Status recognise(const Wait& wait);
   Result<std::size_t> get_descriptor(std::uint8_t type, std::uint8_t index, std::uint16_t language,
                                      std::span<std::uint8_t> into, const Wait& wait);
   /// A device without one, or that refuses to tell, has an empty one.
@@ -46,9 +50,11 @@ class UsbipTransport final : public HidTransport {
   usbip::Completion control(const usbip::Setup& setup, std::span<std::uint8_t> data, const Wait& wait);
 
   const usbip::Options options_;
+  const std::optional<Ids> named_;
   const Clock& clock_;
   usbip::Client client_;
   HidInterface hid_;
+  Ids ids_;
   std::string serial_;
   std::string reason_;
 };

@@ -56,6 +56,8 @@ const commands = {
       setImmediate(() => {
         throw new Error('as asked');
       });
+    // An open device keeps its program from ending, as a socket does.
+    else for (const device of devices.values()) device.unref();
     input.close();
     process.stdin.destroy();
     return {};

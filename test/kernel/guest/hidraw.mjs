@@ -8,6 +8,7 @@ import { must, run } from '../harness/process.mjs';
 import { difference, PROBE } from './basics.mjs';
 import { adapterGoes, contentOf, readAll } from './i2c.mjs';
 import { bytes, generator } from './random.mjs';
+import { hidrawSilence, silentForGood } from './silence.mjs';
 import { assertNoStuckTasks, blockedHubWorker } from './tasks.mjs';
 import { allFree } from './usbip.mjs';
 import { until } from './wait.mjs';
@@ -28,6 +29,7 @@ export async function hidrawChecks(report, station, log, seed) {
     return `${(answer.ms / 1000).toFixed(1)} s without wire time`;
   });
   await writeChecks(report, station, seed);
+  await silenceChecks(report, station, seed);
   await sharingChecks(report, station, log);
   await unplugChecks(report, station, log, seed);
   await heldByOthers(report, station, log);
@@ -54,6 +56,30 @@ async function writeChecks(report, station, seed) {
     if (dropped.answer.error?.code !== 'EBADMSG') throw new Error(`WP high: ${dropped.stdout}`);
     if (!(await station.content(0x50)).equals(after)) throw new Error('WP high, and the chip changed');
   });
+}
+
+async function silenceChecks(report, station, seed) {
+  const next = generator(seed + 8);
+  const name =
+    'over hidraw: a silence in a write is waited for, and what comes late is not taken for the work of others';
+  await report.check(name, { after: [PROBE, READ], limitMs: 120_000 }, async () => {
+    await plugged(station);
+    return await hidrawSilence(station, next, async (round) => {
+      const data = bytes(seed + 20 + round, 256);
+      const file = join(station.scratch, 'hidraw-silence');
+      writeFileSync(file, data);
+      const { status, stdout } = await nvmem(station, 'write', uri(0x50, 'chip=24c02&wp=0'), file);
+      if (status !== 0) throw new Error(stdout);
+      if (!(await station.content(0x50)).equals(data)) throw new Error('other bytes are stored');
+    });
+  });
+  const forGood = 'over hidraw: a silence for good is a time-out';
+  await report.check(forGood, { after: [PROBE, READ], limitMs: 120_000 }, () =>
+    silentForGood(station, next, async () => {
+      const { answer } = await nvmem(station, 'read', uri(0x52, 'chip=24c256'), '-o', '/dev/null');
+      return answer.error?.code;
+    }),
+  );
 }
 
 async function sharingChecks(report, station, log) {

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { must } from '../harness/process.mjs';
 import { difference, PROBE } from './basics.mjs';
 import { bytes, generator } from './random.mjs';
+import { silentForGood } from './silence.mjs';
 import { assertNoStuckTasks, blockedHubWorker, suspects } from './tasks.mjs';
 import { allFree } from './usbip.mjs';
 import { until } from './wait.mjs';
@@ -23,7 +24,8 @@ export async function i2cTransportChecks(report, station, log, seed) {
   await stubChecks(run);
 }
 
-async function dataChecks({ report, station, log, seed, library }) {
+async function dataChecks(run) {
+  const { report, station, log, seed, library } = run;
   await report.check(SAME, { after: [PROBE], limitMs: 60_000 }, async () => {
     await station.detach();
     await station.plug();
@@ -46,6 +48,24 @@ async function dataChecks({ report, station, log, seed, library }) {
     await refused(library.open(uriOf(number, 0x55)), 'ENXIO', /no part answers at 0x55/);
     await refused(library.open('i2c:///dev/i2c-99/0x50?chip=24c02'), 'ENOENT', undefined, /CP2112/);
     log.assertQuiet(mark);
+  });
+
+  const silent = 'i2c:// on a bridge that has fallen silent: a time-out, not a part that is missing';
+  await report.check(silent, { after: [SAME], limitMs: 90_000 }, async () => {
+    const device = await library.open(uriOf(await station.adapter()));
+    try {
+      const times = await silentForGood(station, run.next, () =>
+        device.read(0, device.size).then(
+          () => 'no error',
+          ({ code }) => code,
+        ),
+      );
+      assertEqual(await device.read(0, 64), station.image.subarray(0, 64));
+      return times;
+    } finally {
+      await device.close();
+      await station.replug();
+    }
   });
 
   await report.check('an address that at24 has is EBUSY, with what to do', { after: [SAME] }, async () => {
@@ -199,6 +219,8 @@ async function stubChecks({ report, seed, library }) {
       const stub = all.find(({ name }) => /SMBus stub/.test(name));
       if (stub === undefined || stub.functions.includes('i2c')) throw new Error(JSON.stringify(all));
       const uri = `i2c://${stub.node}/0x50?chip=24c02`;
+      // Before the other has the address: two cannot both be right about what is there.
+      await refused(library.open(uri.replace('24c02', '24c256')), 'EOPNOTSUPP', /./, /SMBus commands only/);
       const device = await library.open(uri);
       const image = bytes(seed + 9, 256);
       await device.write(0, image);
@@ -206,7 +228,6 @@ async function stubChecks({ report, seed, library }) {
       const { stdout } = await must('i2cget', ['-y', String(stub.number), '0x50', '0x11']);
       if (Number(stdout) !== image[0x11]) throw new Error(`i2cget says ${stdout}`);
       await refused(library.open(uri.replace('0x50', '0x51')), 'ENXIO');
-      await refused(library.open(uri.replace('24c02', '24c256')), 'EOPNOTSUPP', /./, /SMBus commands only/);
       const scanned = await library.scanAddresses(stub.number);
       if (scanned.filter(({ state }) => state === 'answers').length !== 1)
         throw new Error(JSON.stringify(scanned));

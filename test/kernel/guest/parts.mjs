@@ -4,12 +4,13 @@ import { gpiochipChecks } from './gpiochip.mjs';
 import { hidrawTransport, i2cTransport, sysfsTransport, usbTransport } from './transports.mjs';
 import { hidrawChecks } from './hidraw.mjs';
 import { i2cTransportChecks } from './i2c_transport.mjs';
+import { oemChecks } from './oem.mjs';
 import { presenceChecks } from './presence.mjs';
 import { stressChecks } from './stress.mjs';
 import { timeChecks } from './times.mjs';
 import { toolChecks } from './tools.mjs';
 import { unplugChecks } from './unplug.mjs';
-import { usbChecks, usbTimes } from './usb.mjs';
+import { driver, usbChecks, usbTimes } from './usb.mjs';
 
 /** What is proven, each part in a guest of its own: several run at once, and one that dies takes no other with it. */
 export const parts = {
@@ -27,6 +28,7 @@ export const parts = {
   /** The contract of every device, on each of the ways to a part that only a kernel has. */
   async usb({ report, station, log, seed }) {
     await usbChecks(report, station, log, seed);
+    await oemChecks(report, station, log, driver);
     await contractChecks(report, station, log, seed, usbTransport(station));
     await usbTimes(report, station, log);
   },

@@ -45,16 +45,17 @@ export class Station {
     return this.#options.scratch;
   }
 
-  async start({ timed }) {
+  /** `own`: more words for `nvmem rig`. */
+  async start({ timed, own = [] }) {
     this.timed = timed;
     const { cli, scratch, out, image } = this.#options;
     const file = join(scratch, 'image.bin');
     writeFileSync(file, image);
     const args = [cli, 'rig', '--port', String(this.port), '--control', String(CONTROL_PORT)];
     args.push('--eeprom', '0x50:24c02:wp=0', '--eeprom', `0x52:24c256:image=${file}`);
-    args.push('--time', timed ? 'real' : 'off');
+    args.push('--time', timed ? 'real' : 'off', ...own);
     this.#bench = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    const log = createWriteStream(join(out, `bench-${timed ? 'timed' : 'untimed'}.log`));
+    const log = createWriteStream(join(out, `bench-${timed ? 'timed' : 'untimed'}.log`), { flags: 'a' });
     this.#bench.stdout.pipe(log);
     this.#bench.stderr.pipe(log);
     this.#ended = new Promise((done) => this.#bench.on('close', (code, signal) => done(code ?? signal)));
@@ -93,9 +94,14 @@ export class Station {
   /** A bench with wire time from now on: a figure from one without it would be a lie. */
   async useTimeModel() {
     if (this.timed) return;
+    await this.restart({ timed: true });
+  }
+
+  /** Another bench in the place of this one. */
+  async restart(how) {
     await this.detach();
     await this.stop();
-    await this.start({ timed: true });
+    await this.start(how);
   }
 
   async at24(adapter, type, address) {
@@ -113,6 +119,11 @@ export class Station {
   /** Arms a fault, in the words of `nvmem rig --fault`. */
   async arm(fault) {
     await this.#control.arm(fault);
+  }
+
+  /** Ends every fault, also those that have not come to their turn. */
+  async releaseFaults() {
+    await this.#control.releaseFaults();
   }
 
   async plug() {

@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { difference, PROBE } from './basics.mjs';
 import { adapterComes, adapters, detect } from './i2c.mjs';
 import { bytes, generator } from './random.mjs';
+import { usbSilence } from './silence.mjs';
 import { assertNoStuckTasks } from './tasks.mjs';
 import { allFree, attach, detach } from './usbip.mjs';
 import { withUser } from './user.mjs';
@@ -32,6 +33,10 @@ export async function usbChecks(report, station, log, seed) {
   await report.check(ends, { after: [TAKEN], limitMs: 90_000 }, () => endings(station, log));
   const unplugs = 'usb: unplugged in reads, in writes and at rest: ENODEV, and it goes on after a replug';
   await report.check(unplugs, { after: [TAKEN], limitMs: 90_000 }, () => unplugged(station, log, seed));
+  const silent = 'usb: a bridge that falls silent is a time-out, and nothing waits for it';
+  await report.check(silent, { after: [TAKEN], limitMs: 120_000 }, () =>
+    usbSilence(station, generator(seed + 9), LARGE, { withUser, driver, givenBack }),
+  );
   const watching =
     'usb: whoever watches hears of every plug and unplug, and may use a bridge once udevd would let it';
   await report.check(watching, { after: [TAKEN] }, () => watched(station));
@@ -281,7 +286,7 @@ async function watched(station) {
 }
 
 /** What is bound to the bridge's interface. */
-function driver() {
+export function driver() {
   const name = readdirSync(DEVICES).find((entry) => /^\d+-[1-9]\d*:1\.0$/.test(entry));
   if (name === undefined) return undefined;
   try {

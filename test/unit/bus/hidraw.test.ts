@@ -86,9 +86,22 @@ describe('hidraw:// and the drivers of the kernel', () => {
     for (const code of ['EACCES', 'EPERM']) {
       expect(made.hint?.(code)).toMatch(/idVendor\}=="10c4".*idProduct\}=="ea90"/);
     }
-    expect(made.hint?.('ENOENT')).toContain('/sys/bus/hid/devices');
+    expect(made.hint?.('ENOENT')).toContain('nvmem list');
     expect(made.hint?.('EBUSY')).toMatch(/^Close it there/);
     expect(made.name(new Map())).toBe('my-bridge');
+  });
+
+  test('… with the ids that the bridge has', async () => {
+    const own = HID.replace('10C4:EA90', '1234:ABCD');
+    machine.add({
+      '/dev/hidraw5': '',
+      [`${own}/hidraw/hidraw5/device`]: { link: own },
+      '/sys/class/hidraw/hidraw5': { link: `${own}/hidraw/hidraw5` },
+    });
+    const made = source('', '/dev/hidraw5').source;
+    await made.open(100_000, 1000).catch(() => undefined); // there is no such device
+    expect(made.hint?.('EACCES')).toMatch(/idVendor\}=="1234".*idProduct\}=="abcd"/);
+    expect(made.hint?.('EACCES')).toContain('/etc/udev/rules.d/60-nvmem-1234-abcd.rules');
   });
 });
 

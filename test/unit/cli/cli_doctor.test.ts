@@ -96,6 +96,51 @@ describe('the udev rule', () => {
   });
 });
 
+describe("a bridge with an OEM's ids", () => {
+  const OEM = { ids: ['1234', 'abcd'], product: 'CP2112 of ours' } as const;
+  const URI = 'cp2112://1-1/0x50?chip=24c02';
+
+  test('--print-udev has them, and refuses what are none', async () => {
+    const { out } = await nvmemOn(machine.machine(), ['doctor', '--print-udev', '--id', '1234:ABCD']);
+    expect(out).toBe(RULE.replaceAll('"10c4"', '"1234"').replaceAll('"ea90"', '"abcd"'));
+    for (const args of [
+      ['--print-udev', '--id', '1234'],
+      ['--id', '1234:abcd'],
+    ]) {
+      const { status, document } = await jsonOn(machine.machine(), ['doctor', ...args]);
+      expect({ status, document }).toMatchObject({ status: 2, document: { error: { code: 'ERR_USAGE' } } });
+    }
+  });
+
+  test('it has a rule of its own, which stands beside that of the package', async () => {
+    machine.add({ ...bridgeEntries(OEM), '/etc/udev/rules.d/60-nvmem-cp2112.rules': RULE });
+    machine.denied.add('/dev/bus/usb/001/002');
+    const remedy = expect.stringMatching(
+      /^nvmem doctor --print-udev --id 1234:abcd \| sudo tee \/etc\/udev\/rules\.d\/60-nvmem-1234-abcd\.rules &&/,
+    ) as string;
+    for (const args of [[], [URI], ['hidraw:///dev/hidraw0/0x50?chip=24c02']]) {
+      const examined = await doctor(args);
+      expect(find(examined, 'udev rule 1234:abcd')).toMatchObject({ state: 'warning', remedy });
+      if (args.length === 0) expect(find(examined, 'bridge 1-1 node').remedy).toEqual(remedy);
+    }
+    const own = RULE.replaceAll('"10c4"', '"1234"').replaceAll('"ea90"', '"abcd"');
+    machine.add({ '/etc/udev/rules.d/60-nvmem-1234-abcd.rules': own });
+    expect(find(await doctor([URI]), 'udev rule 1234:abcd').state).toBe('ok');
+  });
+
+  test('one that shows nothing is looked at where its ids are named', async () => {
+    machine.add(bridgeEntries({ ...OEM, product: 'Power board' }));
+    machine.denied.add('/dev/bus/usb/001/002');
+    expect(find(await doctor([URI]), 'bridge')).toMatchObject({
+      state: 'problem',
+      remedy: expect.stringContaining('add id=1234:abcd') as string,
+    });
+    const examined = await doctor([`${URI}&id=1234:abcd`]);
+    expect(find(examined, 'bridge 1-1').sentence).toContain('cp2112://1-1?id=1234:abcd is at 1-1');
+    expect(find(examined, 'bridge 1-1 node').remedy).toContain('--print-udev --id 1234:abcd');
+  });
+});
+
 describe('a bridge', () => {
   test('in order: no problem, exit status 0', async () => {
     machine.add(bridgeEntries());

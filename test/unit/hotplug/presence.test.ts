@@ -114,6 +114,23 @@ describe('a bridge', () => {
     expect(said).toEqual(['absent absent', 'present plugged 1-1', 'absent unplugged', 'present plugged 1-1']);
   });
 
+  test("with an OEM's ids it is there where they are named, and where its product says what it is", async () => {
+    const named = follow('cp2112://?id=1234:abcd');
+    const others = follow('cp2112://?id=1234:abce');
+    const unnamed = follow('cp2112://');
+    const look = (): Promise<unknown> => Promise.all([named, others, unnamed].map(({ it }) => it.look()));
+    fake.add(bridgeEntries({ ids: ['1234', 'abcd'] }));
+    await look();
+    expect(named.said).toEqual(['present plugged 1-1']);
+    expect([...others.said, ...unnamed.said]).toEqual(['absent absent', 'absent absent']);
+    pull();
+    fake.add(bridgeEntries({ ids: ['1234', 'abcd'], product: 'CP2112 of ours', devnum: '3' }));
+    await look();
+    expect(named.it.current.present).toBe(true);
+    expect(unnamed.it.current.present).toBe(true);
+    expect(others.it.current.present).toBe(false);
+  });
+
   test('what says when to look: a hint, and without any the clock', async () => {
     const { it } = follow('cp2112://');
     await it.look();

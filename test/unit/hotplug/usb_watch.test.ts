@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
 import { BridgeWatch, watchBridges, type BridgeEvent } from '../../../lib/hotplug/watch.js';
+import { reportDescriptor } from '../../../lib/rig/descriptors.js';
 import { UsbTree } from '../usb_tree.js';
 
 let tree: UsbTree;
@@ -39,6 +40,20 @@ test('a replug between two looks is a detach and an attach', async () => {
   tree.plug('1-1', { serial: '0001', devnum: 5 });
   await watching.look();
   expect(events).toEqual(['attach 1-1 4', 'detach 1-1 4', 'attach 1-1 5']);
+});
+
+test('ids of an OEM: a bridge as soon as the kernel has its report descriptor, and as long as it is there', async () => {
+  tree.plug('1-2', { ids: ['1234', 'abcd'], devnum: 5 });
+  await watching.look();
+  tree.pull('1-2', 5);
+  tree.plug('1-2', { ids: ['1234', 'abcd'], devnum: 5, reports: reportDescriptor() });
+  await watching.look();
+  tree.claim('1-2');
+  await watching.look();
+  expect(events).toEqual(['attach 1-1 4', 'attach 1-2 5']);
+  tree.pull('1-2', 5);
+  await watching.look();
+  expect(events).toEqual(['attach 1-1 4', 'attach 1-2 5', 'detach 1-2 5']);
 });
 
 test('a node that appears is reason enough to look', async () => {

@@ -5,8 +5,11 @@ import { basename, join } from 'node:path';
 import type { NvmemError } from '../../../lib/index.js';
 import { bridgesOf, findBridge } from '../../../lib/machine/bridges.js';
 import { holdersOf, nameHolders } from '../../../lib/machine/holders.js';
+import { kernelView } from '../../../lib/machine/kernel_view.js';
 import { Machine } from '../../../lib/machine/machine.js';
 import { UDEV_RULES_FILE, udevHint, udevRules } from '../../../lib/machine/udev.js';
+import { reportDescriptor } from '../../../lib/rig/descriptors.js';
+import { parseUri } from '../../../lib/uri/uri.js';
 import { UsbTree } from '../usb_tree.js';
 
 let tree: UsbTree;
@@ -76,6 +79,53 @@ describe('bridges in sysfs', () => {
   test('ids programmed anew are no obstacle where the name is kept', async () => {
     tree.plug('1-3', { ids: ['1234', '5678'], product: 'My CP2112 board', devnum: 9 });
     expect((await findBridge('1-3', 'x', tree.machine)).vid).toBe('1234');
+  });
+
+  const OEM = { ids: ['1234', 'abcd'], product: 'Power board', serial: 'PB7' } as const;
+
+  test('ids programmed anew: the report descriptor tells, also while a program has the bridge', async () => {
+    tree.plug('1-2', {
+      ids: ['046d', 'c31c'],
+      product: 'Keyboard',
+      devnum: 5,
+      reports: Uint8Array.of(0x85, 0x10, 0xc0),
+    });
+    tree.plug('1-3', { ...OEM, devnum: 9, reports: reportDescriptor() });
+    const [bridge, ...more] = await bridgesOf(tree.machine);
+    expect(more).toEqual([]);
+    expect(bridge).toMatchObject({ path: '1-3', vid: '1234', pid: 'abcd', hidraw: ['/dev/hidraw5'] });
+    tree.claim('1-3');
+    expect((await findBridge('PB7', 'x', tree.machine)).interfaces[0]?.driver).toBe('usbfs');
+    // Another device in its place is another matter.
+    tree.pull('1-3', 9);
+    tree.plug('1-3', { ...OEM, devnum: 10 });
+    expect(await bridgesOf(tree.machine)).toEqual([]);
+  });
+
+  test('… and nothing tells: then the ids are named, by hand and in the hint', async () => {
+    tree.plug('1-3', { ...OEM, devnum: 9 });
+    tree.plug('1-4', { serial: '0043FFF3', devnum: 4 });
+    const error = await refusal('1-3');
+    expect(error).toMatchObject({ code: 'ENOENT' });
+    expect(error.hint).toContain('What is there is 1234:abcd (Power board)');
+    expect(error.hint).toContain('add id=1234:abcd');
+    const ids = { vid: 0x1234, pid: 0xabcd };
+    for (const wanted of ['', '1-3', 'PB7']) {
+      expect((await findBridge(wanted, 'x', tree.machine, ids)).devnum).toBe(9);
+    }
+    await expect(findBridge('', 'x', tree.machine, { vid: 0x1234, pid: 1 })).rejects.toMatchObject({
+      code: 'ENOENT',
+      message: 'ENOENT: no device 1234:0001 is plugged in',
+    });
+    expect(udevHint(ids)).toContain('ATTR{idVendor}=="1234", ATTR{idProduct}=="abcd"');
+    expect(udevHint(ids)).toContain('nvmem doctor --print-udev --id 1234:abcd');
+    const uri = 'cp2112://1-3/0x50?chip=24c02';
+    expect(await kernelView(tree.machine, parseUri(uri))).toBeUndefined();
+    expect(await kernelView(tree.machine, parseUri(`${uri}&id=1234:abcd`))).toEqual({
+      bridgeDrivers: [],
+      device: undefined,
+      driver: undefined,
+    });
   });
 
   test('several and no choice: all are named', async () => {

@@ -9,6 +9,7 @@ test.each([
   ['CP2112://1-1.4?speed=400000', 'cp2112://1-1.4/0x50?chip=24c02&speed=400000'],
   ['hidraw:///dev/hidraw0?force=1', 'hidraw:///dev/hidraw0/0x50?chip=24c02&force=1'],
   ['i2c:///dev/i2c-1', 'i2c:///dev/i2c-1/0x50?chip=24c02'],
+  ['usbip://h/1-1?id=1234:abcd', 'usbip://h/1-1/0x50?chip=24c02&id=1234:abcd'],
   ['usbip://h/1-1', 'usbip://h/1-1/0x50?chip=24c02'],
   ['usbip://[::1]:3241/1-1.2', 'usbip://[::1]:3241/1-1.2/0x50?chip=24c02'],
 ])('%s names parts as %s', (uri, part) => {
