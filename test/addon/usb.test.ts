@@ -17,7 +17,7 @@ describe('openUsb', () => {
 
   test('wrong arguments are refused, and no crash', () => {
     const addon = loadAddon() as unknown as { openUsb(...args: unknown[]): number };
-    for (const args of [[], [1, 2, 3], ['1-1'], ['1-1', '1', 1], ['1-1', 1, 1, 1]]) {
+    for (const args of [[], [1, 2, 3], ['1-1'], ['1-1', '1', 1], ['1-1', 1, 1, 'x'], ['1-1', 1, 1, 1, 1]]) {
       expect(() => addon.openUsb(...args)).toThrow('wrong arguments');
     }
   });

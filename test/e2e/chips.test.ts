@@ -213,17 +213,21 @@ test.each(Object.entries(troubles))(
 
 test('a part that stops answering in the middle of a page is told from one that is protected, and from one that comes back', async () => {
   await start([{ address: 0x50, chip: '24c32' }]);
-  // Nothing is looked at before the page, so that the fault strikes there.
   const device = await open(uri(0x50, '24c32'), { forceGeometry: true });
   const { faults } = bench.device();
+  let value = 0;
+  // Another value each time: equal bytes would tell nothing of which were taken.
   const failure = async (): Promise<NvmemError> => {
-    const outcome: unknown = await device.write(32, Buffer.alloc(32, 7)).catch((error: unknown) => error);
+    const outcome: unknown = await device
+      .write(32, Buffer.alloc(32, ++value))
+      .catch((error: unknown) => error);
     faults.clear();
     return outcome as NvmemError;
   };
-  // Byte 12 is refused, and after that nothing is acknowledged any more.
+  // What the page holds is read (two addresses, about a repeated START); then byte 12 is refused, and after that nothing is
+  // acknowledged any more.
   faults.add({ kind: 'nak-data', byte: 12 });
-  faults.add({ kind: 'nak', count: Infinity, skip: 1 });
+  faults.add({ kind: 'nak', count: Infinity, skip: 3 });
   const dead = await failure();
   expect(dead).toMatchObject({ code: 'ENXIO', uncertain: [{ offset: 32, length: 32 }], committed: [] });
   expect(dead.message).toMatch(/stopped answering in the middle of a page/);

@@ -311,7 +311,7 @@ describe('Ctrl-Z', () => {
     device.eeprom(0x50).image = image;
     const out = join(folder, 'stopped.bin');
     const bytes = device.stats.hostBytes;
-    const { child, ended } = start(['read', uri(device), '-o', out]);
+    const { child, ended } = start(['read', uri(device), '-o', out, '--length', String(SIZE - 1)]);
     while (device.stats.hostBytes < bytes + 2500) await once(device, 'report');
     child.kill('SIGTSTP');
     await until(() => isStopped(child));
