@@ -16,7 +16,7 @@
 #include "native/bus/chip_lines.h"
 #include "native/bus/i2c_master.h"
 #include "native/bus/job.h"
-#include "native/bus/owner_thread.h"
+#include "native/util/owner_thread.h"
 #include "native/gpio/calls.h"
 #include "native/gpio/line.h"
 #include "native/util/cancel_token.h"

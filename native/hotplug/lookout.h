@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "native/bus/owner_thread.h"
+#include "native/util/owner_thread.h"
 #include "native/hotplug/uevents.h"
 #include "native/util/status.h"
 #include "native/util/unique_fd.h"

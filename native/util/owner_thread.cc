@@ -1,4 +1,4 @@
-#include "native/bus/owner_thread.h"
+#include "native/util/owner_thread.h"
 
 #include <csignal>
 #include <memory>
