@@ -14,15 +14,15 @@ const CALLS = 200_000;
 const ROUNDS = 61;
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
-// The very objects of the addon, but for the one file that enters the section.
+// The very objects of the addon, but for the one file that enters the section. Not what older sources have left there.
 const without = 'native/binding/bound_function.cc';
 const built = join(root, 'build', 'Release', 'obj.target', 'nvmem');
 const unprotectedFile = await buildVariant({
   name: 'bench-unprotected',
   sources: [without],
-  objects: filesUnder(built, 'native', '.o')
-    .filter((file) => file !== without.replace(/\.cc$/, '.o'))
-    .map((file) => join(built, file))
+  objects: filesUnder(root, 'native', '.cc')
+    .filter((file) => file !== without)
+    .map((file) => join(built, file.replace(/\.cc$/, '.o')))
     .concat(join(built, '..', 'usb.a')),
   flags: [...release, '-DNVMEM_BENCH_UNPROTECTED'],
 });

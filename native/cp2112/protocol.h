@@ -8,28 +8,11 @@
 #include <optional>
 #include <span>
 
+#include "native/cp2112/transport/reports.h"
 #include "native/util/status.h"
 
 namespace nvmem::cp2112 {
 
-enum class ReportId : std::uint8_t {
-  kReset = 0x01,
-  kGpioConfig = 0x02,
-  kGetGpio = 0x03,
-  kSetGpio = 0x04,
-  kVersion = 0x05,
-  kSmbusConfig = 0x06,
-  kRead = 0x10,
-  kAddressedRead = 0x11,
-  kForceSend = 0x12,
-  kReadResponse = 0x13,
-  kWrite = 0x14,
-  kStatusRequest = 0x15,
-  kStatusResponse = 0x16,
-  kCancel = 0x17,
-};
-
-inline constexpr std::size_t kReportSize = 64;  ///< the longest, ID included
 inline constexpr std::size_t kMaxRead = 512;    ///< bytes of one read
 inline constexpr std::size_t kMaxWrite = 61;    ///< bytes of one write
 inline constexpr std::size_t kMaxPrefix = 16;   ///< target address bytes of an addressed read

@@ -343,10 +343,10 @@ void LinuxI2c::stop() noexcept {
 
 std::string LinuxI2c::identity() const {
   std::string line;
-  cp2112::add_pair(line, "transport", "i2c");
-  cp2112::add_pair(line, "adapter", adapter_.kernel_name());
-  cp2112::add_pair(line, "name", adapter_.name());
-  cp2112::add_pair(line, "mode", mode_ == Mode::kSmbus ? "smbus" : "i2c");
+  add_pair(line, "transport", "i2c");
+  add_pair(line, "adapter", adapter_.kernel_name());
+  add_pair(line, "name", adapter_.name());
+  add_pair(line, "mode", mode_ == Mode::kSmbus ? "smbus" : "i2c");
   return line;
 }
 

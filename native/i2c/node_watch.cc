@@ -17,7 +17,7 @@ void NodeWatch::start(const std::string& path) {
 }
 
 NodeWatch::Woke NodeWatch::wait(Waker& waker, Nanoseconds deadline, const Clock& clock) {
-  const usbip::Polled polled = usbip::poll_with_waker(fd_.get(), POLLIN, &waker, deadline, clock);
+  const Polled polled = poll_with_waker(fd_.get(), POLLIN, &waker, deadline, clock);
   if ((polled.events & POLLIN) != 0) {
     // Which node it was does not matter: to look again costs two calls.
     std::array<char, 4096> events{};

@@ -58,7 +58,7 @@ Status FolderWatch::idle(Nanoseconds deadline) {
     const Nanoseconds now = clock_.now();
     if (now >= deadline) return Status(-ETIMEDOUT);
     const Nanoseconds until = std::min(deadline, now + kInterval);
-    if (usbip::poll_with_waker(-1, 0, waker_.get(), until, clock_).woken) return {};
+    if (poll_with_waker(-1, 0, waker_.get(), until, clock_).woken) return {};
   }
 }
 

@@ -179,7 +179,7 @@ void Client::handle_events() noexcept {
 Status Client::pump(Nanoseconds deadline, bool& woken) {
   if (!alive_) return Status(-ENODEV);
   // libusb's own descriptor is for waking it from other threads, of which there are none.
-  const usbip::Polled polled = usbip::poll_with_waker(node_.get(), POLLOUT, waker_.get(), deadline, clock_);
+  const Polled polled = poll_with_waker(node_.get(), POLLOUT, waker_.get(), deadline, clock_);
   woken = polled.woken;
   if (polled.events != 0) {
     handle_events();
@@ -193,7 +193,7 @@ Status Client::pump(Nanoseconds deadline, bool& woken) {
 void Client::take_back(Transfer& transfer, Nanoseconds limit) noexcept {
   (void)libusb_cancel_transfer(transfer.raw.get());
   while (transfer.pending && clock_.now() < limit) {
-    const usbip::Polled polled = usbip::poll_with_waker(node_.get(), POLLOUT, nullptr, limit, clock_);
+    const Polled polled = poll_with_waker(node_.get(), POLLOUT, nullptr, limit, clock_);
     handle_events();
     if ((polled.events & (POLLERR | POLLHUP | POLLNVAL)) != 0) break;
   }

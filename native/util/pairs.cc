@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace nvmem::cp2112 {
+namespace nvmem {
 namespace {
 
 bool is_plain(char c) {
@@ -29,4 +29,4 @@ void add_pair(std::string& line, std::string_view key, std::string_view value) {
   }
 }
 
-}  // namespace nvmem::cp2112
+}  // namespace nvmem

@@ -3,10 +3,10 @@
 #include <string>
 #include <string_view>
 
-namespace nvmem::cp2112 {
+namespace nvmem {
 
 /// Appends " key=value" to an identity line, the value percent-encoded (RFC 3986): what a device says about
 /// itself may contain anything.
 void add_pair(std::string& line, std::string_view key, std::string_view value);
 
-}  // namespace nvmem::cp2112
+}  // namespace nvmem

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <ctime>
 
-namespace nvmem::usbip {
+namespace nvmem {
 
 Polled poll_with_waker(int fd, short events, Waker* waker, Nanoseconds deadline, const Clock& clock) {
   std::array<pollfd, 2> fds{pollfd{fd, events, 0}, pollfd{waker != nullptr ? waker->fd() : -1, POLLIN, 0}};
@@ -30,4 +30,4 @@ Polled poll_with_waker(int fd, short events, Waker* waker, Nanoseconds deadline,
   }
 }
 
-}  // namespace nvmem::usbip
+}  // namespace nvmem

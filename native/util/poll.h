@@ -5,7 +5,7 @@
 #include "native/util/clock.h"
 #include "native/util/waker.h"
 
-namespace nvmem::usbip {
+namespace nvmem {
 
 struct Polled {
   short events = 0;    ///< revents of the descriptor
@@ -16,4 +16,4 @@ struct Polled {
 /// Waits for `events` on `fd`, for the waker (may be null), or until `deadline` (in the past: only looks).
 Polled poll_with_waker(int fd, short events, Waker* waker, Nanoseconds deadline, const Clock& clock);
 
-}  // namespace nvmem::usbip
+}  // namespace nvmem

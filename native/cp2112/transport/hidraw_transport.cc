@@ -13,9 +13,9 @@
 #include <cstring>
 #include <utility>
 
-#include "native/util/pairs.h"
-#include "native/cp2112/protocol.h"
 #include "native/cp2112/transport/report_descriptor.h"
+#include "native/cp2112/transport/reports.h"
+#include "native/util/pairs.h"
 #include "native/util/poll.h"
 
 namespace nvmem::cp2112 {
@@ -102,7 +102,7 @@ Status HidrawTransport::admit(const Wait& wait) {
 }
 
 bool HidrawTransport::hung_up(Nanoseconds deadline) {
-  const auto polled = usbip::poll_with_waker(fd_.get(), 0, nullptr, deadline, clock_);
+  const auto polled = poll_with_waker(fd_.get(), 0, nullptr, deadline, clock_);
   return (polled.events & (POLLHUP | POLLERR)) != 0;
 }
 
@@ -164,14 +164,14 @@ Result<std::size_t> HidrawTransport::receive(std::span<std::uint8_t> report, con
     // hidraw_read() says EIO when the device has gone.
     if (got == 0 || errno != EAGAIN) return lose(kUnplugged);
     if (const Status status = wait.check(clock_.now()); !status.ok()) return status;
-    (void)usbip::poll_with_waker(fd_.get(), POLLIN, waker_.get(), wait.deadline, clock_);
+    (void)poll_with_waker(fd_.get(), POLLIN, waker_.get(), wait.deadline, clock_);
   }
 }
 
 Status HidrawTransport::idle(Nanoseconds deadline) {
   if (!fd_) return Status(-ENODEV);
   // Not for POLLIN: what the kernel's driver is told arrives here as well, and waits until it is read.
-  const auto polled = usbip::poll_with_waker(fd_.get(), 0, waker_.get(), deadline, clock_);
+  const auto polled = poll_with_waker(fd_.get(), 0, waker_.get(), deadline, clock_);
   if ((polled.events & (POLLHUP | POLLERR)) != 0) return lose(kUnplugged);
   return polled.woken ? Status() : Status(-ETIMEDOUT);
 }

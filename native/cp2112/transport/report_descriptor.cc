@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#include "native/cp2112/protocol.h"
+#include "native/cp2112/transport/reports.h"
 
 namespace nvmem::cp2112 {
 namespace {
