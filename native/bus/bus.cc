@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "native/bus/run_queue.h"
-#include "native/bus/watched_master.h"
+#include "native/bus/watched.h"
 #include "native/bus/wp_lines.h"
 
 namespace nvmem {

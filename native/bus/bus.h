@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "native/bus/chip_lines.h"
-#include "native/bus/i2c_master.h"
+#include "native/bus/wire.h"
 #include "native/bus/job.h"
 #include "native/util/owner_thread.h"
 #include "native/gpio/calls.h"

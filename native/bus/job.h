@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "native/bus/i2c_master.h"
+#include "native/bus/wire.h"
 #include "native/util/cancel_token.h"
 #include "native/util/clock.h"
 #include "native/util/status.h"

@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "native/bus/i2c_master.h"
+#include "native/bus/wire.h"
 #include "native/bus/job.h"
 #include "native/util/clock.h"
 

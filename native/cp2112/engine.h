@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "native/bus/i2c_master.h"
+#include "native/bus/wire.h"
 #include "native/cp2112/bridge.h"
 #include "native/cp2112/gpio.h"
 #include "native/cp2112/transport/hid_transport.h"

@@ -6,11 +6,11 @@
 #include <memory>
 #include <string>
 
-#include "native/bus/i2c_master.h"
+#include "native/bus/wire.h"
 #include "native/i2c/adapter.h"
 #include "native/i2c/limits.h"
 #include "native/i2c/node_watch.h"
-#include "native/i2c/wire.h"
+#include "native/i2c/transfer.h"
 #include "native/util/clock.h"
 #include "native/util/waker.h"
 

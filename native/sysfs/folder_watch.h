@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "native/bus/i2c_master.h"
+#include "native/bus/wire.h"
 #include "native/util/clock.h"
 #include "native/util/waker.h"
 

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "native/bus/bus.h"
-#include "native/bus/i2c_master.h"
+#include "native/bus/wire.h"
 
 namespace fake {
 

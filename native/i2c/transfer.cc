@@ -1,4 +1,4 @@
-#include "native/i2c/wire.h"
+#include "native/i2c/transfer.h"
 
 #include <linux/i2c-dev.h>
 #include <linux/i2c.h>

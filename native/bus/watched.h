@@ -6,7 +6,7 @@
 #include <string>
 
 #include "native/bus/chip_lines.h"
-#include "native/bus/i2c_master.h"
+#include "native/bus/wire.h"
 
 namespace nvmem {
 
