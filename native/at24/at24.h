@@ -66,10 +66,10 @@ struct At24Config {
 ///                or what would be sent is no data but a command, and nothing is
 ///   -EIO         write: a data byte was refused after others, which may be stored
 ///   -EBADMSG     write with verify: reads back differently (Microchip parts with WP high drop it in silence)
-///   -EOPNOTSUPP  the bus master cannot carry what the part needs; a write to an SPD5118; kProbeWidth outside of
+///   -EOPNOTSUPP  the wire cannot carry what the part needs; a write to an SPD5118; kProbeWidth outside of
 ///                0x50 to 0x57
 ///   -ENODEV      the bridge is gone, or stop() was called
-///   and those of I2cMaster; the request's cancel reason
+///   and those of Wire; the request's cancel reason
 ///
 /// A cancel or a deadline ends a write at once, also inside a write cycle: the page just sent is `uncertain`
 /// until the part has acknowledged again. The part may then still be busy; the next operation waits for it.

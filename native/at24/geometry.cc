@@ -290,7 +290,7 @@ void Geometry::begin_looks_like(const Part& part) {
 Status Geometry::step_neighbour(Part& part, BusPort& port, const Wait& wait) {
   const std::uint64_t count = 2 * size_seen_ / kBlock;
   const auto base = part.config.address;
-  const bool fits = count <= 8 && base % count == 0 && port.master().limits().max_read > kSample;
+  const bool fits = count <= 8 && base % count == 0 && port.wire().limits().max_read > kSample;
   int error = -ENXIO;
   if (fits) {
     const auto middle = static_cast<std::uint8_t>(base + count / 2);
@@ -320,12 +320,12 @@ Status Geometry::step_neighbour(Part& part, BusPort& port, const Wait& wait) {
 Status Geometry::step_larger(Part& part, BusPort& port, const Wait& wait) {
   const std::uint64_t at = here_.empty() ? 0 : size_seen_;
   const std::array<std::uint8_t, 2> word{static_cast<std::uint8_t>(at >> 8), 0};
-  std::vector<std::uint8_t> got(std::min<std::uint64_t>(kBlock, port.master().limits().max_read));
-  if (port.master().limits().max_read_prefix < word.size()) {
+  std::vector<std::uint8_t> got(std::min<std::uint64_t>(kBlock, port.wire().limits().max_read));
+  if (port.wire().limits().max_read_prefix < word.size()) {
     done();
     return {};
   }
-  const Transferred result = port.master().write_read(part.config.address, word, got, wait);
+  const Transferred result = port.wire().write_read(part.config.address, word, got, wait);
   if (!result.status.ok()) return result.status;
   got.resize(result.good);
   if (here_.empty()) {

@@ -38,7 +38,7 @@ Job::Next LockJob::work(BusPort& port) {
 }
 
 bool LockJob::can_look(BusPort& port) const {
-  const I2cLimits limits = port.master().limits();
+  const I2cLimits limits = port.wire().limits();
   return limits.repeated_start && limits.max_read > 0 && limits.max_read_prefix > part_->config.address_bytes;
 }
 
@@ -79,7 +79,7 @@ Job::Next LockJob::ask(BusPort& port, std::uint8_t byte) {
   prefix.push_back(byte);
   std::array<std::uint8_t, 1> ignored{};
   const int error =
-      port.master().write_read(part_->device(0), prefix, ignored, wait()).status.error();
+      port.wire().write_read(part_->device(0), prefix, ignored, wait()).status.error();
   if (error != 0 && !is_refusal(error)) return end(port, error);
   if (error != 0 && ++refusals_ < kRefusals) return later();
   refusals_ = 0;
@@ -110,7 +110,7 @@ Job::Next LockJob::send(BusPort& port) {
   frame.push_back(static_cast<std::uint8_t>(word & 0xff));
   frame.push_back(kLockData);
   const Nanoseconds tried_at = port.now();
-  const int error = port.master().write(part_->device(0), frame, wait()).error();
+  const int error = port.wire().write(part_->device(0), frame, wait()).error();
   switch (error) {
     case 0:
       sent_ = true;

@@ -100,7 +100,7 @@ Status PageTest::after(BusPort& port, const Wait& wait) {
     }
     case Phase::kHeldAgain: {
       const Status status = hold(port, held_again_, Phase::kWideAfter, wait);
-      if (status.ok() && phase_ == Phase::kWideAfter) judge_again(port.master().limits());
+      if (status.ok() && phase_ == Phase::kWideAfter) judge_again(port.wire().limits());
       return status;
     }
     case Phase::kWideAfter:
@@ -212,13 +212,13 @@ Status PageTest::wide_after(BusPort& port, const Wait& wait) {
   const std::uint64_t count =
       std::min<std::uint64_t>(data_.size() - 1, kWidePage - data_.front() % kWidePage);
   const Bytes rest = std::span(data_).subspan(1, count);
-  const I2cLimits limits = port.master().limits();
+  const I2cLimits limits = port.wire().limits();
   if (count >= 2 && limits.max_read_prefix >= prefix.size() && limits.max_read >= count &&
       !equal_from(held_after_, word + 1U, rest)) {
     std::vector<std::uint8_t> got(count);
-    const Transferred result = port.master().write_read(part_.device(offset_), prefix, got, wait);
+    const Transferred result = port.wire().write_read(part_.device(offset_), prefix, got, wait);
     // The master may have found that it has no repeated START, and will do it without.
-    if (!result.status.ok() && (result.status.error() != -EOPNOTSUPP || port.master().limits().repeated_start))
+    if (!result.status.ok() && (result.status.error() != -EOPNOTSUPP || port.wire().limits().repeated_start))
       return result.status;
     if (!result.status.ok()) return {};
     if (result.good == count && std::equal(got.begin(), got.end(), rest.begin()))

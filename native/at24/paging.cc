@@ -18,7 +18,7 @@ class Ee1004 final : public Paging {
     const std::uint8_t word = 0;
     std::uint8_t byte = 0;
     const Status present =
-        port.master().write_read(device, std::span(&word, 1), std::span(&byte, 1), wait).status;
+        port.wire().write_read(device, std::span(&word, 1), std::span(&byte, 1), wait).status;
     if (!present.ok()) return present;
     const Status selected = select(port, device, 0, wait);
     if (selected.error() != -ENXIO) return selected;
@@ -30,7 +30,7 @@ class Ee1004 final : public Paging {
     constexpr std::uint8_t kPage0 = 0x36;
     const std::uint8_t dummy = 0;
     const Status status =
-        port.master().write(static_cast<std::uint8_t>(kPage0 + page), std::span(&dummy, 1), wait);
+        port.wire().write(static_cast<std::uint8_t>(kPage0 + page), std::span(&dummy, 1), wait);
     // The data byte means nothing, and the part may refuse it.
     return status.error() == -EREMOTEIO ? Status() : status;
   }
@@ -49,7 +49,7 @@ class Spd5118 final : public Paging {
     // byte.
     const std::uint8_t type_register = 0x00;  // MR0, MR1
     std::array<std::uint8_t, 2> type{};
-    const Transferred read = port.master().write_read(device, std::span(&type_register, 1), type, wait);
+    const Transferred read = port.wire().write_read(device, std::span(&type_register, 1), type, wait);
     if (!read.status.ok()) return read.status;
     if (read.good < type.size()) return Status(-EIO);
     if (type[0] == 0x51 && type[1] == 0x18) return {};
@@ -64,7 +64,7 @@ class Spd5118 final : public Paging {
 
   Status select(BusPort& port, std::uint8_t device, unsigned page, const Wait& wait) override {
     const std::array<std::uint8_t, 2> frame{0x0b, static_cast<std::uint8_t>(page)};  // MR11
-    return port.master().write(device, frame, wait);
+    return port.wire().write(device, frame, wait);
   }
 };
 

@@ -40,7 +40,7 @@ std::uint64_t Part::page_rest(std::uint64_t offset) const {
 }
 
 bool Part::asks_width_first(BusPort& port) const {
-  const I2cLimits limits = port.master().limits();
+  const I2cLimits limits = port.wire().limits();
   // An SMBus adapter sends no second one anyway.
   return config.address_bytes == 2 && !config.force_geometry && limits.max_read_prefix >= 2 &&
          !limits.repeated_start && geometry.width() == Geometry::Fit::kUnasked;
@@ -51,16 +51,16 @@ Transferred Part::transfer(BusPort& port, std::uint8_t at, std::span<const std::
   Transferred result{Status(-EOPNOTSUPP), 0};
   std::uint64_t length = data.size();
   for (std::uint64_t refused = length + 1;;) {
-    const I2cLimits limits = port.master().limits();
+    const I2cLimits limits = port.wire().limits();
     length = std::min<std::uint64_t>(length, limits.max_read);
     // Less than what was refused just now, so this ends.
     if (length == 0 || length >= refused || limits.max_read_prefix < prefix.size()) break;
-    result = port.master().write_read(at, prefix, data.first(length), wait);
+    result = port.wire().write_read(at, prefix, data.first(length), wait);
     if (!is_too_much(result.status)) break;
     refused = length;
     // The master may have found that it has no repeated START: nothing was sent, and what may be is another
     // question now.
-    if (prefix.size() > 1 && limits.repeated_start && !port.master().limits().repeated_start) {
+    if (prefix.size() > 1 && limits.repeated_start && !port.wire().limits().repeated_start) {
       return {Status(kAskWidth), 0};
     }
   }
@@ -84,7 +84,7 @@ Transferred Part::read_chunk(BusPort& port, std::uint64_t offset, std::span<std:
   if (!config.read_rollover || config.block_shift != 0 || paging)
     length = std::min(length, block_rest(offset));
   if (asks_width_first(port)) return {Status(kAskWidth), 0};
-  if (prefix.count == 2 && !config.force_geometry && !port.master().limits().repeated_start) {
+  if (prefix.count == 2 && !config.force_geometry && !port.wire().limits().repeated_start) {
     if (geometry.width() == Geometry::Fit::kContradicts) return {Status(-EMEDIUMTYPE), 0};
     if (geometry.width() == Geometry::Fit::kUndecided && Geometry::applies(*this)) {
       return read_beside(port, offset, data.first(length), wait);
@@ -121,7 +121,7 @@ Transferred Part::read_beside(BusPort& port, std::uint64_t offset, std::span<std
   const auto start_in = [&](std::uint64_t page) { return page * kBlock + held[page % kBlock]; };
   const std::uint64_t block = std::min<std::uint64_t>(block_bytes(), config.size);
   const std::uint64_t wanted = offset % block_bytes();
-  const std::uint64_t most = port.master().limits().max_read;
+  const std::uint64_t most = port.wire().limits().max_read;
   std::uint64_t start = start_in(wanted / kBlock);
   std::uint64_t skip = wanted - start;
   if (start > wanted) {
@@ -159,7 +159,7 @@ Transferred Part::read_beside(BusPort& port, std::uint64_t offset, std::span<std
 }
 
 std::uint64_t Part::write_room(BusPort& port, std::uint64_t offset) const {
-  const std::uint64_t carried = port.master().limits().max_write;
+  const std::uint64_t carried = port.wire().limits().max_write;
   if (carried <= config.address_bytes) return 0;
   return std::min({carried - config.address_bytes, page_rest(offset), block_rest(offset)});
 }
@@ -170,7 +170,7 @@ Status Part::write_chunk(BusPort& port, std::uint64_t offset, std::span<const st
   std::vector<std::uint8_t> frame(prefix.span().begin(), prefix.span().end());
   frame.insert(frame.end(), data.begin(), data.end());
   if (const Status status = enter_page(port, offset, wait); !status.ok()) return status;
-  const Status status = heard(port.master().write(device(offset), frame, wait));
+  const Status status = heard(port.wire().write(device(offset), frame, wait));
   leave_page(port, offset);
   if (status.ok()) {
     Counters::add(counters->bytes_written, data.size());
@@ -180,11 +180,11 @@ Status Part::write_chunk(BusPort& port, std::uint64_t offset, std::span<const st
 }
 
 Status Part::poll(BusPort& port, std::uint64_t offset, const Wait& wait) {
-  return heard(port.master().write(device(offset), word(offset).span().first(1), wait));
+  return heard(port.wire().write(device(offset), word(offset).span().first(1), wait));
 }
 
 Status Part::ack_poll(BusPort& port, std::uint64_t offset, const Wait& wait) {
-  return heard(port.master().ack_poll(device(offset), word(offset).span().first(1), wait));
+  return heard(port.wire().ack_poll(device(offset), word(offset).span().first(1), wait));
 }
 
 Status Part::identify(BusPort& port, const Wait& wait) {
@@ -231,7 +231,7 @@ std::string Part::reason(BusPort& port, int error, std::uint64_t offset) const {
     default:
       break;
   }
-  return port.master().reason();
+  return port.reason();
 }
 
 std::optional<Nanoseconds> Retry::again(const Part& part, int error, Nanoseconds tried_at, Nanoseconds now) {

@@ -21,7 +21,7 @@ Job::Next ProbeWidthJob::work(BusPort& port) {
         refusal_ = "EEPROMs are at 0x50 to 0x57";
         return end(port, -EOPNOTSUPP);
       }
-      const I2cLimits limits = port.master().limits();
+      const I2cLimits limits = port.wire().limits();
       window_ = std::min<std::uint64_t>(kWindow, limits.max_read / 2);
       if (window_ < 4 || limits.max_read_prefix < 1) return end(port, -EOPNOTSUPP);
       phase_ = Phase::kOneByte;
@@ -50,7 +50,7 @@ Job::Next ProbeWidthJob::one_byte(BusPort& port) {
     case Width::kTwo:
       return found(port, 2);
     case Width::kUndecided:
-      if (!port.master().limits().repeated_start) return found(port, 0);
+      if (!port.wire().limits().repeated_start) return found(port, 0);
       phase_ = Phase::kTwoBytes;
       break;
   }
@@ -64,7 +64,7 @@ Job::Next ProbeWidthJob::found(BusPort& port, std::uint64_t width) {
 
 Status ProbeWidthJob::read(BusPort& port, Bytes word, std::uint64_t length) {
   got_.assign(length, 0);
-  const Transferred result = port.master().write_read(part_->config.address, word, got_, wait());
+  const Transferred result = port.wire().write_read(part_->config.address, word, got_, wait());
   if (result.status.ok() || result.status.error() == -EREMOTEIO) part_->answered = true;
   if (result.status.ok() && result.good < length) return Status(-EIO);
   if (result.status.ok()) {
@@ -79,14 +79,14 @@ Status ProbeWidthJob::read(BusPort& port, Bytes word, std::uint64_t length) {
 Job::Next ProbeWidthJob::two_bytes(BusPort& port) {
   const std::vector<std::uint8_t>& first = ask_.held();
   const std::uint64_t high = kHigh[place_];
-  if (port.master().limits().max_read_prefix < 2 || high + 1 >= first.size()) return found(port, 0);
+  if (port.wire().limits().max_read_prefix < 2 || high + 1 >= first.size()) return found(port, 0);
   const std::uint64_t next = kBlock + first[high + 1] - first[high];
   const std::uint64_t length = next + window_;
-  if (length > port.master().limits().max_read) return next_place(port);
+  if (length > port.wire().limits().max_read) return next_place(port);
   const std::array<std::uint8_t, 2> word{static_cast<std::uint8_t>(high), first[high]};
   if (const Status status = read(port, word, length); !status.ok()) {
     // An adapter that turns out to have no repeated START has sent nothing.
-    if (!port.master().limits().repeated_start) return found(port, 0);
+    if (!port.wire().limits().repeated_start) return found(port, 0);
     return again_or_end(port, status.error(), tried_at_);
   }
   long_ = got_;

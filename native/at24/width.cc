@@ -57,7 +57,7 @@ bool is_new(Bytes bytes, std::uint64_t at, std::uint64_t length) {
 
 Status WidthAsk::step(Part& part, BusPort& port, std::uint8_t device, const Wait& wait) {
   if (length_ == 0) {
-    const I2cLimits limits = port.master().limits();
+    const I2cLimits limits = port.wire().limits();
     window_ = std::min<std::uint64_t>(kWindow, limits.max_read);
     length_ = std::min<std::uint64_t>(kBlock, kMostTransfers * limits.max_read);
     if (limits.max_read_prefix < 1 || window_ < kLeastWindow) {
@@ -121,7 +121,7 @@ Status WidthAsk::check(Part& part, BusPort& port, std::uint8_t device, const Wai
     return {};
   }
   if (++place_ < places_.size()) return {};
-  const I2cLimits limits = port.master().limits();
+  const I2cLimits limits = port.wire().limits();
   // Elsewhere two bytes may be a register and its value.
   const bool can_pair = limits.repeated_start && limits.max_read_prefix >= 2 && (device & 0x78) == 0x50;
   phase_ = can_pair ? Phase::kPair : Phase::kAcross;
@@ -140,7 +140,7 @@ Status WidthAsk::pair(Part& part, BusPort& port, std::uint8_t device, const Wait
   const std::array<std::uint8_t, 2> word{static_cast<std::uint8_t>(at - 1), held_[at - 1]};
   std::vector<std::uint8_t> got(window_);
   const Transferred result = part.transfer(port, device, word, got, wait);
-  if (!port.master().limits().repeated_start) {
+  if (!port.wire().limits().repeated_start) {
     // It turns out to have none, and has sent nothing.
     phase_ = Phase::kAcross;
     return {};
@@ -156,7 +156,7 @@ Status WidthAsk::pair(Part& part, BusPort& port, std::uint8_t device, const Wait
 }
 
 Status WidthAsk::across(Part& part, BusPort& port, std::uint8_t device, const Wait& wait) {
-  const std::uint64_t most = port.master().limits().max_read;
+  const std::uint64_t most = port.wire().limits().max_read;
   std::uint64_t length = std::min(most, 1 + kAcross);
   if (is_uniform(std::span(held_).first(std::min(held_.size(), length - 1)))) length = std::min(most, kBlock);
   if (held_.size() < kBlock) {

@@ -158,7 +158,7 @@ Job::Next WriteJob::send_page(BusPort& port) {
     case 0:
       at_risk_ = true;
       phase_ = Phase::kCycle;
-      return later(port.master().limits().ack_polls && port.alone() ? now : now + kPollInterval);
+      return later(port.wire().limits().ack_polls && port.alone() ? now : now + kPollInterval);
     case -EREMOTEIO:
       at_risk_ = true;
       phase_ = Phase::kRefused;
@@ -183,7 +183,7 @@ Job::Next WriteJob::send_page(BusPort& port) {
 Job::Next WriteJob::poll_cycle(BusPort& port) {
   const Nanoseconds tried_at = port.now();
   // The master's own polling is quicker, but nobody else gets the bus meanwhile.
-  const bool patiently = port.master().limits().ack_polls && port.alone();
+  const bool patiently = port.wire().limits().ack_polls && port.alone();
   const Status status =
       patiently ? part_->ack_poll(port, position(), wait()) : part_->poll(port, position(), wait());
   const int error = status.error();
@@ -249,7 +249,7 @@ Job::Next WriteJob::read_back(BusPort& port) {
   const Nanoseconds tried_at = port.now();
   const std::uint64_t offset = request_->offset + checked_;
   std::vector<std::uint8_t> got(
-      std::min<std::uint64_t>(written_[checking_].end - checked_, port.master().limits().max_read));
+      std::min<std::uint64_t>(written_[checking_].end - checked_, port.wire().limits().max_read));
   const Transferred result = part_->read_chunk(port, offset, got, wait());
   for (std::size_t i = 0; i < result.good; ++i) {
     read_[checked_ + i] = got[i];

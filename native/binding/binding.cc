@@ -99,12 +99,12 @@ Value open_bus(const CallbackInfo& info, const Value& timeout_ms, Make&& make) {
   auto waker = std::make_shared<Waker>();
   if (!waker->ok()) return number(info, -EMFILE);
   const Nanoseconds deadline = monotonic_clock().now() + milliseconds(timeout_ms);
-  std::unique_ptr<I2cMaster> master = make(waker);
-  const std::uint64_t id = Environment::of(info).open_bus(std::move(master), std::move(waker), deadline);
+  std::unique_ptr<Link> link = make(waker);
+  const std::uint64_t id = Environment::of(info).open_bus(std::move(link), std::move(waker), deadline);
   return number(info, static_cast<std::int64_t>(id));
 }
 
-std::unique_ptr<I2cMaster> cp2112_over(std::unique_ptr<cp2112::HidTransport> transport, const Value& clock) {
+std::unique_ptr<Link> cp2112_over(std::unique_ptr<cp2112::HidTransport> transport, const Value& clock) {
   cp2112::EngineOptions engine;
   engine.clock_hz = small(clock);
   return std::make_unique<cp2112::Engine>(std::move(transport), engine, monotonic_clock());

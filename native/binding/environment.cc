@@ -283,7 +283,7 @@ void Environment::release_hold(std::uint64_t id) {
   if (!unregistering_.empty()) update_loop();
 }
 
-std::uint64_t Environment::open_bus(std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker,
+std::uint64_t Environment::open_bus(std::unique_ptr<Link> link, std::shared_ptr<Waker> waker,
                                     Nanoseconds open_deadline) {
   const std::uint64_t id = next_id_++;
   struct Letters {
@@ -303,7 +303,7 @@ std::uint64_t Environment::open_bus(std::unique_ptr<I2cMaster> master, std::shar
   events.closed = [mailbox = mailbox_, letters] { mailbox->post(std::move(letters->closed)); };
   std::shared_ptr<Bus>& opening = buses_[id];
   Undo undo([&] { buses_.erase(id); });
-  opening = Bus::open(std::move(master), std::move(waker), std::move(events), open_deadline);
+  opening = Bus::open(std::move(link), std::move(waker), std::move(events), open_deadline);
   undo.not_needed();
   // What the thread has posted meanwhile is delivered on this one, later.
   begin_work();

@@ -58,8 +58,8 @@ class Environment {
   std::int64_t hold(std::uint64_t slot, const std::string& label);
   void release_hold(std::uint64_t id);
 
-  /// Starts a bus over `master`; its id.
-  std::uint64_t open_bus(std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker,
+  /// Starts a bus over `link`; its id.
+  std::uint64_t open_bus(std::unique_ptr<Link> link, std::shared_ptr<Waker> waker,
                          Nanoseconds open_deadline);
   [[nodiscard]] std::shared_ptr<Bus> bus(std::uint64_t id) const;
   void close_bus(std::uint64_t id);

@@ -6,6 +6,7 @@
 
 #include "native/bus/run_queue.h"
 #include "native/bus/watched.h"
+#include "native/bus/wire.h"
 #include "native/bus/wp_lines.h"
 
 namespace nvmem {
@@ -17,16 +18,17 @@ constexpr Nanoseconds kCloseRaiseLimit = 500 * kMillisecond;
 /// For jobs that come to a bus whose thread no longer takes any: everything fails with -ENODEV.
 class ClosedPort final : public BusPort {
  public:
-  I2cMaster& master() override { return master_; }
+  Wire& wire() override { return wire_; }
+  Status still_there() override { return Status(-ENODEV); }
+  [[nodiscard]] std::string reason() const override { return "the bus is closed"; }
   [[nodiscard]] Nanoseconds now() const override { return monotonic_clock().now(); }
   Status wp_claim(unsigned, const Wait&) override { return Status(-ENODEV); }
   Status wp_acquire(unsigned, const Wait&) override { return Status(-ENODEV); }
   Status wp_release(unsigned) override { return Status(-ENODEV); }
 
  private:
-  class ClosedMaster final : public I2cMaster {
+  class ClosedWire final : public Wire {
    public:
-    Status start(const Wait&) override { return Status(-ENODEV); }
     [[nodiscard]] I2cLimits limits() const override { return {}; }
     Status write(std::uint8_t, std::span<const std::uint8_t>, const Wait&) override {
       return Status(-ENODEV);
@@ -35,14 +37,8 @@ class ClosedPort final : public BusPort {
                            const Wait&) override {
       return {Status(-ENODEV), 0};
     }
-    Status gpio_output(unsigned, bool, const Wait&) override { return Status(-ENODEV); }
-    Status gpio_set(unsigned, bool, const Wait&) override { return Status(-ENODEV); }
-    Status idle(Nanoseconds) override { return Status(-ENODEV); }
-    void stop() noexcept override {}
-    [[nodiscard]] std::string reason() const override { return "the bus is closed"; }
-    [[nodiscard]] std::string identity() const override { return {}; }
   };
-  ClosedMaster master_;
+  ClosedWire wire_;
 };
 
 /// Every bus of the process, for shutdown_all(). Leaked: it is used while the process exits.
@@ -78,17 +74,22 @@ std::string text_of(F&& text) noexcept {
 /// What jobs see of this bus.
 class Bus::Port final : public BusPort {
  public:
-  Port(I2cMaster& master, ChipLines& lines, const Clock& clock, const RunQueue& queue)
-      : watched(master, lines), wp(watched, clock), clock_(clock), queue_(queue) {}
+  Port(Link& link, ChipLines& lines, const Clock& clock, const RunQueue& queue)
+      : watched(link, lines), wp(watched, clock), clock_(clock), queue_(queue) {}
 
-  I2cMaster& master() override { return watched; }
+  Wire& wire() override { return watched; }
+  Status still_there() override {
+    const Status status = watched.idle(0);
+    return status.error() == -ENODEV ? status : Status();
+  }
+  [[nodiscard]] std::string reason() const override { return watched.reason(); }
   [[nodiscard]] Nanoseconds now() const override { return clock_.now(); }
   [[nodiscard]] bool alone() const override { return queue_.alone(); }
   Status wp_claim(unsigned line, const Wait& wait) override { return wp.claim(line, wait); }
   Status wp_acquire(unsigned line, const Wait& wait) override { return wp.acquire(line, wait); }
   Status wp_release(unsigned line) override { return wp.release(line); }
 
-  WatchedMaster watched;
+  Watched watched;
   WpLines wp;
 
  private:
@@ -96,14 +97,14 @@ class Bus::Port final : public BusPort {
   const RunQueue& queue_;
 };
 
-std::shared_ptr<Bus> Bus::open(std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker, Events events,
+std::shared_ptr<Bus> Bus::open(std::unique_ptr<Link> link, std::shared_ptr<Waker> waker, Events events,
                                Nanoseconds open_deadline, const Clock& clock, gpio::Calls gpio) {
-  auto bus = std::make_shared<Bus>(Private{}, std::move(master), std::move(waker), std::move(events),
+  auto bus = std::make_shared<Bus>(Private{}, std::move(link), std::move(waker), std::move(events),
                                    open_deadline, clock, std::move(gpio));
   enlist(bus);
   const Status started = bus->thread_.start("nvmem-bus", [bus] { bus->run(); });
   if (!started.ok()) {
-    bus->master_.reset();
+    bus->link_.reset();
     bus->accepting_ = false;
     bus->state_.store(State::kClosed, std::memory_order_release);
     if (bus->events_.opened) bus->events_.opened(started, "the system has no thread to give");
@@ -112,12 +113,12 @@ std::shared_ptr<Bus> Bus::open(std::unique_ptr<I2cMaster> master, std::shared_pt
   return bus;
 }
 
-Bus::Bus(Private, std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker, Events events,
+Bus::Bus(Private, std::unique_ptr<Link> link, std::shared_ptr<Waker> waker, Events events,
          Nanoseconds open_deadline, const Clock& clock, gpio::Calls gpio)
     : clock_(clock),
       waker_(std::move(waker)),
       open_deadline_(open_deadline),
-      master_(std::move(master)),
+      link_(std::move(link)),
       events_(std::move(events)),
       chip_lines_(std::move(gpio), clock) {}
 
@@ -223,7 +224,7 @@ void Bus::run() noexcept {
   std::string reason;
   const Status status = start(reason);
   RunQueue queue;
-  Port port(*master_, chip_lines_, clock_, queue);
+  Port port(*link_, chip_lines_, clock_, queue);
   if (status.ok()) {
     state_.store(State::kOpen, std::memory_order_release);
     if (events_.opened) events_.opened(status, identity_);
@@ -238,13 +239,13 @@ void Bus::run() noexcept {
     port.wp.raise_all(clock_.now() + kCloseRaiseLimit);  // no I/O to a device that is gone
     chip_lines_.release();
     if (!closing && events_.gone) events_.gone(gone_reason);
-    master_->stop();
+    link_->stop();
   } else {
-    master_->stop();
+    link_->stop();
     end_jobs(port, queue, State::kClosed);
     if (events_.opened) events_.opened(status, reason);
   }
-  master_.reset();
+  link_.reset();
   state_.store(State::kClosed, std::memory_order_release);
   end_thread();
 }
@@ -261,15 +262,15 @@ Status Bus::start(std::string& reason) noexcept {
       reason = "closed while opening";
       return Status(-ENODEV);
     }
-    const Status status = master_->start(Wait{open_deadline_, opening.get()});
+    const Status status = link_->start(Wait{open_deadline_, opening.get()});
     end_running();
     if (!status.ok()) {
-      reason = master_->reason();
+      reason = link_->reason();
       return status;
     }
     const std::lock_guard lock(mutex_);
-    limits_ = master_->limits();
-    identity_ = master_->identity();
+    if (const Wire* const wire = link_->wire()) limits_ = wire->limits();
+    identity_ = link_->identity();
     return status;
   } catch (const std::bad_alloc&) {
     end_running();

@@ -1,4 +1,4 @@
-// One owner thread per I2C bus: every byte on the wire is sent by it, and nobody else touches the master.
+// One owner thread per I2C bus: every byte on the wire is sent by it, and nobody else touches what leads there.
 #pragma once
 
 #include <atomic>
@@ -14,8 +14,9 @@
 #include <vector>
 
 #include "native/bus/chip_lines.h"
-#include "native/bus/wire.h"
 #include "native/bus/job.h"
+#include "native/bus/link.h"
+#include "native/bus/wire.h"
 #include "native/util/owner_thread.h"
 #include "native/gpio/calls.h"
 #include "native/gpio/line.h"
@@ -35,25 +36,25 @@ class Bus : public std::enable_shared_from_this<Bus> {
   enum class State : std::uint8_t { kOpening, kOpen, kGone, kClosed };
 
   struct Events {
-    /// Bus thread, once, maybe before open() has returned: the master has started, or why not (then the bus
+    /// Bus thread, once, maybe before open() has returned: the link has started, or why not (then the bus
     /// is closed already).
     std::function<void(Status, const std::string& reason)> opened;
     /// Bus thread, at most once, after `opened` with success: the device has gone by itself. Every job has
     /// been completed before. The bus then closes by itself: `closed` follows.
     std::function<void(const std::string& reason)> gone;
-    /// Bus thread, once, its last act: the master is stopped and freed, every job completed.
+    /// Bus thread, once, its last act: the link is stopped and freed, every job completed.
     std::function<void()> closed;
   };
 
-  /// Starts the thread. `waker` is the one the master polls. The thread holds a reference of its own, so the
+  /// Starts the thread. `waker` is the one the link polls. The thread holds a reference of its own, so the
   /// bus outlives its owner until close(). `clock` lives for ever. Where no thread can be had (or the waker
   /// has no descriptor) `opened` says so and `closed` follows; both on the caller's thread in the first case.
   /// Throws std::bad_alloc, and nothing has been started then.
-  static std::shared_ptr<Bus> open(std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker,
+  static std::shared_ptr<Bus> open(std::unique_ptr<Link> link, std::shared_ptr<Waker> waker,
                                    Events events, Nanoseconds open_deadline,
                                    const Clock& clock = monotonic_clock(),
                                    gpio::Calls gpio = gpio::system_calls());
-  Bus(Private, std::unique_ptr<I2cMaster> master, std::shared_ptr<Waker> waker, Events events,
+  Bus(Private, std::unique_ptr<Link> link, std::shared_ptr<Waker> waker, Events events,
       Nanoseconds open_deadline, const Clock& clock, gpio::Calls gpio);
   ~Bus();
   Bus(const Bus&) = delete;
@@ -67,12 +68,12 @@ class Bus : public std::enable_shared_from_this<Bus> {
   /// Any thread: every job submitted with this key so far ends with `reason`, the running one within its
   /// chunk.
   void cancel(const void* key, int reason) noexcept;
-  /// Any thread: a number for a line of a gpiochip, good wherever a GPIO of the master is, and the same one
+  /// Any thread: a number for a line of a gpiochip, good wherever a pin of the bridge is, and the same one
   /// for the same name. The chip is opened at the first use, on the bus thread; the line is released,
   /// protecting, when the bus closes.
   unsigned gpio_line(gpio::LineName name) { return chip_lines_.number(std::move(name)); }
   /// Any thread, repeatable: cancels every job with -ENODEV, raises leased write-protect lines, stops the
-  /// master, ends the thread. Returns at once.
+  /// link, ends the thread. Returns at once.
   void close() noexcept;
   /// Waits for the thread to end. `deadline` is on monotonic_clock(). False past it, and on the bus thread.
   bool join(Nanoseconds deadline) noexcept;
@@ -84,7 +85,7 @@ class Bus : public std::enable_shared_from_this<Bus> {
   [[nodiscard]] std::shared_ptr<Waker> waker() const { return waker_; }
   [[nodiscard]] State state() const noexcept { return state_.load(std::memory_order_acquire); }
   [[nodiscard]] const Clock& clock() const noexcept { return clock_; }
-  /// As the master had them when `opened` was called; empty before.
+  /// As link and wire had them when `opened` was called; empty before.
   [[nodiscard]] I2cLimits limits() const;
   [[nodiscard]] std::string identity() const;
 
@@ -111,7 +112,7 @@ class Bus : public std::enable_shared_from_this<Bus> {
   const Clock& clock_;
   const std::shared_ptr<Waker> waker_;
   const Nanoseconds open_deadline_;
-  std::unique_ptr<I2cMaster> master_;  ///< bus thread
+  std::unique_ptr<Link> link_; ///< bus thread
   Events events_;                      ///< bus thread
   ChipLines chip_lines_;
   std::atomic<State> state_{State::kOpening};

@@ -1,4 +1,4 @@
-// The lines of gpiochips that a bus uses beside the GPIO of its master, by number.
+// The lines of gpiochips that a bus uses beside the pins of its bridge, by number.
 #pragma once
 
 #include <memory>
@@ -16,7 +16,7 @@ namespace nvmem {
 
 class ChipLines {
  public:
-  /// Smaller numbers are GPIO of the master.
+  /// Smaller numbers are pins of the bridge.
   static constexpr unsigned kFirst = 256;
 
   ChipLines(gpio::Calls calls, const Clock& clock) : calls_(std::move(calls)), clock_(clock) {}
@@ -27,7 +27,7 @@ class ChipLines {
 
   // Bus thread.
 
-  /// As I2cMaster's, with the errors of gpio::Line. `wait` is looked at before, for the kernel's drivers
+  /// As GpioPort's, with the errors of gpio::Line. `wait` is looked at before, for the kernel's drivers
   /// cannot be interrupted.
   Status output(unsigned number, bool level, const Wait& wait);
   Status set(unsigned number, bool level, const Wait& wait);

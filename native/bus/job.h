@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "native/bus/wire.h"
 #include "native/util/cancel_token.h"
@@ -16,12 +17,17 @@ namespace nvmem {
 /// the pin). What is said below of raising it is then done by lowering.
 inline constexpr unsigned kLowProtects = 1U << 30;
 
-/// What a job may touch while it runs, on the bus thread: the master, and the counted leases on
-/// write-protect lines, so that one writer's "protect" never cuts another's write short.
+/// What a job may touch while it runs, on the bus thread: the wire, and the counted leases on write-protect
+/// lines, so that one writer's "protect" never cuts another's write short.
 class BusPort {
  public:
   virtual ~BusPort() = default;
-  virtual I2cMaster& master() = 0;
+  /// -EOPNOTSUPP for every transfer of a bus without a wire.
+  virtual Wire& wire() = 0;
+  /// Looks, without waiting: -ENODEV once the device is gone.
+  virtual Status still_there() = 0;
+  /// Why the last failure happened (Link::reason).
+  [[nodiscard]] virtual std::string reason() const = 0;
   [[nodiscard]] virtual Nanoseconds now() const = 0;
   /// No other job is waiting for a turn: a step that keeps the wire for some milliseconds keeps it from
   /// nobody.

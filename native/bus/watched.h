@@ -1,67 +1,75 @@
-// The master as jobs see it: the bus learns from its answers that the device has gone, and lines of gpiochips
-// are among its GPIO.
+// What a link leads to, as jobs see it: the bus learns from its answers that the device has gone, and lines of
+// gpiochips are among its pins.
 #pragma once
 
 #include <new>
 #include <string>
+#include <utility>
 
 #include "native/bus/chip_lines.h"
+#include "native/bus/gpio_port.h"
+#include "native/bus/link.h"
 #include "native/bus/wire.h"
 
 namespace nvmem {
 
-/// Passes everything on to the real master until that says -ENODEV; from then on it says so itself. A call
-/// that was cancelled with the reason -ENODEV (unregister, close) says nothing about the device. Nor does a
-/// line of a gpiochip: it is driven even when the device has gone.
+/// Passes everything on until the answer is -ENODEV; from then on it says so itself. A call that was cancelled
+/// with the reason -ENODEV (unregister, close) says nothing about the device. Nor does a line of a gpiochip: it
+/// is driven even when the device has gone.
 ///
-/// Where a transfer finds no memory it is -ENOMEM: it may have been begun.
-class WatchedMaster final : public I2cMaster {
+/// Where a transfer finds no memory it is -ENOMEM: it may have been begun. -EOPNOTSUPP: the link leads to no
+/// wire, or to no pins.
+class Watched final : public Wire, public GpioPort {
  public:
-  WatchedMaster(I2cMaster& master, ChipLines& lines) : master_(master), lines_(lines) {}
+  Watched(Link& link, ChipLines& lines)
+      : link_(link), wire_(link.wire()), gpio_(link.gpio()), lines_(lines) {}
 
   [[nodiscard]] bool gone() const { return gone_; }
 
-  Status start(const Wait& wait) override { return master_.start(wait); }
-  [[nodiscard]] I2cLimits limits() const override { return master_.limits(); }
+  Status idle(Nanoseconds deadline) {
+    return pass([&] { return link_.idle(deadline); }, Wait{});
+  }
+  /// Why the last failure happened.
+  [[nodiscard]] std::string reason() const { return line_failed_ ? line_reason_ : device_reason(); }
+  /// Of the device and not of a line. Once gone: why, as the link put it then.
+  [[nodiscard]] std::string device_reason() const { return gone_ ? gone_reason_ : link_.reason(); }
 
+  [[nodiscard]] I2cLimits limits() const override { return wire_ != nullptr ? wire_->limits() : I2cLimits{}; }
   Status write(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) override {
-    return pass([&] { return master_.write(address, data, wait); }, wait);
+    if (wire_ == nullptr) return Status(-EOPNOTSUPP);
+    return pass([&] { return wire_->write(address, data, wait); }, wait);
   }
   Status ack_poll(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) override {
-    return pass([&] { return master_.ack_poll(address, data, wait); }, wait);
+    if (wire_ == nullptr) return Status(-EOPNOTSUPP);
+    return pass([&] { return wire_->ack_poll(address, data, wait); }, wait);
   }
   Transferred write_read(std::uint8_t address, std::span<const std::uint8_t> prefix,
                          std::span<std::uint8_t> data, const Wait& wait) override {
+    if (wire_ == nullptr) return {Status(-EOPNOTSUPP), 0};
     if (gone_) return {Status(-ENODEV), 0};
     Transferred result{Status(), 0};
     result.status = attempt([&] {
-      result = master_.write_read(address, prefix, data, wait);
+      result = wire_->write_read(address, prefix, data, wait);
       return result.status;
     });
     (void)watch(result.status, wait);
     return result;
   }
+
   Status gpio_output(unsigned line, bool level, const Wait& wait) override {
-    if (line >= ChipLines::kFirst)
-      return elsewhere(attempt([&] { return lines_.output(line, level, wait); }));
-    return pass([&] { return master_.gpio_output(line, level, wait); }, wait);
+    if (line >= ChipLines::kFirst) return chip([&] { return lines_.output(line, level, wait); });
+    if (gpio_ == nullptr) return line_failed(Status(-EOPNOTSUPP), kNoPins);
+    return pass([&] { return gpio_->gpio_output(line, level, wait); }, wait);
   }
   Status gpio_set(unsigned line, bool level, const Wait& wait) override {
-    if (line >= ChipLines::kFirst) return elsewhere(attempt([&] { return lines_.set(line, level, wait); }));
-    return pass([&] { return master_.gpio_set(line, level, wait); }, wait);
+    if (line >= ChipLines::kFirst) return chip([&] { return lines_.set(line, level, wait); });
+    if (gpio_ == nullptr) return line_failed(Status(-EOPNOTSUPP), kNoPins);
+    return pass([&] { return gpio_->gpio_set(line, level, wait); }, wait);
   }
-  Status idle(Nanoseconds deadline) override {
-    return pass([&] { return master_.idle(deadline); }, Wait{});
-  }
-  void stop() noexcept override { master_.stop(); }
-  [[nodiscard]] std::string reason() const override {
-    return line_failed_ ? lines_.reason() : device_reason();
-  }
-  /// Of the device and not of a line. Once gone: why, as the master put it then.
-  [[nodiscard]] std::string device_reason() const { return gone_ ? gone_reason_ : master_.reason(); }
-  [[nodiscard]] std::string identity() const override { return master_.identity(); }
 
  private:
+  static constexpr const char* kNoPins = "there is no GPIO on this bus";
+
   template <class F>
   static Status attempt(F&& transfer) noexcept {
     try {
@@ -74,27 +82,43 @@ class WatchedMaster final : public I2cMaster {
   Status pass(F&& transfer, const Wait& wait) {
     return gone_ ? Status(-ENODEV) : watch(attempt(transfer), wait);
   }
-  Status elsewhere(Status status) {
-    line_failed_ = !status.ok();
+  template <class F>
+  Status chip(F&& drive) {
+    const Status status = attempt(drive);
+    line_failed_ = false;
+    return status.ok() ? status : line_failed(status, lines_.reason());
+  }
+  template <class Text>
+  Status line_failed(Status status, const Text& why) {
+    line_failed_ = true;
+    keep(line_reason_, [&] { return std::string(why); });
     return status;
+  }
+  /// Empty where there is no memory for it.
+  template <class F>
+  static void keep(std::string& text, F&& why) noexcept {
+    try {
+      text = why();
+    } catch (const std::bad_alloc&) {
+      text.clear();
+    }
   }
   Status watch(Status status, const Wait& wait) {
     line_failed_ = false;
     const bool cancelled = wait.cancel != nullptr && wait.cancel->reason() == -ENODEV;
     if (status.error() == -ENODEV && !cancelled) {
       gone_ = true;
-      try {
-        gone_reason_ = master_.reason();
-      } catch (const std::bad_alloc&) {
-        gone_reason_.clear();
-      }
+      keep(gone_reason_, [&] { return link_.reason(); });
     }
     return status;
   }
 
-  I2cMaster& master_;
+  Link& link_;
+  Wire* const wire_;
+  GpioPort* const gpio_;
   ChipLines& lines_;
   bool line_failed_ = false;
+  std::string line_reason_;
   bool gone_ = false;
   std::string gone_reason_;
 };

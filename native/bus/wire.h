@@ -1,22 +1,21 @@
-// The seam between the bus (who may use the wire, and when) and what drives a wire (the CP2112 engine).
+// The seam between what wants bytes moved (the driver of an EEPROM) and what moves them over an I2C bus.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 
 #include "native/util/status.h"
 #include "native/util/wait.h"
 
 namespace nvmem {
 
-/// What one transfer of this master can carry.
+/// What one transfer on this wire can carry.
 struct I2cLimits {
   std::size_t max_read = 0;         ///< data bytes of one write_read()
   std::size_t max_write = 0;        ///< bytes of one write(), an EEPROM's word address included
   std::size_t max_read_prefix = 0;  ///< address bytes in front of a write_read()
-  std::uint32_t clock_hz = 0;       ///< SCL, as the master confirmed it
+  std::uint32_t clock_hz = 0;       ///< SCL, as whoever drives it confirmed
   /// write_read() turns round with a repeated START. Where it is STOP and START, other masters may come in
   /// between, and a target has been told that the write is over.
   bool repeated_start = true;
@@ -30,7 +29,7 @@ struct Transferred {
   std::size_t good = 0;
 };
 
-/// Drives one I2C bus. Every function is called on the bus thread only, one at a time.
+/// Drives one I2C bus. Bus thread only.
 ///
 /// Errors, after the kernel's Documentation/i2c/fault-codes.rst:
 ///   -ENXIO      nobody acknowledged the device address
@@ -42,16 +41,11 @@ struct Transferred {
 ///   -ETIMEDOUT  the deadline of `wait`, or a bridge that does not answer
 ///   -ENODEV     the bridge is gone; every later call gives it too, at once
 ///   the cancel reason of `wait`
-/// After an error other than -ENODEV the master has brought its hardware back to idle, or does so before the
-/// next transfer: a late answer to one transfer is never taken for the answer to another.
-class I2cMaster {
+/// After an error other than -ENODEV the hardware has been brought back to idle, or is before the next
+/// transfer: a late answer to one transfer is never taken for the answer to another.
+class Wire {
  public:
-  virtual ~I2cMaster() = default;
-
-  /// Connects and configures. Called once, first. Besides the above: -ECONNREFUSED, -EPROTO (the peer does
-  /// not speak the protocol), -ENOENT (no such device there), -ENOTSUP (another device than this master
-  /// drives).
-  virtual Status start(const Wait& wait) = 0;
+  virtual ~Wire() = default;
 
   /// They may shrink, and only that, when a transfer has failed with -EINVAL or -EOPNOTSUPP (an adapter of
   /// the kernel that can do less than it says).
@@ -60,9 +54,9 @@ class I2cMaster {
   /// START, address + W, data, STOP. 1 to max_write bytes.
   virtual Status write(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) = 0;
 
-  /// write(), but an address that is not acknowledged is tried again by the master itself, for about one
-  /// write cycle of an EEPROM (25 ms): the answer comes when the target has it, instead of being asked for
-  /// again and again. -ENXIO after that. Nobody else gets the bus meanwhile.
+  /// write(), but where the hardware can do that it tries an address that is not acknowledged again by itself,
+  /// for about one write cycle of an EEPROM (25 ms): the answer comes when the target has it, instead of being
+  /// asked for again and again. -ENXIO after that. Nobody else gets the bus meanwhile.
   virtual Status ack_poll(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) {
     return write(address, data, wait);
   }
@@ -70,25 +64,6 @@ class I2cMaster {
   /// START, address + W, prefix, repeated START, address + R, data, STOP.
   virtual Transferred write_read(std::uint8_t address, std::span<const std::uint8_t> prefix,
                                  std::span<std::uint8_t> data, const Wait& wait) = 0;
-
-  /// Makes a GPIO of the master an output at `level` without driving the other level on the way. -EINVAL: no
-  /// such line; -EBUSY: the pin has a special function; -EOPNOTSUPP: the master has no GPIO.
-  virtual Status gpio_output(unsigned line, bool level, const Wait& wait) = 0;
-  /// Drives an output made by gpio_output(), and reads it back: -EIO where the pin did not follow.
-  virtual Status gpio_set(unsigned line, bool level, const Wait& wait) = 0;
-
-  /// Nothing to do: waits until the waker is used (0), the deadline (-ETIMEDOUT) or the end of the device
-  /// (-ENODEV). This is how an unplug is noticed while nobody reads.
-  virtual Status idle(Nanoseconds deadline) = 0;
-
-  /// Leaves the hardware tidy and lets go of it. Bounded (500 ms); after it every call gives -ENODEV.
-  virtual void stop() noexcept = 0;
-
-  /// Why the last failure happened, in a few words for a person ("server closed the connection"); may be
-  /// empty.
-  [[nodiscard]] virtual std::string reason() const = 0;
-  /// What is behind this master: key=value pairs for `info` ("part=0x0c", "version=2", "serial=0043FFF3").
-  [[nodiscard]] virtual std::string identity() const = 0;
 };
 
 }  // namespace nvmem

@@ -27,7 +27,7 @@ Status WpLines::claim(unsigned line, const Wait& wait) {
   // No level of it would protect both parts.
   if (lines_.contains(number)) return Status(-EBUSY);
   const bool low_protects = number != line;
-  const Status status = master_.gpio_output(number, !low_protects, wait);
+  const Status status = gpio_.gpio_output(number, !low_protects, wait);
   if (status.ok()) lines_.emplace(number, Line{.low_protects = low_protects});
   return status;
 }
@@ -39,7 +39,7 @@ Status WpLines::acquire(unsigned asked, const Wait& wait) {
   if (line.leases == 0) {
     // Low from the attempt on: a lowering that timed out may have reached the pin.
     line.maybe_low = true;
-    const Status status = master_.gpio_set(number, line.low_protects, wait);
+    const Status status = gpio_.gpio_set(number, line.low_protects, wait);
     if (!status.ok()) {
       (void)raise(number, line, clock_.now() + kRaiseLimit);
       return status;
@@ -80,7 +80,7 @@ void WpLines::raise_all(Nanoseconds deadline) {
 Status WpLines::raise(unsigned number, Line& line, Nanoseconds deadline) {
   Status status;
   for (int i = 0; i < kRaiseTries; ++i) {
-    status = master_.gpio_set(number, !line.low_protects, Wait{deadline, nullptr});
+    status = gpio_.gpio_set(number, !line.low_protects, Wait{deadline, nullptr});
     if (status.ok()) {
       line.maybe_low = false;
       line.retry_at = kNever;

@@ -1,9 +1,9 @@
-// Write-protect lines on the GPIO of a bus master, lowered as long as anybody holds a lease. Bus thread only.
+// Write-protect lines on the pins of a bus, lowered as long as anybody holds a lease. Bus thread only.
 #pragma once
 
 #include <map>
 
-#include "native/bus/wire.h"
+#include "native/bus/gpio_port.h"
 #include "native/bus/job.h"
 #include "native/util/clock.h"
 
@@ -13,7 +13,7 @@ namespace nvmem {
 /// high. Of a line with kLowProtects every level is the other one.
 class WpLines {
  public:
-  WpLines(I2cMaster& master, const Clock& clock) : master_(master), clock_(clock) {}
+  WpLines(GpioPort& gpio, const Clock& clock) : gpio_(gpio), clock_(clock) {}
 
   /// The three of BusPort.
   Status claim(unsigned line, const Wait& wait);
@@ -38,7 +38,7 @@ class WpLines {
   std::map<unsigned, Line>::iterator find(unsigned line);
   Status raise(unsigned number, Line& line, Nanoseconds deadline);
 
-  I2cMaster& master_;
+  GpioPort& gpio_;
   const Clock& clock_;
   std::map<unsigned, Line> lines_;  ///< by number, without kLowProtects
 };

@@ -24,7 +24,7 @@ constexpr unsigned kReadAttempts = 4;
 constexpr unsigned kSuspiciousAttempts = 8;
 /// So many times more where others keep getting in between.
 constexpr unsigned kSharedPatience = 4;
-/// Leaves the rest of what I2cMaster::stop() may take to the transport.
+/// Leaves the rest of what Link::stop() may take to the transport.
 constexpr Nanoseconds kRestoreLimit = 150 * kMillisecond;
 constexpr Nanoseconds kQuickWrite = 2 * kMillisecond;
 constexpr Nanoseconds kFirstStep = kMillisecond;

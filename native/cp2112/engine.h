@@ -6,13 +6,15 @@
 #include <optional>
 #include <string>
 
+#include "native/bus/gpio_port.h"
+#include "native/bus/link.h"
 #include "native/bus/wire.h"
 #include "native/cp2112/bridge.h"
 #include "native/cp2112/gpio.h"
-#include "native/cp2112/transport/hid_transport.h"
 #include "native/cp2112/pace.h"
 #include "native/cp2112/protocol.h"
 #include "native/cp2112/reader.h"
+#include "native/cp2112/transport/hid_transport.h"
 #include "native/util/clock.h"
 
 namespace nvmem::cp2112 {
@@ -26,15 +28,17 @@ struct EngineOptions {
 /// A read is repeated inside where an answer of the bridge was lost or does not fit; so the target has to
 /// give the same bytes again, as a memory does. A write is never repeated: a lost result is -EIO, and the
 /// caller looks what was stored.
-class Engine final : public I2cMaster {
+class Engine final : public Link, public Wire, public GpioPort {
  public:
   /// Does nothing yet. `clock` lives longer than the engine.
   Engine(std::unique_ptr<HidTransport> transport, const EngineOptions& options,
          const Clock& clock = monotonic_clock());
   ~Engine() override;
 
-  /// Besides I2cMaster::start(): -EINVAL for a clock the chip does not take.
+  /// Besides Link::start(): -EINVAL for a clock the chip does not take.
   Status start(const Wait& wait) override;
+  Wire* wire() noexcept override { return this; }
+  GpioPort* gpio() noexcept override { return this; }
   [[nodiscard]] I2cLimits limits() const override { return limits_; }
   Status write(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) override;
   /// By the bridge's own retry counter. Setting it costs a control transfer, so it stays up until another

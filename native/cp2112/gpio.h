@@ -11,7 +11,7 @@ class Gpio {
  public:
   explicit Gpio(Bridge& bridge) : bridge_(bridge) {}
 
-  /// See I2cMaster.
+  /// See GpioPort.
   Status output(unsigned line, bool level, const Wait& wait);
   Status set(unsigned line, bool level, const Wait& wait);
 

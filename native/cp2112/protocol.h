@@ -68,7 +68,7 @@ struct TransferStatus {
   std::uint8_t detail = 0;  ///< status 1
   std::uint16_t retries = 0;
   std::uint16_t received = 0;  ///< bytes
-  /// What a terminal status says about the transfer, in the words of I2cMaster.
+  /// What a terminal status says about the transfer, in the words of Wire.
   [[nodiscard]] Status result() const;
 };
 

@@ -115,7 +115,7 @@ Ladder LinuxI2c::plain_reads() const {
 I2cLimits LinuxI2c::limits() const {
   I2cLimits limits;
   limits.max_read = reads_.limit();
-  // Whatever an adapter can write, a poll for the part's acknowledge it can: see Wire::write().
+  // Whatever an adapter can write, a poll for the part's acknowledge it can: see Transfer::write().
   limits.max_write = std::max<std::size_t>(writes_.limit(), reads_.limit() > 0 ? 1 : 0);
   limits.max_read_prefix = mode_ == Mode::kSmbus ? kSmbusPrefix : kPrefix;
   limits.repeated_start = mode_ == Mode::kCombined;
@@ -137,10 +137,10 @@ int LinuxI2c::transact(std::uint8_t address, const Wait& wait, const Body& body)
       reason_ = "the node of the adapter cannot be opened any more";
       return session.error();
     }
-    const Wire wire(session.value(), mode_, adapter_.functions());
-    answer = wire.select(address, force_);
+    const Transfer transfer(session.value(), mode_, adapter_.functions());
+    answer = transfer.select(address, force_);
     selected = answer >= 0;
-    if (selected) answer = body(wire);
+    if (selected) answer = body(transfer);
   }
   // From here on nothing is open: what follows may wait for the kernel to take the adapter away.
   if (answer >= 0) return 0;
@@ -189,7 +189,7 @@ int LinuxI2c::lose() {
 }
 
 int LinuxI2c::receive(std::uint8_t address, const Wait& wait) {
-  return transact(address, wait, [&](const Wire& wire) { return wire.receive(address); });
+  return transact(address, wait, [&](const Transfer& transfer) { return transfer.receive(address); });
 }
 
 int LinuxI2c::ask(std::uint8_t address, const Wait& wait) {
@@ -201,7 +201,7 @@ int LinuxI2c::ask(std::uint8_t address, const Wait& wait) {
 }
 
 int LinuxI2c::send(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) {
-  return transact(address, wait, [&](const Wire& wire) { return wire.write(address, data); });
+  return transact(address, wait, [&](const Transfer& transfer) { return transfer.write(address, data); });
 }
 
 /// The driver says that nobody acknowledged the address. (hid-cp2112: cp2112_raw_event() makes -ETIMEDOUT of
@@ -265,7 +265,7 @@ Transferred LinuxI2c::write_read(std::uint8_t address, std::span<const std::uint
   for (;;) {
     const std::span<std::uint8_t> part = data.first(std::min(data.size(), reads_.limit()));
     const int error =
-        transact(address, wait, [&](const Wire& wire) { return wire.write_read(address, prefix, part); });
+        transact(address, wait, [&](const Transfer& transfer) { return transfer.write_read(address, prefix, part); });
     if (error == 0) {
       reads_.took(part.size());
       ready_ = address;
@@ -319,10 +319,6 @@ Status LinuxI2c::tell(int error) {
   reason_ = text.data();
   return Status(-EIO);
 }
-
-Status LinuxI2c::gpio_output(unsigned, bool, const Wait&) { return Status(-EOPNOTSUPP); }
-
-Status LinuxI2c::gpio_set(unsigned, bool, const Wait&) { return Status(-EOPNOTSUPP); }
 
 Status LinuxI2c::idle(Nanoseconds deadline) {
   for (;;) {

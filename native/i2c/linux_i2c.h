@@ -1,4 +1,4 @@
-// An I2C adapter of the kernel as a bus master, through i2c-dev.
+// An I2C adapter of the kernel as link and wire, through i2c-dev.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "native/bus/link.h"
 #include "native/bus/wire.h"
 #include "native/i2c/adapter.h"
 #include "native/i2c/limits.h"
@@ -40,23 +41,21 @@ struct Options {
 /// (fault-codes.rst) there are -EREMOTEIO (i2c-designware, i2c-bcm2835), -EIO (older i2c-imx) and -ENODEV
 /// (i2c-stub), and hid-cp2112 says -ETIMEDOUT. What is meant is found out with a one-byte read. Its -ETIMEDOUT
 /// is also that of a bridge which does not answer it: then it comes late, and is told as it is.
-class LinuxI2c final : public I2cMaster {
+class LinuxI2c final : public Link, public Wire {
  public:
-  /// Does nothing yet. `clock` lives longer than the master.
+  /// Does nothing yet. `clock` lives longer than the link.
   LinuxI2c(Options options, std::shared_ptr<Waker> waker, const Clock& clock = monotonic_clock(),
            Calls calls = system_calls());
 
-  /// Besides I2cMaster::start(): -EACCES, and -ENOTSUP for a node that is no I2C adapter or one that carries
+  /// Besides Link::start(): -EACCES, and -ENOTSUP for a node that is no I2C adapter or one that carries
   /// neither I2C nor the SMBus commands above.
   Status start(const Wait& wait) override;
+  Wire* wire() noexcept override { return this; }
   [[nodiscard]] I2cLimits limits() const override;
-  /// Besides I2cMaster::write(): -EBUSY also where a driver of the kernel has the address; reason() says so.
+  /// Besides Wire::write(): -EBUSY also where a driver of the kernel has the address; reason() says so.
   Status write(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) override;
   Transferred write_read(std::uint8_t address, std::span<const std::uint8_t> prefix,
                          std::span<std::uint8_t> data, const Wait& wait) override;
-  /// Adapters have no GPIO: -EOPNOTSUPP.
-  Status gpio_output(unsigned line, bool level, const Wait& wait) override;
-  Status gpio_set(unsigned line, bool level, const Wait& wait) override;
   Status idle(Nanoseconds deadline) override;
   void stop() noexcept override;
   [[nodiscard]] std::string reason() const override { return reason_; }
@@ -64,7 +63,7 @@ class LinuxI2c final : public I2cMaster {
   [[nodiscard]] std::string identity() const override;
 
  private:
-  using Body = std::function<int(const Wire&)>;
+  using Body = std::function<int(const Transfer&)>;
   /// One transfer, opened and closed around. 0, the kernel's errno where the adapter is still there, or
   /// -ENODEV; -EBUSY, -EACCES, … before the transfer.
   int transact(std::uint8_t address, const Wait& wait, const Body& body);
@@ -81,7 +80,7 @@ class LinuxI2c final : public I2cMaster {
   [[nodiscard]] Ladder plain_reads() const;
   [[nodiscard]] bool names_no_answer(int error) const;
   [[nodiscard]] bool maybe_no_answer(int error) const;
-  /// What the rest of the driver is told: I2cMaster's errors.
+  /// What the rest of the driver is told: Wire's errors.
   Status tell(int error);
 
   Adapter adapter_;

@@ -25,18 +25,18 @@ int transfer(const Adapter::Session& session, std::array<i2c_msg, count> message
 
 }  // namespace
 
-int Wire::select(std::uint8_t address, bool force) const {
+int Transfer::select(std::uint8_t address, bool force) const {
   // The address is the argument itself, not behind a pointer.
   auto* const argument = reinterpret_cast<void*>(static_cast<std::uintptr_t>(address));
   return session_.control(force ? I2C_SLAVE_FORCE : I2C_SLAVE, argument);
 }
 
-int Wire::write(std::uint8_t address, std::span<const std::uint8_t> data) const {
+int Transfer::write(std::uint8_t address, std::span<const std::uint8_t> data) const {
   if (mode_ == Mode::kSmbus) return smbus_write(data);
   return transfer<1>(session_, {message(address, 0, data.data(), data.size())});
 }
 
-int Wire::write_read(std::uint8_t address, std::span<const std::uint8_t> prefix,
+int Transfer::write_read(std::uint8_t address, std::span<const std::uint8_t> prefix,
                      std::span<std::uint8_t> data) const {
   if (mode_ == Mode::kSmbus) return smbus_read(prefix.front(), data);
   const i2c_msg out = message(address, 0, prefix.data(), prefix.size());
@@ -46,7 +46,7 @@ int Wire::write_read(std::uint8_t address, std::span<const std::uint8_t> prefix,
   return sent < 0 ? sent : transfer<1>(session_, {in});
 }
 
-int Wire::receive(std::uint8_t address) const {
+int Transfer::receive(std::uint8_t address) const {
   std::array<std::uint8_t, 1> byte{};
   if (mode_ != Mode::kSmbus) return transfer<1>(session_, {message(address, I2C_M_RD, byte.data(), 1)});
   i2c_smbus_data data{};
@@ -54,14 +54,14 @@ int Wire::receive(std::uint8_t address) const {
   return smbus(true, 0, receives ? I2C_SMBUS_BYTE : I2C_SMBUS_BYTE_DATA, &data);
 }
 
-int Wire::smbus(bool read, std::uint8_t command, std::uint32_t size, void* data) const {
+int Transfer::smbus(bool read, std::uint8_t command, std::uint32_t size, void* data) const {
   i2c_smbus_ioctl_data argument{static_cast<__u8>(read ? I2C_SMBUS_READ : I2C_SMBUS_WRITE), command, size,
                                 static_cast<i2c_smbus_data*>(data)};
   const int answer = session_.control(I2C_SMBUS, &argument);
   return std::min(answer, 0);
 }
 
-int Wire::smbus_write(std::span<const std::uint8_t> data) const {
+int Transfer::smbus_write(std::span<const std::uint8_t> data) const {
   i2c_smbus_data block{};
   switch (data.size()) {
     case 1:
@@ -81,7 +81,7 @@ int Wire::smbus_write(std::span<const std::uint8_t> data) const {
   return smbus(false, data[0], I2C_SMBUS_I2C_BLOCK_DATA, &block);
 }
 
-int Wire::smbus_read(std::uint8_t command, std::span<std::uint8_t> data) const {
+int Transfer::smbus_read(std::uint8_t command, std::span<std::uint8_t> data) const {
   i2c_smbus_data block{};
   if (data.size() == 1 && (functions_ & I2C_FUNC_SMBUS_READ_BYTE_DATA) != 0) {
     const int answer = smbus(true, command, I2C_SMBUS_BYTE_DATA, &block);

@@ -17,9 +17,9 @@ enum class Mode : std::uint8_t {
 };
 
 /// Every function gives 0 or the kernel's errno, negative, as it comes.
-class Wire {
+class Transfer {
  public:
-  Wire(const Adapter::Session& session, Mode mode, unsigned long functions)
+  Transfer(const Adapter::Session& session, Mode mode, unsigned long functions)
       : session_(session), mode_(mode), functions_(functions) {}
 
   /// Before a transfer. -EBUSY: a driver of the kernel has this address, here or behind a multiplexer.

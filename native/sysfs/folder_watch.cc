@@ -62,19 +62,6 @@ Status FolderWatch::idle(Nanoseconds deadline) {
   }
 }
 
-Status FolderWatch::write(std::uint8_t, std::span<const std::uint8_t>, const Wait&) {
-  return Status(-EOPNOTSUPP);
-}
-
-Transferred FolderWatch::write_read(std::uint8_t, std::span<const std::uint8_t>, std::span<std::uint8_t>,
-                                    const Wait&) {
-  return {Status(-EOPNOTSUPP), 0};
-}
-
-Status FolderWatch::gpio_output(unsigned, bool, const Wait&) { return Status(-EOPNOTSUPP); }
-
-Status FolderWatch::gpio_set(unsigned, bool, const Wait&) { return Status(-EOPNOTSUPP); }
-
 std::string FolderWatch::reason() const {
   return gone_ ? "the kernel has removed the device" : std::string();
 }

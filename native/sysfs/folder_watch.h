@@ -1,4 +1,4 @@
-// The owner thread of the kernel's own nvmem devices: a bus that has no wire of its own and only notices that
+// The owner thread of the kernel's own nvmem devices: a link to no wire, which only notices that
 // the device has gone. What is read and written are files (kernel_file.h).
 #pragma once
 
@@ -7,13 +7,13 @@
 #include <memory>
 #include <string>
 
-#include "native/bus/wire.h"
+#include "native/bus/link.h"
 #include "native/util/clock.h"
 #include "native/util/waker.h"
 
 namespace nvmem::sysfs {
 
-class FolderWatch final : public I2cMaster {
+class FolderWatch final : public Link {
  public:
   /// Does nothing yet. `folder` is the device's, /sys/bus/nvmem/devices/NAME. For a `writable` one start()
   /// clears force_ro, where the kernel has it and it is set, and stop() sets it again: also when the process
@@ -23,13 +23,6 @@ class FolderWatch final : public I2cMaster {
 
   /// -ENOENT: the kernel has no such device.
   Status start(const Wait& wait) override;
-  [[nodiscard]] I2cLimits limits() const override { return {}; }
-  /// -EOPNOTSUPP, as all that needs a wire.
-  Status write(std::uint8_t, std::span<const std::uint8_t>, const Wait&) override;
-  Transferred write_read(std::uint8_t, std::span<const std::uint8_t>, std::span<std::uint8_t>,
-                         const Wait&) override;
-  Status gpio_output(unsigned, bool, const Wait&) override;
-  Status gpio_set(unsigned, bool, const Wait&) override;
   /// sysfs has no event for the end of a device that works everywhere (uevents do not reach every network
   /// namespace), so it is looked at twice a second, and whenever a job has reason to ask.
   Status idle(Nanoseconds deadline) override;

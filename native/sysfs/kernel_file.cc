@@ -107,7 +107,7 @@ class FileJob final : public Job {
 
   void abandon(BusPort& port, int reason) noexcept override {
     try {
-      (void)end(reason, port.master().reason().c_str());
+      (void)end(reason, port.reason().c_str());
     } catch (const std::bad_alloc&) {
       (void)end(reason, "");
     }
@@ -169,7 +169,7 @@ class FileJob final : public Job {
   /// A part that is being unplugged fails first and is removed a moment later; the caller is told of the
   /// latter.
   Next wait_for_removal(BusPort& port) {
-    const bool gone = failure_ == -ENODEV || port.master().idle(0).error() == -ENODEV;
+    const bool gone = failure_ == -ENODEV || !port.still_there().ok();
     if (gone) return end(-ENODEV, "the kernel has removed the device");
     const bool may_be_removed = failure_ == -ETIMEDOUT || failure_ == -EIO || failure_ == -ENXIO ||
                                 failure_ == -EREMOTEIO || failure_ == -ESHUTDOWN || failure_ == -ENOENT;

@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "native/util/poll.h"
 #include "test/native/check.h"
 #include "test/native/fake_i2c.h"
 
@@ -59,7 +60,7 @@ class Steps final : public Job {
       std::uint8_t byte = 0;
       const std::uint8_t word = 0;
       const int error =
-          port.master().write_read(0x50, {&word, 1}, {&byte, 1}, {deadline, cancel.get()}).status.error();
+          port.wire().write_read(0x50, {&word, 1}, {&byte, 1}, {deadline, cancel.get()}).status.error();
       next.done = --left_ == 0 || error != 0;
       if (error != 0) journal_.add(name_ + "=" + std::to_string(error));
     }
@@ -465,7 +466,7 @@ TEST("bus: many threads submit, cancel and close; every job ends exactly once") 
       std::uint8_t byte = 0;
       const std::uint8_t word = 0;
       const Status status =
-          port.master().write_read(0x50, {&word, 1}, {&byte, 1}, {deadline, cancel.get()}).status;
+          port.wire().write_read(0x50, {&word, 1}, {&byte, 1}, {deadline, cancel.get()}).status;
       const bool done = !status.ok() || --left == 0;
       if (done) ++*ended;
       return {done, port.now() + left * kMicrosecond};
@@ -503,4 +504,67 @@ TEST("bus: many threads submit, cancel and close; every job ends exactly once") 
     bench.close();
     CHECK_EQ(ended.load(), kThreads * kEach);
   }
+}
+
+namespace {
+
+/// Leads to nothing but the news whether it is there.
+class BareLink final : public Link {
+ public:
+  explicit BareLink(std::shared_ptr<Waker> waker) : waker_(std::move(waker)) {}
+  Status start(const Wait&) override { return {}; }
+  Status idle(Nanoseconds deadline) override {
+    const Polled polled = poll_with_waker(-1, 0, waker_.get(), deadline, monotonic_clock());
+    return polled.woken ? Status() : Status(-ETIMEDOUT);
+  }
+  void stop() noexcept override {}
+  [[nodiscard]] std::string reason() const override { return "of the link"; }
+  [[nodiscard]] std::string identity() const override { return {}; }
+
+ private:
+  const std::shared_ptr<Waker> waker_;
+};
+
+}  // namespace
+
+TEST("bus: a link without wire and pins says so to every transfer and every line, and stays open") {
+  const auto waker = std::make_shared<Waker>();
+  const auto bus = Bus::open(std::make_unique<BareLink>(waker), waker, {}, kNever);
+  struct Seen {
+    int write = 0, ack_poll = 0, read = 0, claim = 0, there = 1;
+    std::size_t most = 1;
+    std::string reason;
+  } seen;
+  std::atomic<bool> done{false};
+  struct Asks final : Job {
+    Asks(Seen& its_seen, std::atomic<bool>& its_done) : seen(its_seen), done(its_done) {}
+    Next step(BusPort& port) noexcept override {
+      const std::uint8_t out = 0;
+      std::uint8_t in = 0;
+      seen.most = port.wire().limits().max_read;
+      seen.write = port.wire().write(0x50, {&out, 1}, {}).error();
+      seen.ack_poll = port.wire().ack_poll(0x50, {&out, 1}, {}).error();
+      seen.read = port.wire().write_read(0x50, {&out, 1}, {&in, 1}, {}).status.error();
+      seen.there = port.still_there().error();
+      seen.claim = port.wp_claim(0, {}).error();
+      seen.reason = port.reason();
+      done = true;
+      return {true, 0};
+    }
+    void abandon(BusPort&, int) noexcept override {}
+    Seen& seen;
+    std::atomic<bool>& done;
+  };
+  bus->submit(std::make_unique<Asks>(seen, done));
+  const Nanoseconds limit = fake::soon();
+  while (!done && monotonic_clock().now() < limit) std::this_thread::yield();
+  bus->close();
+  CHECK(bus->join(limit));
+  CHECK_EQ(seen.most, 0U);
+  CHECK_EQ(seen.write, -EOPNOTSUPP);
+  CHECK_EQ(seen.ack_poll, -EOPNOTSUPP);
+  CHECK_EQ(seen.read, -EOPNOTSUPP);
+  CHECK_EQ(seen.there, 0);
+  CHECK_EQ(seen.claim, -EOPNOTSUPP);
+  CHECK_EQ(seen.reason, "there is no GPIO on this bus");
 }

@@ -1,5 +1,5 @@
 // A bench for the bus tests: an I2C master on a clock of its own, EEPROM models behind it, and faults at any
-// operation. It shares nothing with the code it tests but the I2cMaster interface.
+// operation. It shares nothing with the code it tests but the faces of a bus (Link, Wire, GpioPort).
 #pragma once
 
 #include <atomic>
@@ -16,6 +16,8 @@
 #include <vector>
 
 #include "native/bus/bus.h"
+#include "native/bus/gpio_port.h"
+#include "native/bus/link.h"
 #include "native/bus/wire.h"
 
 namespace fake {
@@ -101,6 +103,7 @@ struct World {
   bool stopped = false;
   std::atomic<bool> unplugged{false};
   std::shared_ptr<nvmem::Waker> waker = std::make_shared<nvmem::Waker>();
+  bool has_gpio = true;
   nvmem::gpio::Calls gpio{};  ///< for lines of gpiochips
 
   void unplug() {
@@ -111,10 +114,12 @@ struct World {
   Eeprom& add(Eeprom part);
 };
 
-class Master final : public nvmem::I2cMaster {
+class Master final : public nvmem::Link, public nvmem::Wire, public nvmem::GpioPort {
  public:
   explicit Master(World& world) : world_(world) {}
   nvmem::Status start(const nvmem::Wait& wait) override;
+  nvmem::Wire* wire() noexcept override { return this; }
+  nvmem::GpioPort* gpio() noexcept override { return world_.has_gpio ? this : nullptr; }
   [[nodiscard]] nvmem::I2cLimits limits() const override { return world_.limits; }
   nvmem::Status write(std::uint8_t address, std::span<const std::uint8_t> data,
                       const nvmem::Wait& wait) override;

@@ -86,7 +86,7 @@ using namespace nvmem;
 
 /// The fake master, whose own bookkeeping always has memory; each transfer may find none, before it or after
 /// it has taken place.
-class Master final : public I2cMaster {
+class Master final : public Link, public Wire, public GpioPort {
   template <class F>
   auto transfer(F&& body) {
     if (strikes()) throw std::bad_alloc();
@@ -104,6 +104,8 @@ class Master final : public I2cMaster {
   Status start(const Wait& wait) override {
     return transfer([&] { return master_.start(wait); });
   }
+  Wire* wire() noexcept override { return this; }
+  GpioPort* gpio() noexcept override { return this; }
   [[nodiscard]] I2cLimits limits() const override { return master_.limits(); }
   Status write(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) override {
     return transfer([&] { return master_.write(address, data, wait); });

@@ -20,7 +20,7 @@ class HidTransport {
  public:
   virtual ~HidTransport() = default;
 
-  /// Connects, and makes the device ready for reports. Errors as I2cMaster::start().
+  /// Connects, and makes the device ready for reports. Errors as Link::start().
   virtual Status open(const Wait& wait) = 0;
 
   /// SET_REPORT(feature) over the control pipe.
@@ -32,7 +32,7 @@ class HidTransport {
   /// The next interrupt IN report in order of arrival, waiting for one. Bytes received. A deadline in the
   /// past makes it a poll: it takes what has already arrived, and only else says -ETIMEDOUT.
   virtual Result<std::size_t> receive(std::span<std::uint8_t> report, const Wait& wait) = 0;
-  /// As I2cMaster::idle(); reports that arrive meanwhile are kept for receive().
+  /// As Link::idle(); reports that arrive meanwhile are kept for receive().
   virtual Status idle(Nanoseconds deadline) = 0;
   /// Takes back what is pending and disconnects. Bounded.
   virtual void close() noexcept = 0;
