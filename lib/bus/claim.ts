@@ -1,7 +1,7 @@
 /** The claim of a part's device addresses, in the whole process: two geometries cannot share one. */
 import { codeOf, NvmemError, saysOf } from '../base/errors.js';
 import { usesOf } from '../chips/uses.js';
-import type { BusUri } from '../uri/uri.js';
+import type { Part } from '../uri/part.js';
 import type { BusLease } from './pool.js';
 
 /**
@@ -9,7 +9,7 @@ import type { BusLease } from './pool.js';
  *
  * @throws NvmemError EBUSY: an address of the part is in use with another geometry; ENODEV: the bus has gone.
  */
-export function claimPart({ bus, source }: BusLease, { uri, part }: BusUri): number | undefined {
+export function claimPart({ bus, source }: BusLease, part: Part, uri: string): number | undefined {
   const wire = source.wire ?? source.key;
   const claimed = bus.claim?.({ wire, uses: usesOf(part), holder: holderOf(uri) });
   const { address, chip } = part;

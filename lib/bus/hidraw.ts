@@ -1,6 +1,6 @@
 import { NvmemError } from '../base/errors.js';
 import { native } from '../native/index.js';
-import type { HidrawUri } from '../uri/uri.js';
+import type { HidrawUri } from '../uri/bus_uri.js';
 import type { BusSource } from './source.js';
 import { adaptersOfHidraw, heldClients, type KernelClient } from '../machine/kernel_clients.js';
 import { thisMachine } from '../machine/machine.js';
@@ -15,15 +15,14 @@ const NOT_PERMITTED =
  * A CP2112 that the kernel's driver keeps. Both use it and neither knows of the other, for the protocol has no tags.
  * What we hand out is checked for that (native/cp2112/bridge.h); what the kernel's driver hands out is not.
  */
-export function hidrawSource({ path }: HidrawUri, machine = thisMachine): BusSource {
+export function hidrawSource({ path, force }: HidrawUri, uri: string, machine = thisMachine): BusSource {
   return {
     key: `hidraw ${path}`,
     what: `the bridge ${path}`,
     setsClock: true,
-    check: async (uri) => {
-      const force = uri.scheme === 'hidraw' && uri.force;
+    check: async () => {
       const clients = force ? [] : await heldClients(machine, await adaptersOfHidraw(machine, path));
-      if (clients.length > 0) throw inUse(path, uri.uri, clients);
+      if (clients.length > 0) throw inUse(path, uri, clients);
     },
     open: (clockHz, openTimeoutMs) => native().openHidraw({ path, clockHz, openTimeoutMs }),
     sentences: {

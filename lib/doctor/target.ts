@@ -3,7 +3,8 @@ import { entryOf, NvmemError } from '../base/errors.js';
 import { open } from '../open/open.js';
 import { findBridge } from '../machine/bridges.js';
 import { exportedDevices } from '../bus/usbip_devices.js';
-import { parseUri, type BusUri, type Cp2112Uri, type NvmemUri, type SysfsUri } from '../uri/uri.js';
+import type { Cp2112Uri } from '../uri/bus_uri.js';
+import { parseUri, type NvmemUri, type Part, type PartUri, type SysfsUri } from '../uri/uri.js';
 import { adaptersOfHidraw, kernelClients } from '../machine/kernel_clients.js';
 import { localBridges } from '../machine/list.js';
 import type { Machine } from '../machine/machine.js';
@@ -31,28 +32,34 @@ export async function checkTarget(machine: Machine, uri: string, options: Doctor
 }
 
 async function outside(machine: Machine, uri: NvmemUri, options: DoctorOptions): Promise<Finding[]> {
-  const modules = await checkModules(machine, uri.scheme);
-  switch (uri.scheme) {
+  if ('bus' in uri) return outsideBus(machine, uri, options);
+  if (uri.scheme !== 'sysfs') return [];
+  return [...(await checkModules(machine, uri.scheme)), ...(await checkKernelDevice(machine, uri))];
+}
+
+async function outsideBus(
+  machine: Machine,
+  { bus, part, uri }: PartUri,
+  options: DoctorOptions,
+): Promise<Finding[]> {
+  const modules = await checkModules(machine, bus.scheme);
+  switch (bus.scheme) {
     case 'cp2112':
       return [
         await checkUsb(machine),
         await checkUdevRule(machine),
-        ...(await checkLocalBridge(machine, uri)),
+        ...(await checkLocalBridge(machine, bus, uri)),
       ];
     case 'hidraw':
-      return [await checkUdevRule(machine), ...modules, ...(await checkHidraw(machine, uri.path))];
+      return [await checkUdevRule(machine), ...modules, ...(await checkHidraw(machine, bus.path))];
     case 'i2c':
-      return [...modules, ...(await checkAdapter(machine, uri.path, uri.part.address, uri.force))];
+      return [...modules, ...(await checkAdapter(machine, bus.path, part.address, bus.force))];
     case 'usbip':
-      return checkServer(options, uri.host, uri.port, uri.busid);
-    case 'sysfs':
-      return [...modules, ...(await checkKernelDevice(machine, uri))];
-    default:
-      return [];
+      return checkServer(options, bus.host, bus.port, bus.busid);
   }
 }
 
-async function checkLocalBridge(machine: Machine, { bridge, uri }: Cp2112Uri): Promise<Finding[]> {
+async function checkLocalBridge(machine: Machine, { bridge }: Cp2112Uri, uri: string): Promise<Finding[]> {
   try {
     const { path } = await findBridge(bridge, uri, machine);
     const found = (await localBridges(machine)).find((one) => one.path === path);
@@ -164,10 +171,10 @@ async function inside(uri: NvmemUri, { timeoutMs, signal }: DoctorOptions): Prom
     return [failure('open', error)];
   }
   const opened = ok('open', 'it opens, and its first byte can be read');
-  return 'part' in uri ? [opened, checkWriteProtect(uri)] : [opened];
+  return 'part' in uri ? [opened, checkWriteProtect(uri.part)] : [opened];
 }
 
-function checkWriteProtect({ part }: BusUri): Finding {
+function checkWriteProtect(part: Part): Finding {
   const name = 'write protect';
   if (part.chip.readOnly) return ok(name, `a ${part.chip.name} cannot be written`);
   if (part.wp === undefined) {

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { hidrawSource } from '../../../lib/bus/hidraw.js';
 import type { BusSource } from '../../../lib/bus/source.js';
 import { splitDeviceNumber } from '../../../lib/machine/machine.js';
-import { parseUri, type HidrawUri } from '../../../lib/uri/uri.js';
+import { parseUri, type HidrawUri, type PartUri } from '../../../lib/uri/uri.js';
 import { FakeMachine, FOLDER } from '../fake_machine.js';
 
 const HID = '/sys/devices/usb1/1-1/1-1:1.0/0003:10C4:EA90.0001';
@@ -39,9 +39,9 @@ function part(adapter: string, device: string, driver?: string): void {
 }
 
 function source(query = '', path = NODE): { source: BusSource; check: () => Promise<void> | undefined } {
-  const uri = parseUri(`hidraw://${path}/0x50?chip=24c02${query}`) as HidrawUri;
-  const made = hidrawSource(uri, machine.machine());
-  return { source: made, check: () => made.check?.(uri) };
+  const { bus, uri } = parseUri(`hidraw://${path}/0x50?chip=24c02${query}`) as PartUri;
+  const made = hidrawSource(bus as HidrawUri, uri, machine.machine());
+  return { source: made, check: () => made.check?.() };
 }
 
 describe('hidraw:// and the drivers of the kernel', () => {

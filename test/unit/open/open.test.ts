@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { Nvmem } from '../../../lib/core/registry.js';
-import { open, type OpenOptions } from '../../../lib/open/open.js';
+import type { OpenOptions } from '../../../lib/bus/open_device.js';
+import { open } from '../../../lib/open/open.js';
 import type { At24Config, BusOpening, NativeBus, UsbipOptions } from '../../../lib/native/index.js';
 import { fake, FakeSlot } from '../fake_native.js';
 

@@ -3,8 +3,8 @@ import type { NvmemType } from '../core/device_core.js';
 import type { PageLock } from './page_lock.js';
 import type { Nvmem } from '../core/registry.js';
 
-/** What a scheme makes of a URI: ready to be registered, and how to let go of it. */
-export interface Source {
+/** What is behind a URI, opened: ready to be registered, and how to let go of it. */
+export interface Opened {
   readonly name: string;
   readonly provider: Parameters<Nvmem['register']>[0]['provider'];
   /** Of a part. */
