@@ -4,7 +4,8 @@ import { basename } from 'node:path';
 import { visible } from '../base/visible.js';
 import { scanAddresses, type ScannedAddress } from '../bus/scan/adapter.js';
 import { leaseBus } from '../bus/pool.js';
-import { parseBusUri, type WholeBusUri } from '../uri/bus_uri.js';
+import { partUriOn, type BusUri } from '../uri/bus_uri.js';
+import { parseBusUri } from '../uri/uri.js';
 import { adaptersOfHidraw, kernelClients, type KernelClient } from '../machine/kernel_clients.js';
 import { CommandFailure, withoutUndefined } from './failure.js';
 import { bytes } from './format.js';
@@ -43,8 +44,8 @@ export async function scanCommand(session: Session, uri: string, options: ScanCo
   const held = await heldParts(session, bus);
   const free = asked.filter((address) => !held.some((client) => client.address === address));
   const timeoutMs = session.options.timeout ?? OPEN_TIMEOUT_MS;
-  const anyPart = bus.part(free[0] ?? 0x50, 'chip=24c01');
-  const lease = await leaseBus(anyPart, timeoutMs, session.limits.signal).catch((error: unknown) => {
+  const { signal } = session.limits;
+  const lease = await leaseBus(bus, { uri, openTimeoutMs: timeoutMs, signal }).catch((error: unknown) => {
     throw new CommandFailure(error, { uri });
   });
   try {
@@ -83,7 +84,7 @@ type Presence = ReadonlyMap<number, 'answers' | 'driver'>;
 async function whoAnswers(
   session: Session,
   asking: Asking,
-  bus: WholeBusUri,
+  bus: BusUri,
   asked: readonly number[],
 ): Promise<Presence> {
   const presence = new Map<number, 'answers' | 'driver'>();
@@ -103,12 +104,11 @@ async function whoAnswers(
 }
 
 /** An adapter of the kernel can read a byte without sending a word address first. Of other buses nothing comes. */
-async function askAdapter(bus: WholeBusUri): Promise<Map<number, ScannedAddress['state']>> {
-  const parsed = bus.part(0x50, 'chip=24c01');
-  const number = parsed.scheme === 'i2c' ? /^\/dev\/i2c-([0-9]+)$/.exec(parsed.path)?.[1] : undefined;
-  if (parsed.scheme !== 'i2c' || number === undefined) return new Map();
+async function askAdapter(bus: BusUri): Promise<Map<number, ScannedAddress['state']>> {
+  const number = bus.scheme === 'i2c' ? /^\/dev\/i2c-([0-9]+)$/.exec(bus.path)?.[1] : undefined;
+  if (bus.scheme !== 'i2c' || number === undefined) return new Map();
   const scanned = await scanAddresses(Number(number));
-  const isAsked = ({ state }: ScannedAddress): boolean => state !== 'driver' || !parsed.force;
+  const isAsked = ({ state }: ScannedAddress): boolean => state !== 'driver' || !bus.force;
   return new Map(scanned.filter(isAsked).map(({ address, state }) => [address, state]));
 }
 
@@ -143,21 +143,19 @@ async function describeAll(asking: Asking, present: ReadonlySet<number>): Promis
 }
 
 /** Parts that drivers of the kernel have, as far as this machine's kernel has the bus. */
-async function heldParts({ machine }: Session, bus: WholeBusUri): Promise<KernelClient[]> {
-  const parsed = bus.part(0x50, 'chip=24c01');
-  if ((parsed.scheme !== 'i2c' && parsed.scheme !== 'hidraw') || parsed.force) return [];
-  const adapters =
-    parsed.scheme === 'i2c' ? [basename(parsed.path)] : await adaptersOfHidraw(machine, parsed.path);
+async function heldParts({ machine }: Session, bus: BusUri): Promise<KernelClient[]> {
+  if ((bus.scheme !== 'i2c' && bus.scheme !== 'hidraw') || bus.force) return [];
+  const adapters = bus.scheme === 'i2c' ? [basename(bus.path)] : await adaptersOfHidraw(machine, bus.path);
   const clients = (await Promise.all(adapters.map((adapter) => kernelClients(machine, adapter)))).flat();
   return clients.filter(({ driver }) => driver !== undefined);
 }
 
-function foundFacts(bus: WholeBusUri, { address, guesses, note }: Found): Record<string, unknown> {
+function foundFacts(bus: BusUri, { address, guesses, note }: Found): Record<string, unknown> {
   return withoutUndefined({
     address,
     note,
     proposals: guesses.map(({ chip, addressBytes, addresses: all, parts, why }) => ({
-      uri: bus.partUri(address, `chip=${chip.name}`),
+      uri: partUriOn(bus, address, `chip=${chip.name}`),
       chip: chip.name,
       size: chip.size,
       addressWidth: addressBytes * 8,
@@ -191,7 +189,7 @@ function map(
   ];
 }
 
-function foundLines(session: Session, bus: WholeBusUri, found: readonly Found[]): string[] {
+function foundLines(session: Session, bus: BusUri, found: readonly Found[]): string[] {
   const { colors } = session;
   const lines: string[] = [];
   for (const { address, guesses, note } of found) {
@@ -200,7 +198,7 @@ function foundLines(session: Session, bus: WholeBusUri, found: readonly Found[])
     if (note !== undefined) lines.push(...hanging(session, label, note));
     guesses.forEach(({ chip, addressBytes, addresses: all, parts, why }, i) => {
       const or = i === 0 ? label : '  or';
-      const first = bus.partUri(address, `chip=${chip.name}`);
+      const first = partUriOn(bus, address, `chip=${chip.name}`);
       const last = `0x${hex(all.at(-1) ?? address)}`;
       lines.push(
         parts === 1 ? `${or}  ${first}` : `${or}  ${String(parts)} × ${chip.name}, up to ${last}: ${first} …`,
