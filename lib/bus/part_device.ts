@@ -17,6 +17,10 @@ import { PageLock } from './page_lock.js';
 import { leaseBus, type BusLease, type LeaseOptions } from './pool.js';
 import { wpError, wpLineOf } from './wp.js';
 
+export interface PartOptions extends LeaseOptions {
+  readonly forceGeometry?: boolean | undefined;
+}
+
 /** A part, and the URI it was given by, for messages. */
 interface Asked {
   readonly part: Part;
@@ -28,15 +32,20 @@ interface Asked {
  *
  * @throws NvmemError as open() says.
  */
-export async function openPart(
-  bus: BusUri,
-  part: Part,
-  options: LeaseOptions & { readonly forceGeometry?: boolean | undefined },
-): Promise<Opened> {
+export async function openPart(bus: BusUri, part: Part, options: PartOptions): Promise<Opened> {
+  const deadline = monotonicMs() + options.openTimeoutMs;
+  const lease = await leaseBus(bus, options);
+  return openPartOn(lease, part, { ...options, openTimeoutMs: Math.max(deadline - monotonicMs(), 1) });
+}
+
+/**
+ * The same on a bus that is open. The lease is let go of with what is opened, and where it cannot be.
+ *
+ * @throws NvmemError as open() says.
+ */
+export async function openPartOn(lease: BusLease, part: Part, options: PartOptions): Promise<Opened> {
   const { uri, openTimeoutMs, signal, forceGeometry = false } = options;
   const asked: Asked = { part, uri };
-  const deadline = monotonicMs() + openTimeoutMs;
-  const lease = await leaseBus(bus, options);
   let claim: number | undefined;
   try {
     await lease.source.checkPart?.(part, uri);
@@ -67,7 +76,7 @@ export async function openPart(
     await lease.release();
   };
   try {
-    await probe(asked, slot, lease, Math.max(deadline - monotonicMs(), 1), signal);
+    await probe(asked, slot, lease, openTimeoutMs, signal);
   } catch (error) {
     await settledWithin(discard(), LET_GO_MS);
     throw error;

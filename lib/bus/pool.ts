@@ -22,6 +22,8 @@ interface Entry {
 export interface BusLease {
   readonly bus: NativeBus;
   readonly source: BusSource;
+  /** One more share in the same bus, also where it has gone: what is opened on it then says so. */
+  share(): BusLease;
   /**
    * Idempotent; the last user's closes the bus. It resolves when that is done, or has taken too long: the rest then goes on
    * by itself, and who opens the bus again waits for it.
@@ -129,15 +131,24 @@ async function joinBus(source: BusSource, entry: Entry, uri: string): Promise<Bu
   const { bus } = opened;
   // A bus that has gone is found by nobody any more: the next open() is a new connection.
   void bus.gone.then(forget);
-  let released: Promise<void> | undefined;
-  return {
-    bus,
-    source,
-    release: () => {
-      released ??= leave();
-      return released;
-    },
-  };
+  return shareOf();
+
+  /** One of those that are counted in entry.users. */
+  function shareOf(): BusLease {
+    let released: Promise<void> | undefined;
+    return {
+      bus,
+      source,
+      share: () => {
+        entry.users++;
+        return shareOf();
+      },
+      release: () => {
+        released ??= leave();
+        return released;
+      },
+    };
+  }
 
   async function leave(): Promise<void> {
     entry.users--;

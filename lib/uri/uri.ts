@@ -88,6 +88,16 @@ export function parseBusUri(uri: string): BusUri {
   return orMeant(uri, parseBusExactly);
 }
 
+/**
+ * The URI of a part on a bus.
+ *
+ * @throws NvmemError EINVAL: it breaks a rule that the message names, or it is none of a part.
+ */
+export function parsePartUri(uri: string): PartUri {
+  const parsed = parseUri(uri);
+  return 'part' in parsed ? parsed : refuse(uri, 'it is the URI of no part', `Write one of ${SCHEMES}.`);
+}
+
 /** What `parse` makes of the URI, or its error with what was probably meant. */
 function orMeant<T>(uri: string, parse: (uri: string) => T): T {
   try {
@@ -123,7 +133,7 @@ function parseExactly(uri: string): NvmemUri {
   if (parse === undefined && !isBus)
     refuse(uri, `the scheme ${scheme}:// is unknown`, `Write one of ${SCHEMES}.`);
   const url = urlOf(uri, scheme, SCHEMES);
-  return parse === undefined ? parsePartUri(uri, url) : parse(uri, url);
+  return parse === undefined ? partBehind(uri, url) : parse(uri, url);
 }
 
 function parseBusExactly(uri: string): BusUri {
@@ -143,7 +153,7 @@ function parseBusExactly(uri: string): BusUri {
   return busOf({ uri, url, segments, parameters: busQuery(uri, url, kind, []), of: 'bus' });
 }
 
-function parsePartUri(uri: string, url: URL): PartUri {
+function partBehind(uri: string, url: URL): PartUri {
   const kind = kindOf(url.protocol.slice(0, -1));
   if (kind === undefined) return refuse(uri, 'it is the URI of no part', `Write one of ${SCHEMES}.`);
   const segments = path(url);
