@@ -1,6 +1,7 @@
 /** Argument checks. Each names the field and the rule, and runs before any I/O. */
 import { types } from 'node:util';
 
+import { EINVAL } from './errno.js';
 import { bytesOf, isDetached, lengthOf, propertyOf, show } from './foreign.js';
 
 /** TypeError with Node's code for it. */
@@ -21,7 +22,7 @@ export function boundsError(device: string, size: number, offset: number, length
     `offset + length must be at most ${String(size)}, the size of ${device} in bytes, ` +
       `got ${String(offset)} + ${String(length)}`,
   );
-  return Object.assign(error, { code: 'EINVAL', errno: -22 });
+  return Object.assign(error, { code: 'EINVAL', errno: EINVAL });
 }
 
 export function checkInteger(

@@ -1,4 +1,5 @@
 /** The lockable page of a part: whether it is locked, and the command that locks it for ever (ST's Lock ID). */
+import { EOPNOTSUPP, EPERM } from '../base/errno.js';
 import { CallSite, type NvmemError } from '../base/errors.js';
 import { checkOperationOptions, type OperationOptions } from '../base/validate.js';
 import { Interrupted, Operation } from '../core/operation.js';
@@ -9,8 +10,6 @@ import { serialPartOf } from '../chips/chips.js';
 export type LockOptions = Pick<OperationOptions, 'signal' | 'timeoutMs'>;
 
 const KEYS = ['signal', 'timeoutMs'];
-const EPERM = -1;
-const EOPNOTSUPP = -95;
 
 type Below = (...args: never[]) => unknown;
 

@@ -1,4 +1,5 @@
 /** What the core drives: one face over slots of the addon and over providers in JavaScript. */
+import { ENOMEM } from '../base/errno.js';
 import type { NativeHold, NativeOutcome, NativeSlot, NativeStats, NativeTurn } from '../native/index.js';
 import type { Place } from '../base/memory.js';
 import type { Failure, Operation } from './operation.js';
@@ -6,8 +7,6 @@ import { NativeProvider } from './provider.js';
 
 /** How a piece of I/O ended; `cause` is what a provider in JavaScript threw. */
 export type PieceOutcome = NativeOutcome & Pick<Failure, 'cause' | 'hint' | 'answered'>;
-
-const ENOMEM = -12;
 
 /** What a write is to be, beyond its bytes. */
 export interface WriteHow {

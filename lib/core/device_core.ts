@@ -2,6 +2,7 @@
  * A registered memory, as the kernel's struct nvmem_device: everything behind the handles that users hold. It
  * outlives its provider, and is numb then: every operation gives ENODEV.
  */
+import { EINVAL, EIO, ENOBUFS, ENODEV, ENOMEM, EOPNOTSUPP, EPERM, EWOULDBLOCK } from '../base/errno.js';
 import type { Backend, WriteHow } from './backend.js';
 import { alignUp } from './align.js';
 import { extractBits, insertBits } from './bits.js';
@@ -20,14 +21,6 @@ import { boundsError, type OperationOptions } from '../base/validate.js';
 import { WriterLock } from './writer_lock.js';
 
 const UINT_MAX = 0xffffffff;
-const EPERM = -1;
-const EIO = -5;
-const EINVAL = -22;
-const ENODEV = -19;
-const EOPNOTSUPP = -95;
-const EWOULDBLOCK = -11;
-const ENOMEM = -12;
-const ENOBUFS = -105;
 
 /** Operations of one device that may be pending at a time, in each thread, and bytes that the writes among them may keep. */
 const MAX_PENDING = 32_768;

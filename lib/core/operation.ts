@@ -1,4 +1,5 @@
 /** One read or write from the call to its end: what can end it early, and the error it ends with. */
+import { ECANCELED, ENODEV, ETIMEDOUT } from '../base/errno.js';
 import { diagnosed } from '../base/diagnosis.js';
 import { callUser } from './report.js';
 import { clearTimeout, monotonicMs, setTimeout } from '../base/timers.js';
@@ -14,9 +15,6 @@ import {
   saysOf,
 } from '../base/errors.js';
 
-const ENODEV = -19;
-const ETIMEDOUT = -110;
-const ECANCELED = -125;
 const INT_MAX = 0x7fffffff;
 
 /** Thrown inside the core by Operation.waitFor(); never leaves it. */

@@ -1,6 +1,7 @@
 /** The synchronous fast path: a read that is prepared once. */
 import { types } from 'node:util';
 
+import { ENODEV, EOPNOTSUPP } from '../base/errno.js';
 import { bytesOf } from '../base/foreign.js';
 import { goneHint } from '../base/part_words.js';
 
@@ -11,9 +12,6 @@ import { CallSite, type NvmemError } from '../base/errors.js';
 import { splitAtKeepouts } from './keepouts.js';
 import { Operation } from './operation.js';
 import { boundsError, checkInteger, typeError } from '../base/validate.js';
-
-const ENODEV = -19;
-const EOPNOTSUPP = -95;
 
 /**
  * A read of one place that is carried out as often as wanted, without a promise and without an allocation. It keeps nothing

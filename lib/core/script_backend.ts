@@ -1,4 +1,5 @@
 /** Drives a provider written in JavaScript. */
+import { EBADMSG, EIO, EOPNOTSUPP, EWOULDBLOCK } from '../base/errno.js';
 import type { NativeHold, NativeSlot, NativeTurn } from '../native/index.js';
 import { type Backend, type PieceOutcome, store, type WriteHow } from './backend.js';
 import { errnoOf } from '../base/errors.js';
@@ -16,11 +17,6 @@ export interface ScriptProvider {
   readonly read: Method | undefined;
   readonly write: Method | undefined;
 }
-
-const EIO = -5;
-const EWOULDBLOCK = -11;
-const EOPNOTSUPP = -95;
-const EBADMSG = -74;
 
 export class ScriptBackend implements Backend {
   readonly canRead: boolean;

@@ -1,4 +1,5 @@
 /** One device in several threads: they use the same provider, under the same protection. */
+import { ENODEV } from '../base/errno.js';
 import { native } from '../native/index.js';
 import { SlotBackend } from './backend.js';
 import { NvmemDevice } from './device.js';
@@ -94,7 +95,7 @@ export function attachShared(token: SharedToken): SharedDevice {
     const message =
       'no device is shared under this token: it was unregistered, its thread has ended, or the token is not of this process';
     throw new NvmemError('ENODEV', message, {
-      errno: -19,
+      errno: ENODEV,
       syscall: 'attachShared',
       hint: 'Let the thread that owns the device open it again and share it anew.',
     });

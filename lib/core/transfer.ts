@@ -1,13 +1,11 @@
 /** The pieces of one operation: cut at keepouts, carried out in order, and what is known when one of them fails. */
+import { EBADMSG, ENOMEM, EWOULDBLOCK } from '../base/errno.js';
 import type { Backend, PieceOutcome, WriteHow } from './backend.js';
 import type { ByteRange } from '../base/errors.js';
 import type { Segment } from './keepouts.js';
 import type { Destination } from '../base/memory.js';
 import type { Failure, Operation } from './operation.js';
 
-const EWOULDBLOCK = -11;
-const ENOMEM = -12;
-const EBADMSG = -74;
 const NOTHING = new Uint8Array(0);
 
 export interface ReadEnd {

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { EPIPE } from './errno.js';
 import { Board } from './board.js';
 import type { Clock, Timer } from './clock.js';
 import type { Cp2112, SiliconVersion } from './cp2112.js';
@@ -8,7 +9,7 @@ import { FaultBox, type FaultSpec, type UnplugFault } from './faults.js';
 import { ResponseQueue } from './responses.js';
 import type { DeviceSetup, TimeMode } from './setup.js';
 import type { Attachment, Urb, UrbPort } from './urb.js';
-import { EPIPE, isStall, NOTHING, Transactions } from './transactions.js';
+import { isStall, NOTHING, Transactions } from './transactions.js';
 import { FRAME_US, frameAfter, UrbQueues } from './urb_queues.js';
 import { ControlEndpoint } from './usb_control.js';
 

@@ -1,4 +1,5 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { ECONNRESET, EREMOTEIO } from './errno.js';
 import type { VirtualDevice } from './device.js';
 import type { Attachment, Urb, UrbPort } from './urb.js';
 import { clearTimeout, setTimeout } from './timers.js';
@@ -20,8 +21,6 @@ import {
   type SubmitHeader,
 } from './usbip.js';
 
-const ECONNRESET = -104;
-const EREMOTEIO = -121;
 /** URB_SHORT_NOT_OK of the transfer flags. */
 const SHORT_NOT_OK = 0x1;
 /** Nothing a HID device is asked for comes near this; a header that says more is garbage. */

@@ -1,4 +1,5 @@
 /** What goes over USB: one control request, one report out or one report in at a time, with the faults that strike there. */
+import { EOVERFLOW, EPIPE } from './errno.js';
 import type { Board } from './board.js';
 import type { DeviceStats, ReportEvent } from './events.js';
 import type { FaultBox, FaultSpec, UnplugFault } from './faults.js';
@@ -8,8 +9,6 @@ import type { UrbQueues } from './urb_queues.js';
 import { decodeSetup, type ControlEndpoint } from './usb_control.js';
 
 const REPORT_BYTES = 64;
-export const EPIPE = -32;
-const EOVERFLOW = -75;
 export const NOTHING = new Uint8Array();
 
 /** What the transactions need of the device they belong to. */
