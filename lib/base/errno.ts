@@ -7,6 +7,7 @@ export const EWOULDBLOCK = -11;
 export const ENOMEM = -12;
 export const ENODEV = -19;
 export const EINVAL = -22;
+export const EDEADLK = -35;
 export const EBADMSG = -74;
 export const EOPNOTSUPP = -95;
 export const ENOBUFS = -105;

@@ -2,7 +2,7 @@
  * A registered memory, as the kernel's struct nvmem_device: everything behind the handles that users hold. It
  * outlives its provider, and is numb then: every operation gives ENODEV.
  */
-import { EINVAL, EIO, ENOBUFS, ENODEV, ENOMEM, EOPNOTSUPP, EPERM, EWOULDBLOCK } from '../base/errno.js';
+import { EDEADLK, EINVAL, EIO, ENOBUFS, ENODEV, ENOMEM, EOPNOTSUPP, EPERM, EWOULDBLOCK } from '../base/errno.js';
 import type { Backend, WriteHow } from './backend.js';
 import { alignUp } from './align.js';
 import { extractBits, insertBits } from './bits.js';
@@ -28,7 +28,7 @@ const MAX_HELD = 64 * 1024 * 1024;
 
 /** A write that could only have its turn after its own caller has ended. */
 const DEADLOCK: Failure = {
-  status: -35,
+  status: EDEADLK,
   reason:
     'it was asked for inside of a call of the core into a provider that this write would have to wait for',
 };
