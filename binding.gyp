@@ -18,10 +18,7 @@
       'target_name': 'nvmem',
       'dependencies': ['libusb'],
       'sources': [
-        'native/binding/binding.cc',
-        'native/binding/bound_function.cc',
-        'native/binding/environment.cc',
-        'native/binding/mailbox.cc',
+        '<!@(ls native/binding/*.cc)',
         # Everything that knows no Node: also compiled, with its tests, by test/native/Makefile.
         '<!@(ls native/util/*.cc native/srcu/*.cc native/slot/*.cc native/memory/*.cc native/bus/*.cc native/gpio/*.cc native/hotplug/*.cc native/i2c/*.cc native/sysfs/*.cc native/usb/*.cc native/usbip/*.cc native/cp2112/*.cc native/cp2112/transport/*.cc native/at24/*.cc)',
       ],

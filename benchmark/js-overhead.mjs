@@ -38,7 +38,7 @@ function boundRead(file) {
   addon.start(() => {});
   const slot = addon.memory(Buffer.alloc(SIZE, 7));
   const into = new Uint8Array(new SharedArrayBuffer(LENGTH));
-  const read = addon.bind(slot, [OFFSET, LENGTH, -1], into);
+  const read = addon.bind(slot, [{ offset: OFFSET, length: LENGTH }], into);
   if (typeof read !== 'function') throw new Error(`bind() gave ${read}`);
   if (read() !== undefined || into[LENGTH - 1] !== 7) throw new Error('nothing was read');
   return read;

@@ -2,7 +2,17 @@
  * A registered memory, as the kernel's struct nvmem_device: everything behind the handles that users hold. It
  * outlives its provider, and is numb then: every operation gives ENODEV.
  */
-import { EDEADLK, EINVAL, EIO, ENOBUFS, ENODEV, ENOMEM, EOPNOTSUPP, EPERM, EWOULDBLOCK } from '../base/errno.js';
+import {
+  EDEADLK,
+  EINVAL,
+  EIO,
+  ENOBUFS,
+  ENODEV,
+  ENOMEM,
+  EOPNOTSUPP,
+  EPERM,
+  EWOULDBLOCK,
+} from '../base/errno.js';
 import type { Backend, WriteHow } from './backend.js';
 import { alignUp } from './align.js';
 import { extractBits, insertBits } from './bits.js';

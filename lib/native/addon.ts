@@ -1,6 +1,19 @@
-import type { Finding } from './finding.js';
 import { inPackage, packageFolder } from '../base/package.js';
 import { loadFailure } from './load_failure.js';
+import type {
+  At24Config,
+  BoundPiece,
+  HidrawOptions,
+  I2cOptions,
+  KernelFileConfig,
+  NativeCounts,
+  NativeReadOutcome,
+  NativeStats,
+  PartClaim,
+  SysfsOptions,
+  UsbipOptions,
+  UsbOptions,
+} from './types.js';
 
 /**
  * The addon's raw surface (native/binding/binding.cc). Handles are numbers that the environment owns: a wrong
@@ -12,42 +25,18 @@ export interface Addon {
    * held weakly while nothing is under way.
    */
   start(dispatch: Dispatch): void;
-  openUsbip(
-    host: string,
-    port: number,
-    busid: string,
-    clockHz: number,
-    openTimeoutMs: number,
-    ids: number,
-  ): number;
-  openUsb(bridge: string, clockHz: number, openTimeoutMs: number, ids: number): number;
-  openHidraw(path: string, clockHz: number, openTimeoutMs: number): number;
-  openI2c(path: string, force: boolean, openTimeoutMs: number): number;
-  openSysfs(folder: string, writable: boolean, openTimeoutMs: number): number;
+  openUsbip(options: UsbipOptions): number;
+  openUsb(options: UsbOptions): number;
+  openHidraw(options: HidrawOptions): number;
+  openI2c(options: I2cOptions): number;
+  openSysfs(options: SysfsOptions): number;
   closeBus(bus: number): number | undefined;
   gpioLine(bus: number, chip: string, line: number | string): number;
-  at24(
-    bus: number,
-    address: number,
-    size: number,
-    addressBytes: number,
-    pageSize: number,
-    writeCycleMs: number,
-    blockShift: number,
-    offsetAdd: number,
-    readRollover: boolean,
-    wpLine: number,
-    paged: number,
-    wpInverted: boolean,
-    writable: boolean,
-    lockWord: number,
-    claim: number,
-    forceGeometry: boolean,
-  ): number;
-  /** `uses`: address and use of each, one after another. The claim's number, the holder's name, or a negative errno. */
-  claim(bus: number, wire: string, uses: readonly (number | string)[], holder: string): number | string;
+  at24(bus: number, config: At24Config): number;
+  /** The claim's number, the holder's name, or a negative errno. */
+  claim(bus: number, claim: PartClaim): number | string;
   nameClaim(claim: number, holder: string): void;
-  kernelFile(bus: number, path: string, size: number, writable: boolean): number;
+  kernelFile(bus: number, config: KernelFileConfig): number;
   memory(image: Uint8Array): number;
   script(): number;
   readNow(slot: number, offset: number, into: Uint8Array): number;
@@ -58,10 +47,7 @@ export interface Addon {
     operation: Operation,
     offset: number,
     what: number | Uint8Array,
-    timeoutMs: number,
-    verify: boolean,
-    progress: boolean,
-    skipEqual: boolean,
+    options?: SubmitOptions,
   ): number;
   cancel(request: number, reason: number): void;
   hold(slot: number, label: string): number;
@@ -71,20 +57,14 @@ export interface Addon {
   share(slot: number, facts: string): string | number;
   /** The slot's number here and the facts given to share(); -ENOENT: no such token, or none any more. */
   attach(token: string): readonly [slot: number, facts: string] | number;
-  /**
-   * A place among the slot's writers in all environments: twice its number, plus one while others write; or a negative
-   * errno.
-   */
-  takeTurn(slot: number): number;
+  /** A place among the slot's writers in all environments, which has to wait while others write; or a negative errno. */
+  takeTurn(slot: number): { readonly turn: number; readonly waits: boolean } | number;
   giveTurn(turn: number): void;
-  /**
-   * `pieces`: offset, length and fill of each, one after another; a negative fill stands for the provider's bytes. `into`
-   * must lie in a SharedArrayBuffer. The function gives undefined, or the negative errno it failed with.
-   */
-  bind(slot: number, pieces: readonly number[], into: Uint8Array): BoundFunction | number;
+  /** `into` must lie in a SharedArrayBuffer. The function gives undefined, or the negative errno it failed with. */
+  bind(slot: number, pieces: readonly BoundPiece[], into: Uint8Array): BoundFunction | number;
   alive(slot: number): boolean;
-  /** In the order of native/slot/counters.h; undefined where the provider counts nothing or the slot has gone. */
-  stats(slot: number): readonly number[] | undefined;
+  /** Undefined where the provider counts nothing or the slot has gone. */
+  stats(slot: number): NativeStats | undefined;
   /** The handle has gone: a slot of this environment is unregistered, one of another let go of. */
   forgetSlot(slot: number): void;
   /** Its number, or a negative errno: there is nothing to wait with. `uevents`: listen to the kernel too. */
@@ -97,17 +77,13 @@ export interface Addon {
   counts(): NativeCounts;
 }
 
-export interface NativeCounts {
-  readonly requests: number;
-  readonly holds: number;
-  readonly slots: number;
-  readonly buses: number;
-  /** Places among writers. */
-  readonly turns: number;
-  /** Tokens of shared slots, in the whole process. */
-  readonly shares: number;
-  /** Threads that wait for something to be plugged in or pulled. */
-  readonly lookouts: number;
+/** What is left out is false, and no limit. */
+export interface SubmitOptions {
+  /** Milliseconds. */
+  readonly timeoutMs?: number | undefined;
+  readonly verify?: boolean | undefined;
+  readonly progress?: boolean | undefined;
+  readonly skipEqual?: boolean | undefined;
 }
 
 export type BoundFunction = () => number | undefined;
@@ -137,21 +113,16 @@ export enum Kind {
   Look = 9,
 }
 
-/** One completion. Which arguments mean something depends on `kind`. */
+/** Of a request, what is not 0 (native/slot/request.h, Outcome). */
+export type DispatchedOutcome = Partial<Omit<NativeReadOutcome, 'status' | 'reason'>>;
+
+/** One message. `text`: a reason, or an identity; `outcome`: of a request that completed, or has come some way. */
 export type Dispatch = (
   kind: Kind,
   id: number,
   status: number,
-  transferred: number,
-  uncertain: number,
-  unchanged: number,
-  protectStatus: number,
-  mismatchOffset: number,
-  mismatchCount: number,
   text: string,
-  data: Buffer | undefined,
-  finding: Finding,
-  found: number,
+  outcome: DispatchedOutcome | undefined,
 ) => void;
 
 /** Compiled by `npm install`. */

@@ -1,23 +1,6 @@
 /** What stands in for a slot that the addon refused to make: numb from the beginning, like one whose provider has gone. */
-import { Finding } from './finding.js';
+import { failed } from './outcome.js';
 import type { NativeOutcome, NativeReadOutcome, NativeSlot } from './types.js';
-
-/** An operation that never began. */
-export function failed(status: number): NativeReadOutcome {
-  return {
-    status,
-    transferred: 0,
-    uncertain: 0,
-    unchanged: 0,
-    protectStatus: 0,
-    mismatchOffset: 0,
-    mismatchCount: 0,
-    finding: Finding.None,
-    found: 0,
-    reason: '',
-    data: Buffer.alloc(0),
-  };
-}
 
 export class DeadSlot implements NativeSlot {
   readonly alive = false;

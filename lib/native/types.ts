@@ -5,7 +5,6 @@
  */
 
 import type { UsbIds } from '../base/usb_ids.js';
-import type { NativeCounts } from './addon.js';
 import type { Finding } from './finding.js';
 
 /** How a native read, write or probe ended (native/slot/request.h, Outcome). */
@@ -281,6 +280,19 @@ export interface NativeLookout {
   stop(): void;
 }
 
+export interface NativeCounts {
+  readonly requests: number;
+  readonly holds: number;
+  readonly slots: number;
+  readonly buses: number;
+  /** Places among writers. */
+  readonly turns: number;
+  /** Tokens of shared slots, in the whole process. */
+  readonly shares: number;
+  /** Threads that wait for something to be plugged in or pulled. */
+  readonly lookouts: number;
+}
+
 export interface Native {
   /** A CP2112 that another machine exports. */
   openUsbip(options: UsbipOptions): Promise<BusOpening>;
@@ -303,5 +315,3 @@ export interface Native {
   /** What this environment still owns; all zero when everything is closed. */
   counts(): NativeCounts;
 }
-
-export type { NativeCounts } from './addon.js';

@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "native/bus/bus.h"
 #include "native/bus/claims.h"
+#include "native/bus/job.h"
 #include "native/slot/provider.h"
 
 namespace nvmem {
@@ -41,8 +43,8 @@ struct At24Config {
   /// A sequential read may run across a block border. Never done where block_shift is not 0: a 24LC1025 rolls
   /// over inside its 64 KiB half.
   bool read_rollover = false;
-  /// GPIO of the bus master wired to the WP pin, with kLowProtects where low protects; or -1.
-  int wp_line = -1;
+  /// Wired to the WP pin; nothing: it is not ours to drive.
+  std::optional<WpLine> wp = std::nullopt;
   Paged paged = Paged::kNone;
   /// Nothing may be written, whoever asks: serial numbers, and what might be a command there.
   bool writable = true;

@@ -101,8 +101,8 @@ Outcome ReadJob::outcome(BusPort&, int) {
 }
 
 Job::Next ProbeJob::work(BusPort& port) {
-  if (part_->config.wp_line >= 0 && !claimed_) {
-    const Status status = port.wp_claim(static_cast<unsigned>(part_->config.wp_line), wait());
+  if (part_->config.wp && !claimed_) {
+    const Status status = port.wp_claim(*part_->config.wp, wait());
     protect_status_ = status.error();
     if (!status.ok()) return end(port, status.error());
     claimed_ = true;

@@ -51,8 +51,8 @@ Job::Next LockJob::start(BusPort& port) {
     reason_ = "the bus has no repeated START (CP2112 version 1), without which asking would be a write";
     return end(port, -EOPNOTSUPP);
   }
-  if (part_->config.wp_line >= 0 && !leased_) {
-    const auto line = static_cast<unsigned>(part_->config.wp_line);
+  if (part_->config.wp && !leased_) {
+    const WpLine line = *part_->config.wp;
     Status status = port.wp_claim(line, wait());
     if (status.ok()) status = port.wp_acquire(line, wait());
     if (!status.ok()) return end(port, status.error());
@@ -156,7 +156,7 @@ Job::Next LockJob::again_or_end(BusPort& port, int error, Nanoseconds tried_at) 
 Outcome LockJob::outcome(BusPort& port, int status) {
   if (leased_) {
     leased_ = false;
-    protect_status_ = port.wp_release(static_cast<unsigned>(part_->config.wp_line)).error();
+    protect_status_ = port.wp_release(*part_->config.wp).error();
   }
   Outcome result;
   result.transferred = known_ && locked_ ? 1 : 0;

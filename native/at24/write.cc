@@ -112,7 +112,7 @@ Job::Next WriteJob::look_before(BusPort& port) {
 }
 
 Job::Next WriteJob::unprotect(BusPort& port) {
-  const auto line = static_cast<unsigned>(part_->config.wp_line);
+  const WpLine line = *part_->config.wp;
   Status status = port.wp_claim(line, wait());
   if (status.ok()) status = port.wp_acquire(line, wait());
   if (!status.ok()) return end(port, status.error());
@@ -149,7 +149,7 @@ void WriteJob::pass_equal() {
 }
 
 Job::Next WriteJob::send_page(BusPort& port) {
-  if (part_->config.wp_line >= 0 && !leased_) return unprotect(port);
+  if (part_->config.wp && !leased_) return unprotect(port);
   const Nanoseconds tried_at = port.now();
   const int error = part_->write_chunk(port, position(), page(), wait()).error();
   const Nanoseconds now = port.now();
@@ -270,7 +270,7 @@ Job::Next WriteJob::read_back(BusPort& port) {
 void WriteJob::protect(BusPort& port) {
   if (!leased_) return;
   leased_ = false;
-  protect_status_ = port.wp_release(static_cast<unsigned>(part_->config.wp_line)).error();
+  protect_status_ = port.wp_release(*part_->config.wp).error();
 }
 
 Outcome WriteJob::outcome(BusPort& port, int status) {

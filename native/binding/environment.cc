@@ -1,6 +1,7 @@
 #include "native/binding/environment.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <new>
 #include <utility>
@@ -85,6 +86,54 @@ napi_value buffer_of(napi_env env, std::vector<std::uint8_t> data, std::size_t l
     buffer = nullptr;
   delete owner;
   return buffer;
+}
+
+/// An object of what is not 0: what is left out is, and most is.
+class Named {
+ public:
+  explicit Named(napi_env env) : env_(env) {}
+  Named& number(const char* name, double value) {
+    if (value == 0) return *this;
+    napi_value made = nullptr;
+    napi_create_double(env_, value, &made);
+    return add(name, made);
+  }
+  Named& add(const char* name, napi_value value) {
+    if (object_ == nullptr) napi_create_object(env_, &object_);
+    napi_set_named_property(env_, object_, name, value);
+    return *this;
+  }
+  /// Null where nothing is in it.
+  [[nodiscard]] napi_value object() const { return object_; }
+
+ private:
+  const napi_env env_;
+  napi_value object_ = nullptr;
+};
+
+/// What became of the request of kCompleted; its status and its text are those of the message from here on.
+napi_value completed(napi_env env, Message& message) {
+  Outcome& outcome = message.request->outcome;
+  Named named(env);
+  if (message.request->operation == Operation::kRead && outcome.transferred > 0) {
+    const napi_value data = buffer_of(env, std::move(message.request->data), outcome.transferred);
+    if (data == nullptr) {
+      message.status = -ENOMEM;
+      return nullptr;
+    }
+    named.add("data", data);
+  }
+  message.status = outcome.status;
+  message.text = std::move(outcome.reason);
+  return named.number("transferred", static_cast<double>(outcome.transferred))
+      .number("uncertain", static_cast<double>(outcome.uncertain))
+      .number("unchanged", static_cast<double>(outcome.unchanged))
+      .number("protectStatus", outcome.protect_status)
+      .number("mismatchOffset", static_cast<double>(outcome.mismatch_offset))
+      .number("mismatchCount", static_cast<double>(outcome.mismatch_count))
+      .number("finding", static_cast<double>(outcome.finding))
+      .number("found", static_cast<double>(outcome.found))
+      .object();
 }
 
 }  // namespace
@@ -214,9 +263,9 @@ std::int64_t Environment::attach(const std::shared_ptr<Slot>& slot) {
   return static_cast<std::int64_t>(id);
 }
 
-std::int64_t Environment::take_turn(std::uint64_t slot_id) {
+Result<Environment::TakenTurn> Environment::take_turn(std::uint64_t slot_id) {
   const std::shared_ptr<Slot> target = slot(slot_id);
-  if (target == nullptr) return -ENODEV;  // unregistered, or never there
+  if (target == nullptr) return Status(-ENODEV);  // unregistered, or never there
   const std::uint64_t id = next_id_++;
   Turn& mine = turns_[id];
   Undo undo([&] { turns_.erase(id); });
@@ -224,7 +273,7 @@ std::int64_t Environment::take_turn(std::uint64_t slot_id) {
   undo.not_needed();
   mine = Turn{target, turn.ticket, !turn.now};
   if (!turn.now) begin_work();
-  return static_cast<std::int64_t>(2 * id + (turn.now ? 0 : 1));
+  return TakenTurn{id, !turn.now};
 }
 
 void Environment::give_turn(std::uint64_t id) {
@@ -388,26 +437,13 @@ void Environment::deliver() {
 
 void Environment::deliver_one(Message& message) {
   using Kind = Message::Kind;
-  Outcome outcome;
-  outcome.status = message.status;
-  outcome.transferred = message.done;
-  outcome.reason = std::move(message.text);
-  napi_value data = env_.Undefined();
+  napi_value outcome = nullptr;
   switch (message.kind) {
-    case Kind::kCompleted: {
+    case Kind::kCompleted:
       requests_.erase(message.id);
       end_work();
-      outcome = std::move(message.request->outcome);
-      if (message.request->operation == Operation::kRead && outcome.transferred > 0) {
-        data = buffer_of(env_, std::move(message.request->data), outcome.transferred);
-        if (data == nullptr) {
-          data = env_.Undefined();
-          outcome = Outcome{};
-          outcome.status = -ENOMEM;
-        }
-      }
+      outcome = completed(env_, message);
       break;
-    }
     case Kind::kBusOpened:
       end_work();
       if (message.status != 0) {
@@ -450,26 +486,22 @@ void Environment::deliver_one(Message& message) {
       attached_.erase(message.id);
       break;
     case Kind::kProgress:
+      outcome = Named(env_).number("transferred", static_cast<double>(message.done)).object();
+      break;
     case Kind::kBusGone:
     case Kind::kDetached:
       break;
   }
-  dispatch({Napi::Number::New(env_, static_cast<double>(message.kind)),
-            Napi::Number::New(env_, static_cast<double>(message.id)), Napi::Number::New(env_, outcome.status),
-            Napi::Number::New(env_, static_cast<double>(outcome.transferred)),
-            Napi::Number::New(env_, static_cast<double>(outcome.uncertain)),
-            Napi::Number::New(env_, static_cast<double>(outcome.unchanged)),
-            Napi::Number::New(env_, outcome.protect_status),
-            Napi::Number::New(env_, static_cast<double>(outcome.mismatch_offset)),
-            Napi::Number::New(env_, static_cast<double>(outcome.mismatch_count)),
-            Napi::String::New(env_, outcome.reason), data,
-            Napi::Number::New(env_, static_cast<double>(outcome.finding)),
-            Napi::Number::New(env_, static_cast<double>(outcome.found))});
+  dispatch(message, outcome);
   // Only now: the handler takes the last look at what the provider has counted.
   if (message.kind == Kind::kUnregistered || message.kind == Kind::kFreed) slots_.erase(message.id);
 }
 
-void Environment::dispatch(std::initializer_list<napi_value> arguments) {
+void Environment::dispatch(const Message& message, napi_value outcome) {
+  const std::array<napi_value, 5> arguments = {
+      Napi::Number::New(env_, static_cast<double>(message.kind)),
+      Napi::Number::New(env_, static_cast<double>(message.id)), Napi::Number::New(env_, message.status),
+      Napi::String::New(env_, message.text), outcome != nullptr ? outcome : env_.Undefined()};
   // Values first: a realm may load the library while another one's handler runs. start() has made room: a
   // message must not be lost for want of memory.
   forget_realms();
@@ -479,7 +511,7 @@ void Environment::dispatch(std::initializer_list<napi_value> arguments) {
     const Napi::Function handler = handlers_[i];
     // Not through Napi::Function, which makes an exception of every failure. None may keep a message from the
     // other realms.
-    if (napi_call_function(env_, env_.Undefined(), handler, arguments.size(), arguments.begin(), nullptr) ==
+    if (napi_call_function(env_, env_.Undefined(), handler, arguments.size(), arguments.data(), nullptr) ==
         napi_ok)
       continue;
     // The process's uncaught exception, as one of a timer is. A worker that is being terminated runs no

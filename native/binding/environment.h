@@ -7,7 +7,6 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <initializer_list>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -45,9 +44,12 @@ class Environment {
   /// A slot that another environment (or this one) shares: its number here, or a negative errno.
   std::int64_t attach(const std::shared_ptr<Slot>& slot);
 
-  /// A writer's place in the queue of its slot: twice its number, and one more where the turn has not come;
-  /// or a negative errno.
-  std::int64_t take_turn(std::uint64_t slot);
+  /// A writer's place in the queue of its slot.
+  struct TakenTurn {
+    std::uint64_t turn = 0;
+    bool waits = false;  ///< the turn has not come yet
+  };
+  Result<TakenTurn> take_turn(std::uint64_t slot);
   void give_turn(std::uint64_t turn);
 
   /// The request's id, or a negative errno.
@@ -82,7 +84,8 @@ class Environment {
   static void on_teardown(void* self);
   void deliver();
   void deliver_one(Message& message);
-  void dispatch(std::initializer_list<napi_value> arguments);
+  /// `outcome`: of a request; undefined.
+  void dispatch(const Message& message, napi_value outcome);
   void begin_work();
   void end_work();
   /// Those whose handler has been collected. A reference to it can be counted neither up nor down: Node calls

@@ -22,9 +22,9 @@ class ClosedPort final : public BusPort {
   Status still_there() override { return Status(-ENODEV); }
   [[nodiscard]] std::string reason() const override { return "the bus is closed"; }
   [[nodiscard]] Nanoseconds now() const override { return monotonic_clock().now(); }
-  Status wp_claim(unsigned, const Wait&) override { return Status(-ENODEV); }
-  Status wp_acquire(unsigned, const Wait&) override { return Status(-ENODEV); }
-  Status wp_release(unsigned) override { return Status(-ENODEV); }
+  Status wp_claim(WpLine, const Wait&) override { return Status(-ENODEV); }
+  Status wp_acquire(WpLine, const Wait&) override { return Status(-ENODEV); }
+  Status wp_release(WpLine) override { return Status(-ENODEV); }
 
  private:
   class ClosedWire final : public Wire {
@@ -85,9 +85,9 @@ class Bus::Port final : public BusPort {
   [[nodiscard]] std::string reason() const override { return watched.reason(); }
   [[nodiscard]] Nanoseconds now() const override { return clock_.now(); }
   [[nodiscard]] bool alone() const override { return queue_.alone(); }
-  Status wp_claim(unsigned line, const Wait& wait) override { return wp.claim(line, wait); }
-  Status wp_acquire(unsigned line, const Wait& wait) override { return wp.acquire(line, wait); }
-  Status wp_release(unsigned line) override { return wp.release(line); }
+  Status wp_claim(WpLine line, const Wait& wait) override { return wp.claim(line, wait); }
+  Status wp_acquire(WpLine line, const Wait& wait) override { return wp.acquire(line, wait); }
+  Status wp_release(WpLine line) override { return wp.release(line); }
 
   Watched watched;
   WpLines wp;

@@ -13,9 +13,14 @@
 
 namespace nvmem {
 
-/// Added to the number of a write-protect line that protects when it is low (an inverter is between it and
-/// the pin). What is said below of raising it is then done by lowering.
-inline constexpr unsigned kLowProtects = 1U << 30;
+/// A line that a WP pin is wired to.
+struct WpLine {
+  /// A pin of the bridge, or what Bus::gpio_line() gave.
+  unsigned number = 0;
+  /// It protects when it is low: an inverter is between it and the WP pin. What is said below of raising it is
+  /// then done by lowering.
+  bool low_protects = false;
+};
 
 /// What a job may touch while it runs, on the bus thread: the wire, and the counted leases on write-protect
 /// lines, so that one writer's "protect" never cuts another's write short.
@@ -34,14 +39,14 @@ class BusPort {
   [[nodiscard]] virtual bool alone() const { return false; }
   /// Makes the line an output that protects (high), once; later calls for the same line do nothing. -EBUSY:
   /// it is in use as one that protects the other way round.
-  virtual Status wp_claim(unsigned line, const Wait& wait) = 0;
+  virtual Status wp_claim(WpLine line, const Wait& wait) = 0;
   /// Lowers the claimed line at the first lease. On failure there is no lease, and the line goes back up.
   /// -EINVAL: not claimed.
-  virtual Status wp_acquire(unsigned line, const Wait& wait) = 0;
+  virtual Status wp_acquire(WpLine line, const Wait& wait) = 0;
   /// Raises the line with the last lease. Not cancellable; bounded. The result is that of the raise; one that
   /// failed is tried again by the bus until it succeeds, at the latest when it closes. -ENODEV, without I/O,
   /// once the device is gone; a line of a gpiochip is raised even then.
-  virtual Status wp_release(unsigned line) = 0;
+  virtual Status wp_release(WpLine line) = 0;
 };
 
 /// A piece of work cut into steps of one wire chunk each, so that others get the bus between two of them.

@@ -15,24 +15,21 @@ constexpr Nanoseconds kLongestPause = kSecond;
 
 }  // namespace
 
-std::map<unsigned, WpLines::Line>::iterator WpLines::find(unsigned line) {
-  const auto found = lines_.find(line & ~kLowProtects);
-  const bool low_protects = (line & kLowProtects) != 0;
-  return found != lines_.end() && found->second.low_protects == low_protects ? found : lines_.end();
+std::map<unsigned, WpLines::Line>::iterator WpLines::find(WpLine asked) {
+  const auto found = lines_.find(asked.number);
+  return found != lines_.end() && found->second.low_protects == asked.low_protects ? found : lines_.end();
 }
 
-Status WpLines::claim(unsigned line, const Wait& wait) {
-  if (find(line) != lines_.end()) return Status();
-  const unsigned number = line & ~kLowProtects;
+Status WpLines::claim(WpLine asked, const Wait& wait) {
+  if (find(asked) != lines_.end()) return Status();
   // No level of it would protect both parts.
-  if (lines_.contains(number)) return Status(-EBUSY);
-  const bool low_protects = number != line;
-  const Status status = gpio_.gpio_output(number, !low_protects, wait);
-  if (status.ok()) lines_.emplace(number, Line{.low_protects = low_protects});
+  if (lines_.contains(asked.number)) return Status(-EBUSY);
+  const Status status = gpio_.gpio_output(asked.number, !asked.low_protects, wait);
+  if (status.ok()) lines_.emplace(asked.number, Line{.low_protects = asked.low_protects});
   return status;
 }
 
-Status WpLines::acquire(unsigned asked, const Wait& wait) {
+Status WpLines::acquire(WpLine asked, const Wait& wait) {
   const auto found = find(asked);
   if (found == lines_.end()) return Status(-EINVAL);
   auto& [number, line] = *found;
@@ -50,7 +47,7 @@ Status WpLines::acquire(unsigned asked, const Wait& wait) {
   return Status();
 }
 
-Status WpLines::release(unsigned asked) {
+Status WpLines::release(WpLine asked) {
   const auto found = find(asked);
   if (found == lines_.end() || found->second.leases == 0) return Status(-EINVAL);
   auto& [number, line] = *found;

@@ -10,15 +10,15 @@
 namespace nvmem {
 
 /// The rule: a line that may be low and has no lease is raised, at once, and again until it is known to be
-/// high. Of a line with kLowProtects every level is the other one.
+/// high. Of a line whose low level protects every level is the other one.
 class WpLines {
  public:
   WpLines(GpioPort& gpio, const Clock& clock) : gpio_(gpio), clock_(clock) {}
 
   /// The three of BusPort.
-  Status claim(unsigned line, const Wait& wait);
-  Status acquire(unsigned line, const Wait& wait);
-  Status release(unsigned line);
+  Status claim(WpLine asked, const Wait& wait);
+  Status acquire(WpLine asked, const Wait& wait);
+  Status release(WpLine asked);
 
   /// Tries the raises that have failed, where their time has come.
   void retry();
@@ -35,12 +35,12 @@ class WpLines {
     Nanoseconds retry_at = kNever;
     Nanoseconds pause = 0;
   };
-  std::map<unsigned, Line>::iterator find(unsigned line);
+  std::map<unsigned, Line>::iterator find(WpLine asked);
   Status raise(unsigned number, Line& line, Nanoseconds deadline);
 
   GpioPort& gpio_;
   const Clock& clock_;
-  std::map<unsigned, Line> lines_;  ///< by number, without kLowProtects
+  std::map<unsigned, Line> lines_;  ///< by number
 };
 
 }  // namespace nvmem

@@ -80,7 +80,8 @@ class At24Bench : public Bench {
             .block_shift = part.block_shift,
             .offset_add = part.offset_add,
             .read_rollover = read_rollover,
-            .wp_line = part.wp_line,
+            .wp = part.wp_line < 0 ? std::nullopt
+                                   : std::optional(nvmem::WpLine{static_cast<unsigned>(part.wp_line)}),
             .force_geometry = true};
   }
   std::unique_ptr<nvmem::At24> provider(const Eeprom& part, bool read_rollover = false) {

@@ -304,7 +304,7 @@ TEST("at24 faults: write protect from outside: ST refuses, Microchip drops and o
     part_model.wp_line = 5;
     Eeprom& part = bench.world.add(part_model);
     At24Config config = At24Bench::config_of(part);
-    config.wp_line = -1;
+    config.wp.reset();
     part.memory = pattern(part.size, 5);
     const auto before = part.memory;
     bench.open();

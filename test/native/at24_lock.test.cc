@@ -111,7 +111,7 @@ TEST("at24 lock: a part that takes the command and stays as it was is told") {
 
 TEST("at24 lock: WP is lowered for it and raised after it") {
   LockBench bench;
-  bench.config.wp_line = 2;
+  bench.config.wp = WpLine{2};
   bench.world.parts.front().wp_line = 2;
   bench.open();
   At24 provider(bench.bus, bench.config);

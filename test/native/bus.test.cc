@@ -313,18 +313,18 @@ TEST("bus: close() ends waiting and running jobs with -ENODEV and raises what th
   auto writer = steps(journal, "w", 9);
   writer->work = [&](BusPort& port, int left) {
     if (left == 8) {
-      CHECK(port.wp_claim(3, {}).ok());
-      CHECK(port.wp_acquire(3, {}).ok());
+      CHECK(port.wp_claim({3}, {}).ok());
+      CHECK(port.wp_acquire({3}, {}).ok());
     }
     if (left == 6) bench.bus->close();
     return Job::Next{};
   };
-  writer->at_end = [](BusPort& port, int) { CHECK(port.wp_release(3).ok()); };
+  writer->at_end = [](BusPort& port, int) { CHECK(port.wp_release({3}).ok()); };
   auto forgetful = steps(journal, "f", 9);
   forgetful->work = [](BusPort& port, int left) {
     if (left == 8) {
-      CHECK(port.wp_claim(4, {}).ok());
-      CHECK(port.wp_acquire(4, {}).ok());
+      CHECK(port.wp_claim({4}, {}).ok());
+      CHECK(port.wp_acquire({4}, {}).ok());
     }
     return Job::Next{};
   };
@@ -355,12 +355,12 @@ TEST("bus: an unplug in a step ends every job before it is announced, and costs 
   int protect = 0;
   writer->work = [](BusPort& port, int left) {
     if (left == 8) {
-      (void)port.wp_claim(3, {});
-      (void)port.wp_acquire(3, {});
+      (void)port.wp_claim({3}, {});
+      (void)port.wp_acquire({3}, {});
     }
     return Job::Next{};
   };
-  writer->at_end = [&](BusPort& port, int) { protect = port.wp_release(3).error(); };
+  writer->at_end = [&](BusPort& port, int) { protect = port.wp_release({3}).error(); };
   std::string when_gone;
   bench.on_event = [&](const std::string& event) {
     if (event.starts_with("gone")) when_gone = journal.text();
@@ -395,7 +395,7 @@ TEST("bus: an unplug is noticed while nobody reads, once, and closes the bus by 
   auto job = steps(journal, "a", 1);
   job->at_end = [&](BusPort& port, int) {
     where = std::this_thread::get_id();
-    CHECK_EQ(port.wp_release(0).error(), -ENODEV);
+    CHECK_EQ(port.wp_release({0}).error(), -ENODEV);
   };
   bench.bus->submit(std::move(job));
   CHECK(where == std::this_thread::get_id());
@@ -441,8 +441,8 @@ TEST("bus: shutdown_all() closes every bus of the process and counts those that 
     const std::string name = std::to_string(number++);
     auto writer = steps(journal, name, 9);
     writer->work = [](BusPort& port, int) {
-      CHECK(port.wp_claim(1, {}).ok());
-      CHECK(port.wp_acquire(1, {}).ok());
+      CHECK(port.wp_claim({1}, {}).ok());
+      CHECK(port.wp_acquire({1}, {}).ok());
       return Job::Next{false, kNever};
     };
     bench.bus->submit(std::move(writer));
@@ -546,7 +546,7 @@ TEST("bus: a link without wire and pins says so to every transfer and every line
       seen.ack_poll = port.wire().ack_poll(0x50, {&out, 1}, {}).error();
       seen.read = port.wire().write_read(0x50, {&out, 1}, {&in, 1}, {}).status.error();
       seen.there = port.still_there().error();
-      seen.claim = port.wp_claim(0, {}).error();
+      seen.claim = port.wp_claim({0}, {}).error();
       seen.reason = port.reason();
       done = true;
       return {true, 0};

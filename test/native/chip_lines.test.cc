@@ -50,8 +50,9 @@ TEST("bus gpiochip: the same name is the same line; a number that nobody gave is
 
 TEST("bus gpiochip: a line that protects when it is low is low from the probe on, and released low") {
   Rig rig;
-  rig.part.wp_line |= static_cast<int>(kLowProtects);
-  const auto eeprom = rig.bench.provider(rig.part);
+  At24Config config = fake::At24Bench::config_of(rig.part);
+  config.wp->low_protects = true;
+  const auto eeprom = std::make_unique<At24>(rig.bench.bus, config);
   rig.part.wp_line = -1;  // the model knows no inverter
   CHECK_EQ(rig.bench.run(*eeprom, rig.bench.probe()).outcome.status, 0);
   CHECK_EQ(rig.story(), std::string("o0"));

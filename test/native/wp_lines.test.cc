@@ -37,47 +37,47 @@ struct Rig {
 
 TEST("bus wp: a line is claimed once, protecting, and is low while anybody holds a lease") {
   Rig rig;
-  CHECK_EQ(rig.lines.acquire(2, {}).error(), -EINVAL);
-  CHECK_EQ(rig.lines.release(2).error(), -EINVAL);
-  CHECK(rig.lines.claim(2, {}).ok());
-  CHECK(rig.lines.claim(2, {}).ok());
+  CHECK_EQ(rig.lines.acquire({2}, {}).error(), -EINVAL);
+  CHECK_EQ(rig.lines.release({2}).error(), -EINVAL);
+  CHECK(rig.lines.claim({2}, {}).ok());
+  CHECK(rig.lines.claim({2}, {}).ok());
   CHECK(rig.world.levels[2]);
-  CHECK(rig.lines.acquire(2, {}).ok());
-  CHECK(rig.lines.acquire(2, {}).ok());
+  CHECK(rig.lines.acquire({2}, {}).ok());
+  CHECK(rig.lines.acquire({2}, {}).ok());
   CHECK(!rig.world.levels[2]);
-  CHECK(rig.lines.release(2).ok());
+  CHECK(rig.lines.release({2}).ok());
   CHECK(!rig.world.levels[2]);
-  CHECK(rig.lines.release(2).ok());
+  CHECK(rig.lines.release({2}).ok());
   CHECK(rig.world.levels[2]);
-  CHECK_EQ(rig.lines.release(2).error(), -EINVAL);
+  CHECK_EQ(rig.lines.release({2}).error(), -EINVAL);
   CHECK_EQ(rig.text(), "o01");
 }
 
 TEST("bus wp: a claim that failed is tried anew") {
   Rig rig;
   rig.fail(1, -EIO, false);
-  CHECK_EQ(rig.lines.claim(2, {}).error(), -EIO);
-  CHECK_EQ(rig.lines.acquire(2, {}).error(), -EINVAL);
-  CHECK(rig.lines.claim(2, {}).ok());
+  CHECK_EQ(rig.lines.claim({2}, {}).error(), -EIO);
+  CHECK_EQ(rig.lines.acquire({2}, {}).error(), -EINVAL);
+  CHECK(rig.lines.claim({2}, {}).ok());
 }
 
 TEST("bus wp: a lowering that failed leaves no lease, and the line is raised for it may be low") {
   Rig rig;
-  CHECK(rig.lines.claim(2, {}).ok());
+  CHECK(rig.lines.claim({2}, {}).ok());
   rig.fail(1, -ETIMEDOUT, true);
-  CHECK_EQ(rig.lines.acquire(2, {}).error(), -ETIMEDOUT);
+  CHECK_EQ(rig.lines.acquire({2}, {}).error(), -ETIMEDOUT);
   CHECK(rig.world.levels[2]);
-  CHECK_EQ(rig.lines.release(2).error(), -EINVAL);
+  CHECK_EQ(rig.lines.release({2}).error(), -EINVAL);
   CHECK_EQ(rig.lines.retry_at(), kNever);
   CHECK_EQ(rig.text(), "o(0)1");
 }
 
 TEST("bus wp: a raise that failed is reported and tried again until it succeeds") {
   Rig rig;
-  CHECK(rig.lines.claim(2, {}).ok());
-  CHECK(rig.lines.acquire(2, {}).ok());
+  CHECK(rig.lines.claim({2}, {}).ok());
+  CHECK(rig.lines.acquire({2}, {}).ok());
   rig.fail(5, -EIO, false);
-  CHECK_EQ(rig.lines.release(2).error(), -EIO);  // tried twice
+  CHECK_EQ(rig.lines.release({2}).error(), -EIO);  // tried twice
   CHECK_EQ(rig.text(), "o0(1)(1)");
   rig.lines.retry();
   CHECK_EQ(rig.text(), "o0(1)(1)");  // not yet
@@ -92,26 +92,26 @@ TEST("bus wp: a raise that failed is reported and tried again until it succeeds"
 
 TEST("bus wp: a new lease takes over a line whose raise failed, and gives it back high") {
   Rig rig;
-  CHECK(rig.lines.claim(2, {}).ok());
-  CHECK(rig.lines.acquire(2, {}).ok());
+  CHECK(rig.lines.claim({2}, {}).ok());
+  CHECK(rig.lines.acquire({2}, {}).ok());
   rig.fail(2, -EIO, false);
-  CHECK_EQ(rig.lines.release(2).error(), -EIO);
-  CHECK(rig.lines.acquire(2, {}).ok());
+  CHECK_EQ(rig.lines.release({2}).error(), -EIO);
+  CHECK(rig.lines.acquire({2}, {}).ok());
   CHECK_EQ(rig.lines.retry_at(), kNever);
   rig.world.clock.advance(10 * kSecond);
   rig.lines.retry();
   CHECK(!rig.world.levels[2]);
-  CHECK(rig.lines.release(2).ok());
+  CHECK(rig.lines.release({2}).ok());
   CHECK(rig.world.levels[2]);
 }
 
 TEST("bus wp: closing raises every line that may be low") {
   Rig rig;
-  for (const unsigned line : {1U, 2U, 3U}) CHECK(rig.lines.claim(line, {}).ok());
-  CHECK(rig.lines.acquire(1, {}).ok());
-  CHECK(rig.lines.acquire(2, {}).ok());
+  for (const unsigned line : {1U, 2U, 3U}) CHECK(rig.lines.claim({line}, {}).ok());
+  CHECK(rig.lines.acquire({1}, {}).ok());
+  CHECK(rig.lines.acquire({2}, {}).ok());
   rig.fail(2, -EIO, false);
-  CHECK_EQ(rig.lines.release(2).error(), -EIO);
+  CHECK_EQ(rig.lines.release({2}).error(), -EIO);
   rig.lines.raise_all(rig.world.clock.now() + kSecond);
   for (const unsigned line : {1U, 2U, 3U}) CHECK(rig.world.levels[line]);
   CHECK_EQ(rig.text(), "ooo00(1)(1)11");
@@ -119,7 +119,7 @@ TEST("bus wp: closing raises every line that may be low") {
 
 TEST("bus wp: a line that protects when it is low does all of it the other way round") {
   Rig rig;
-  const unsigned line = 2 | kLowProtects;
+  const WpLine line{2, true};
   CHECK(rig.lines.claim(line, {}).ok());
   CHECK(!rig.world.levels[2]);
   CHECK(rig.lines.acquire(line, {}).ok());
@@ -139,12 +139,12 @@ TEST("bus wp: a line that protects when it is low does all of it the other way r
 
 TEST("bus wp: one line cannot protect one part when it is high and another when it is low") {
   Rig rig;
-  CHECK(rig.lines.claim(2, {}).ok());
-  CHECK_EQ(rig.lines.claim(2 | kLowProtects, {}).error(), -EBUSY);
-  CHECK_EQ(rig.lines.acquire(2 | kLowProtects, {}).error(), -EINVAL);
-  CHECK_EQ(rig.lines.release(2 | kLowProtects).error(), -EINVAL);
+  CHECK(rig.lines.claim({2}, {}).ok());
+  CHECK_EQ(rig.lines.claim({2, true}, {}).error(), -EBUSY);
+  CHECK_EQ(rig.lines.acquire({2, true}, {}).error(), -EINVAL);
+  CHECK_EQ(rig.lines.release({2, true}).error(), -EINVAL);
   CHECK(rig.world.levels[2]);
-  CHECK(rig.lines.claim(3 | kLowProtects, {}).ok());
-  CHECK_EQ(rig.lines.claim(3, {}).error(), -EBUSY);
+  CHECK(rig.lines.claim({3, true}, {}).ok());
+  CHECK_EQ(rig.lines.claim({3}, {}).error(), -EBUSY);
   CHECK(!rig.world.levels[3]);
 }

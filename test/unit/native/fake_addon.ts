@@ -3,8 +3,8 @@
  * messages: what the bus thread posts, its order, and that a bus leaves the books with `closed`. When they are delivered, and
  * how many at once, is for the test: a busy event loop gets them all in one batch.
  */
-import { Finding } from '../../../lib/native/finding.js';
-import { Kind, Operation, type Addon, type Dispatch, type NativeCounts } from '../../../lib/native/addon.js';
+import { Kind, Operation, type Addon, type Dispatch } from '../../../lib/native/addon.js';
+import type { At24Config, NativeCounts } from '../../../lib/native/index.js';
 
 const ENODEV = -19;
 const EBADF = -9;
@@ -81,7 +81,13 @@ export class FakeAddon implements Addon {
   deliver(most = Infinity): void {
     for (const { kind, id, status, text, done = 0, data } of this.mail.splice(0, most)) {
       if (kind === Kind.BusClosed || (kind === Kind.BusOpened && status !== 0)) this.#buses.delete(id);
-      this.#dispatch(kind, id, status, done, 0, 0, 0, 0, 0, text, data, Finding.None, 0);
+      this.#dispatch(
+        kind,
+        id,
+        status,
+        text,
+        kind === Kind.Completed ? { transferred: done, ...(data && { data }) } : undefined,
+      );
       if (kind === Kind.Unregistered) this.#slots.delete(id);
     }
   }
@@ -123,10 +129,10 @@ export class FakeAddon implements Addon {
     return id;
   }
 
-  at24 = (bus: number, ...rest: unknown[]): number => {
+  at24 = (bus: number, { wpLine }: At24Config): number => {
     this.#check('at24', bus);
     // As native/binding: the line on WP.
-    if ((rest[8] as number) < -1) this.wrong.push('at24 wpLine');
+    if (wpLine < -1) this.wrong.push('at24 wpLine');
     return this.#slotOn(bus);
   };
 
