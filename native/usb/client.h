@@ -2,7 +2,6 @@
 // end a wait.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -14,6 +13,7 @@
 #include "native/util/clock.h"
 #include "native/util/status.h"
 #include "native/util/unique_fd.h"
+#include "native/util/usb_transfer.h"
 #include "native/util/wait.h"
 #include "native/util/waker.h"
 
@@ -22,13 +22,8 @@ struct libusb_device_handle;
 
 namespace nvmem::usb {
 
-using Setup = std::array<std::uint8_t, 8>;
-
-/// How a transfer ended.
-struct Completion {
-  Status status;           ///< -EPIPE: the device stalled; -EIO: another failure on its bus
-  std::size_t actual = 0;  ///< bytes moved
-};
+using Setup = UsbSetup;
+using Completion = UsbCompletion;
 
 /// Used by one thread, which also handles libusb's events: where only one thread waits for a device, a second
 /// one could but carry every completion to it, at the price of a wake-up each. The context is its own, knows

@@ -15,16 +15,14 @@
 #include "native/usbip/wire.h"
 #include "native/util/clock.h"
 #include "native/util/status.h"
+#include "native/util/usb_transfer.h"
 #include "native/util/wait.h"
 #include "native/util/waker.h"
 
 namespace nvmem::usbip {
 
 /// How a URB came back.
-struct Completion {
-  Status status;           ///< -EPIPE: the device stalled; -EIO: another failure on its bus
-  std::size_t actual = 0;  ///< bytes moved; those of an IN transfer are in the caller's buffer
-};
+using Completion = UsbCompletion;
 
 /// An interrupt endpoint as URB headers name it.
 struct Pipe {

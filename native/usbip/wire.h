@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "native/util/usb_transfer.h"
+
 namespace nvmem::usbip {
 
 inline constexpr std::uint16_t kVersion = 0x0111;
@@ -55,7 +57,7 @@ struct DeviceBlock {
 
 enum class Command : std::uint32_t { kSubmit = 1, kUnlink = 2, kRetSubmit = 3, kRetUnlink = 4 };
 
-using Setup = std::array<std::uint8_t, 8>;
+using Setup = UsbSetup;
 using Header = std::array<std::uint8_t, kHeaderSize>;
 
 /// CMD_SUBMIT without its payload.

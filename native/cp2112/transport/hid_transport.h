@@ -1,4 +1,4 @@
-// The seam between the CP2112 engine and what carries HID reports: USB/IP today, libusb and hidraw beside it.
+// The seam between the CP2112 engine and what carries its HID reports: libusb, USB/IP, or the kernel (hidraw).
 #pragma once
 
 #include <cstddef>

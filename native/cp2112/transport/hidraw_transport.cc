@@ -71,7 +71,7 @@ Status HidrawTransport::identify() {
   }
   ids_ = {static_cast<std::uint16_t>(info.vendor), static_cast<std::uint16_t>(info.product)};
   if (ids_ != Ids{} && !looks_like_cp2112()) {
-    reason_ = "it is " + text(ids_) + ", not " + text(Ids{}) + ", and has not the reports of one either";
+    reason_ = no_cp2112(ids_);
     return Status(-ENOTSUP);
   }
   serial_ = text_of(HIDIOCGRAWUNIQ(256));

@@ -23,4 +23,9 @@ struct Ids {
 /// "10c4:ea90"
 [[nodiscard]] inline std::string text(const Ids& ids) { return hex4(ids.vid) + ":" + hex4(ids.pid); }
 
+/// Why a device is refused that has other ids than a CP2112 as it leaves the factory.
+[[nodiscard]] inline std::string no_cp2112(const Ids& found) {
+  return "the device is " + text(found) + ", not " + text(Ids{}) + ", and has not the reports of one either";
+}
+
 }  // namespace nvmem::cp2112

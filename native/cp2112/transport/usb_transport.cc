@@ -1,28 +1,33 @@
 #include "native/cp2112/transport/usb_transport.h"
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
-#include "native/cp2112/transport/hid_requests.h"
 #include "native/util/pairs.h"
 
 namespace nvmem::cp2112 {
-namespace {
-
-constexpr std::size_t kReportSize = 64;
-
-}  // namespace
 
 UsbTransport::UsbTransport(std::string path, std::shared_ptr<Waker> waker, const Clock& clock, Ids ids)
-    : path_(std::move(path)), ids_(ids), clock_(clock), client_(std::move(waker), clock) {}
+    : PipeTransport(clock), path_(std::move(path)), ids_(ids), client_(std::move(waker), clock) {}
 
 UsbTransport::~UsbTransport() { close(); }
 
-usb::Completion UsbTransport::control(const usb::Setup& setup, std::span<std::uint8_t> data,
-                                      const Wait& wait) {
-  return client_.control(setup, data, wait.until(clock_.now() + kControlLimit));
+UsbCompletion UsbTransport::carry_control(const UsbSetup& setup, std::span<std::uint8_t> data,
+                                          const Wait& wait) {
+  return client_.control(setup, data, wait);
 }
+
+UsbCompletion UsbTransport::carry_out(std::span<const std::uint8_t> report, const Wait& wait) {
+  return client_.interrupt_out(hid_.out.address, report, wait);
+}
+
+Status UsbTransport::clear_out(const Wait&) { return client_.clear_halt(hid_.out.address); }
+
+UsbCompletion UsbTransport::carry_in(std::span<std::uint8_t> report, const Wait& wait) {
+  return client_.receive(report, wait);
+}
+
+Status UsbTransport::mend_in(const Wait&) { return client_.mend_in(); }
 
 Status UsbTransport::find(UniqueFd& node) {
   const auto found = usb::find_device(path_);
@@ -31,11 +36,7 @@ Status UsbTransport::find(UniqueFd& node) {
     return found.status();
   }
   facts_ = found.value();
-  const Ids found_ids{facts_.vid, facts_.pid};
-  if (found_ids != ids_) {
-    reason_ = "the device is " + text(found_ids) + ", not " + text(ids_);
-    return Status(-ENOTSUP);
-  }
+  if (const Status status = require({facts_.vid, facts_.pid}, ids_); !status.ok()) return status;
   const std::string file = usb::node_path(facts_);
   auto opened = usb::open_node(file);
   if (!opened.ok()) {
@@ -46,12 +47,7 @@ Status UsbTransport::find(UniqueFd& node) {
   node = std::move(opened).value();
   const std::vector<std::uint8_t> descriptors = usb::configurations(node, facts_);
   if (descriptors.empty()) return Status(-ENODEV);
-  if (const auto hid = find_hid_interface(descriptors)) {
-    hid_ = *hid;
-    return {};
-  }
-  reason_ = "the device has no HID interface with interrupt endpoints both ways";
-  return Status(-ENOTSUP);
+  return choose_interface(descriptors);
 }
 
 Status UsbTransport::open(const Wait& wait) {
@@ -68,40 +64,8 @@ Status UsbTransport::open(const Wait& wait) {
 }
 
 Status UsbTransport::set_up(const Wait& wait) {
-  const Status idled = control(set_idle_setup(hid_.number), {}, wait).status;
-  if (!idled.ok() && idled.error() != -EPIPE) return idled;
-  return client_.start_in(hid_.in.address, std::max<std::size_t>(kReportSize, hid_.in.packet));
-}
-
-Status UsbTransport::set_feature(std::span<const std::uint8_t> report, const Wait& wait) {
-  if (report.empty()) return Status(-EINVAL);
-  std::vector<std::uint8_t> bytes(report.begin(), report.end());
-  return control(set_feature_setup(hid_.number, report[0], bytes.size()), bytes, wait).status;
-}
-
-Result<std::size_t> UsbTransport::get_feature(std::span<std::uint8_t> report, const Wait& wait) {
-  if (report.empty()) return Status(-EINVAL);
-  const auto done = control(get_feature_setup(hid_.number, report[0], report.size()), report, wait);
-  if (!done.status.ok()) return done.status;
-  return done.actual;
-}
-
-Status UsbTransport::send(std::span<const std::uint8_t> report, const Wait& wait) {
-  const Status first = client_.interrupt_out(hid_.out.address, report, wait).status;
-  if (first.error() != -EPIPE) return first;
-  // A stalled interrupt pipe stays stalled until it is told otherwise (USB 2.0 §8.4.5). Once.
-  if (const Status cleared = client_.clear_halt(hid_.out.address); !cleared.ok()) return cleared;
-  return client_.interrupt_out(hid_.out.address, report, wait).status;
-}
-
-Result<std::size_t> UsbTransport::receive(std::span<std::uint8_t> report, const Wait& wait) {
-  usb::Completion done = client_.receive(report, wait);
-  if (done.status.error() == -EPIPE) {
-    if (const Status mended = client_.mend_in(); !mended.ok()) return mended;
-    done = client_.receive(report, wait);
-  }
-  if (!done.status.ok()) return done.status;
-  return done.actual;
+  if (const Status status = set_idle(wait); !status.ok()) return status;
+  return client_.start_in(hid_.in.address, in_bytes());
 }
 
 Status UsbTransport::idle(Nanoseconds deadline) { return client_.idle(deadline); }

@@ -5,9 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "native/cp2112/transport/hid_transport.h"
 #include "native/cp2112/transport/ids.h"
-#include "native/cp2112/transport/usb_descriptors.h"
+#include "native/cp2112/transport/pipe_transport.h"
 #include "native/usb/client.h"
 #include "native/usb/node.h"
 #include "native/util/clock.h"
@@ -15,7 +14,7 @@
 
 namespace nvmem::cp2112 {
 
-class UsbTransport final : public HidTransport {
+class UsbTransport final : public PipeTransport {
  public:
   /// Does nothing yet. `path` is bus and ports, as in sysfs ("1-1.4"); `ids` are those of the bridge that was
   /// found there. The engine asks for the part number, but by then the device has been taken from its driver: a
@@ -30,27 +29,25 @@ class UsbTransport final : public HidTransport {
   /// another device; -EACCES: no permission for the node; -EBUSY: another program has claimed the bridge;
   /// -ENODEV: unplugged meanwhile. Taking the bridge from the kernel's driver has no deadline of its own.
   Status open(const Wait& wait) override;
-  Status set_feature(std::span<const std::uint8_t> report, const Wait& wait) override;
-  Result<std::size_t> get_feature(std::span<std::uint8_t> report, const Wait& wait) override;
-  Status send(std::span<const std::uint8_t> report, const Wait& wait) override;
-  Result<std::size_t> receive(std::span<std::uint8_t> report, const Wait& wait) override;
   Status idle(Nanoseconds deadline) override;
   void close() noexcept override;
   [[nodiscard]] std::string reason() const override;
   [[nodiscard]] std::string identity() const override;
 
  private:
+  UsbCompletion carry_control(const UsbSetup& setup, std::span<std::uint8_t> data, const Wait& wait) override;
+  UsbCompletion carry_out(std::span<const std::uint8_t> report, const Wait& wait) override;
+  Status clear_out(const Wait& wait) override;
+  UsbCompletion carry_in(std::span<std::uint8_t> report, const Wait& wait) override;
+  Status mend_in(const Wait& wait) override;
+
   Status set_up(const Wait& wait);
   Status find(UniqueFd& node);
-  usb::Completion control(const usb::Setup& setup, std::span<std::uint8_t> data, const Wait& wait);
 
   const std::string path_;
   const Ids ids_;
-  const Clock& clock_;
   usb::Client client_;
   usb::Facts facts_;
-  HidInterface hid_;
-  std::string reason_;
 };
 
 }  // namespace nvmem::cp2112

@@ -25,7 +25,6 @@ constexpr std::uint8_t kConfigurationDescriptor = 2;
 constexpr std::uint8_t kStringDescriptor = 3;
 constexpr std::uint8_t kReportDescriptor = 0x22;  // HID 1.11 §7.1
 constexpr std::uint16_t kEnglish = 0x0409;
-constexpr std::size_t kReportSize = 64;
 constexpr std::size_t kMaxConfiguration = 4096;
 constexpr std::size_t kMaxReportDescriptor = 4096;
 
@@ -33,13 +32,33 @@ constexpr std::size_t kMaxReportDescriptor = 4096;
 
 UsbipTransport::UsbipTransport(usbip::Options options, std::shared_ptr<Waker> waker, const Clock& clock,
                                std::optional<Ids> ids)
-    : options_(std::move(options)), named_(ids), clock_(clock), client_(std::move(waker), clock) {}
+    : PipeTransport(clock),
+      options_(std::move(options)),
+      named_(ids),
+      client_(std::move(waker), clock) {}
 
 UsbipTransport::~UsbipTransport() { close(); }
 
-usbip::Completion UsbipTransport::control(const usbip::Setup& setup, std::span<std::uint8_t> data,
-                                          const Wait& wait) {
-  return client_.control(setup, data, wait.until(clock_.now() + kControlLimit));
+UsbCompletion UsbipTransport::carry_control(const UsbSetup& setup, std::span<std::uint8_t> data,
+                                            const Wait& wait) {
+  return client_.control(setup, data, wait);
+}
+
+UsbCompletion UsbipTransport::carry_out(std::span<const std::uint8_t> report, const Wait& wait) {
+  return client_.interrupt_out({hid_.out.number(), hid_.out.interval}, report, wait);
+}
+
+Status UsbipTransport::clear_out(const Wait& wait) { return clear_halt(hid_.out.address, wait); }
+
+UsbCompletion UsbipTransport::carry_in(std::span<std::uint8_t> report, const Wait& wait) {
+  return client_.receive(report, wait);
+}
+
+Status UsbipTransport::mend_in(const Wait& wait) {
+  // It takes a control transfer, also where the caller only came to look.
+  const Wait mending{std::max(wait.deadline, clock_.now() + 100 * kMillisecond), wait.cancel};
+  if (const Status cleared = clear_halt(hid_.in.address, mending); !cleared.ok()) return cleared;
+  return client_.restart_in();
 }
 
 Status UsbipTransport::open(const Wait& wait) {
@@ -61,7 +80,7 @@ Result<std::size_t> UsbipTransport::get_descriptor(std::uint8_t type, std::uint8
                                                    std::uint16_t language, std::span<std::uint8_t> into,
                                                    const Wait& wait) {
   const unsigned value = static_cast<unsigned>(type) << 8U | index;
-  const usbip::Completion done =
+  const UsbCompletion done =
       control(make_setup(kStandardIn, kGetDescriptor, value, language, into.size()), into, wait);
   if (!done.status.ok()) return done.status;
   return done.actual;
@@ -76,13 +95,9 @@ Status UsbipTransport::find_interface(const Wait& wait) {
     std::vector<std::uint8_t> bytes(total);
     const auto got = get_descriptor(kConfigurationDescriptor, 0, 0, bytes, wait);
     if (!got.ok()) return got.status();
-    if (const auto found = find_hid_interface(std::span(bytes).first(got.value()))) {
-      hid_ = *found;
-      return {};
-    }
+    return choose_interface(std::span(bytes).first(got.value()));
   }
-  reason_ = "the device has no HID interface with interrupt endpoints both ways";
-  return Status(-ENOTSUP);
+  return choose_interface({});
 }
 
 Status UsbipTransport::read_serial(std::uint8_t index, const Wait& wait) {
@@ -116,9 +131,8 @@ Status UsbipTransport::set_up(const Wait& wait) {
     reason_ = "the server calls the device " + text(listed) + ", which says that it is " + text(ids_);
     return Status(-ENOTSUP);
   }
-  if (named_ && ids_ != *named_) {
-    reason_ = "the device is " + text(ids_) + ", not " + text(*named_);
-    return Status(-ENOTSUP);
+  if (named_) {
+    if (const Status status = require(ids_, *named_); !status.ok()) return status;
   }
   if (const Status status = find_interface(wait); !status.ok()) return status;
   const auto set = control(make_setup(kStandardOut, kSetConfiguration, hid_.configuration, 0, 0), {}, wait);
@@ -126,63 +140,26 @@ Status UsbipTransport::set_up(const Wait& wait) {
   if (!named_ && ids_ != Ids{}) {
     if (const Status status = recognise(wait); !status.ok()) return status;
   }
-  const auto idled = control(set_idle_setup(hid_.number), {}, wait);
-  if (!idled.status.ok() && idled.status.error() != -EPIPE) return idled.status;
+  if (const Status status = set_idle(wait); !status.ok()) return status;
   if (const Status status = read_serial(device[16], wait); !status.ok()) return status;
-  return client_.start_in({hid_.in.number(), hid_.in.interval},
-                          std::max<std::size_t>(kReportSize, hid_.in.packet));
+  return client_.start_in({hid_.in.number(), hid_.in.interval}, in_bytes());
 }
 
 /// It has not the ids of a CP2112, and nobody has named its own: then its reports have to be those of one.
 Status UsbipTransport::recognise(const Wait& wait) {
   std::vector<std::uint8_t> bytes(kMaxReportDescriptor);
   const unsigned value = unsigned{kReportDescriptor} << 8U;
-  const usbip::Completion done = control(
+  const UsbCompletion done = control(
       make_setup(kStandardInterfaceIn, kGetDescriptor, value, hid_.number, bytes.size()), bytes, wait);
   const int error = done.status.error();
   if (error != 0 && error != -EPIPE && error != -EIO) return done.status;
   if (error == 0 && has_transfer_reports(std::span(bytes).first(done.actual))) return {};
-  reason_ = "the device is " + text(ids_) + ", not " + text(Ids{}) + ", and has not the reports of one either";
+  reason_ = no_cp2112(ids_);
   return Status(-ENOTSUP);
-}
-
-Status UsbipTransport::set_feature(std::span<const std::uint8_t> report, const Wait& wait) {
-  if (report.empty()) return Status(-EINVAL);
-  std::vector<std::uint8_t> bytes(report.begin(), report.end());
-  return control(set_feature_setup(hid_.number, report[0], bytes.size()), bytes, wait).status;
-}
-
-Result<std::size_t> UsbipTransport::get_feature(std::span<std::uint8_t> report, const Wait& wait) {
-  if (report.empty()) return Status(-EINVAL);
-  const auto done = control(get_feature_setup(hid_.number, report[0], report.size()), report, wait);
-  if (!done.status.ok()) return done.status;
-  return done.actual;
 }
 
 Status UsbipTransport::clear_halt(std::uint8_t endpoint, const Wait& wait) {
   return control(make_setup(kEndpointOut, kClearFeature, 0, endpoint, 0), {}, wait).status;
-}
-
-Status UsbipTransport::send(std::span<const std::uint8_t> report, const Wait& wait) {
-  const usbip::Pipe pipe{hid_.out.number(), hid_.out.interval};
-  const Status first = client_.interrupt_out(pipe, report, wait).status;
-  if (first.error() != -EPIPE) return first;
-  // A stalled interrupt pipe stays stalled until it is told otherwise (USB 2.0 §8.4.5). Once.
-  if (const Status cleared = clear_halt(hid_.out.address, wait); !cleared.ok()) return cleared;
-  return client_.interrupt_out(pipe, report, wait).status;
-}
-
-Result<std::size_t> UsbipTransport::receive(std::span<std::uint8_t> report, const Wait& wait) {
-  usbip::Completion done = client_.receive(report, wait);
-  if (done.status.error() == -EPIPE) {
-    // Mending takes a control transfer, also where the caller only came to look.
-    const Wait mending{std::max(wait.deadline, clock_.now() + 100 * kMillisecond), wait.cancel};
-    if (const Status cleared = clear_halt(hid_.in.address, mending); !cleared.ok()) return cleared;
-    if (const Status restarted = client_.restart_in(); !restarted.ok()) return restarted;
-    done = client_.receive(report, wait);
-  }
-  if (!done.status.ok()) return done.status;
-  return done.actual;
 }
 
 Status UsbipTransport::idle(Nanoseconds deadline) { return client_.idle(deadline); }

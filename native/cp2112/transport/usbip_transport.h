@@ -6,9 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "native/cp2112/transport/hid_transport.h"
 #include "native/cp2112/transport/ids.h"
-#include "native/cp2112/transport/usb_descriptors.h"
+#include "native/cp2112/transport/pipe_transport.h"
 #include "native/usbip/client.h"
 #include "native/usbip/options.h"
 #include "native/util/clock.h"
@@ -16,7 +15,7 @@
 
 namespace nvmem::cp2112 {
 
-class UsbipTransport final : public HidTransport {
+class UsbipTransport final : public PipeTransport {
  public:
   /// Does nothing yet. `ids`: what the device has to have; else those of a CP2112 as it leaves the factory, or
   /// others and the HID report descriptor of one. A use of `waker` ends a wait early, which is when CancelToken reasons are seen.
@@ -29,16 +28,18 @@ class UsbipTransport final : public HidTransport {
   /// -ENOENT: no such busid; -EBUSY: imported by somebody else; -ENOTSUP: another device, or one without both
   /// interrupt endpoints; -EINVAL: a busid nobody can have; -ETIMEDOUT; -ENODEV: unplugged meanwhile.
   Status open(const Wait& wait) override;
-  Status set_feature(std::span<const std::uint8_t> report, const Wait& wait) override;
-  Result<std::size_t> get_feature(std::span<std::uint8_t> report, const Wait& wait) override;
-  Status send(std::span<const std::uint8_t> report, const Wait& wait) override;
-  Result<std::size_t> receive(std::span<std::uint8_t> report, const Wait& wait) override;
   Status idle(Nanoseconds deadline) override;
   void close() noexcept override;
   [[nodiscard]] std::string reason() const override;
   [[nodiscard]] std::string identity() const override;
 
  private:
+  UsbCompletion carry_control(const UsbSetup& setup, std::span<std::uint8_t> data, const Wait& wait) override;
+  UsbCompletion carry_out(std::span<const std::uint8_t> report, const Wait& wait) override;
+  Status clear_out(const Wait& wait) override;
+  UsbCompletion carry_in(std::span<std::uint8_t> report, const Wait& wait) override;
+  Status mend_in(const Wait& wait) override;
+
   Status set_up(const Wait& wait);
   Status find_interface(const Wait& wait);
   Status recognise(const Wait& wait);
@@ -47,16 +48,12 @@ class UsbipTransport final : public HidTransport {
   /// A device without one, or that refuses to tell, has an empty one.
   Status read_serial(std::uint8_t index, const Wait& wait);
   Status clear_halt(std::uint8_t endpoint, const Wait& wait);
-  usbip::Completion control(const usbip::Setup& setup, std::span<std::uint8_t> data, const Wait& wait);
 
   const usbip::Options options_;
   const std::optional<Ids> named_;
-  const Clock& clock_;
   usbip::Client client_;
-  HidInterface hid_;
   Ids ids_;
   std::string serial_;
-  std::string reason_;
 };
 
 }  // namespace nvmem::cp2112
