@@ -3,7 +3,6 @@
 export const EPERM = -1;
 export const EIO = -5;
 export const EBADF = -9;
-export const EWOULDBLOCK = -11;
 export const ENOMEM = -12;
 export const ENODEV = -19;
 export const EINVAL = -22;

@@ -36,6 +36,8 @@ export interface Place {
   readonly length: number;
   /** To be called once something is there, so that what only waits takes no memory; undefined where there is none. */
   take(): Uint8Array | undefined;
+  /** Instead: that becomes the memory, and is nobody else's from now on. False where it does not fit. */
+  adopt(data: Buffer): boolean;
 }
 
 /** Where all that an operation reads goes: `room` bytes, zeros at first. */
@@ -49,7 +51,16 @@ export class Destination {
   }
 
   place(start: number, length: number): Place {
-    return { length, take: () => this.take()?.subarray(start, start + length) };
+    return {
+      length,
+      take: () => this.take()?.subarray(start, start + length),
+      adopt: (data) => {
+        // Only all of it, before anything else is there.
+        if (length !== this.room || data.length !== this.room || this.#memory !== undefined) return false;
+        this.#memory = data;
+        return true;
+      },
+    };
   }
 }
 

@@ -26,7 +26,9 @@ export interface Backend {
   readonly takesEmpty: boolean;
   /** A write that its caller has given up but that still runs inside the provider: the next one waits for it. */
   readonly writing: Promise<void> | undefined;
-  /** 0, a negative errno, or -EWOULDBLOCK (-11): use read(). */
+  /** It answers at once: readNow() and writeNow() are what to use. Else they are not. */
+  readonly immediate: boolean;
+  /** 0 or a negative errno. */
   readNow(offset: number, into: Uint8Array): number;
   writeNow(offset: number, data: Uint8Array): number;
   /** Fills `into`, as far as it comes: `transferred` bytes of it are good. */
@@ -85,9 +87,11 @@ export class SlotBackend implements Backend {
   readonly hasWpLine: boolean;
   readonly takeTurn: (() => NativeTurn | number) | undefined;
   readonly isPart: boolean;
+  readonly immediate: boolean;
 
   constructor(slot: NativeSlot, info: SlotInfo) {
     this.slot = slot;
+    this.immediate = slot.immediate;
     this.hasWpLine = info.hasWpLine;
     this.takeTurn = info.sharesWriters === true ? () => slot.takeTurn() : undefined;
     this.isPart = info.isPart ?? false;
@@ -102,8 +106,8 @@ export class SlotBackend implements Backend {
   }
 
   async read(operation: Operation, offset: number, into: Place, before: number): Promise<NativeOutcome> {
-    const { data, ...outcome } = await this.slot.read(offset, into.length, ioOptions(operation, before));
-    return store(data, into, outcome);
+    const outcome = await this.slot.read(offset, into.length, ioOptions(operation, before));
+    return outcome.lent !== true && into.adopt(outcome.data) ? outcome : store(outcome.data, into, outcome);
   }
 
   write(

@@ -2,17 +2,7 @@
  * A registered memory, as the kernel's struct nvmem_device: everything behind the handles that users hold. It
  * outlives its provider, and is numb then: every operation gives ENODEV.
  */
-import {
-  EDEADLK,
-  EINVAL,
-  EIO,
-  ENOBUFS,
-  ENODEV,
-  ENOMEM,
-  EOPNOTSUPP,
-  EPERM,
-  EWOULDBLOCK,
-} from '../base/errno.js';
+import { EDEADLK, EINVAL, EIO, ENOBUFS, ENODEV, ENOMEM, EOPNOTSUPP, EPERM } from '../base/errno.js';
 import type { Backend, WriteHow } from './backend.js';
 import { alignUp } from './align.js';
 import { extractBits, insertBits } from './bits.js';
@@ -99,8 +89,6 @@ export class DeviceCore {
   readonly #pending = new Map<Operation, Promise<void>>();
   /** Bytes of the writes among them. */
   #held = 0;
-  /** Its provider has no synchronous path. */
-  #answersLater = false;
 
   constructor(
     readonly facts: DeviceFacts,
@@ -117,13 +105,11 @@ export class DeviceCore {
     const data =
       this.#isImmediate(options) && this.#inside(offset, length) && length > 0 ? anyBytes(length) : undefined;
     if (data) {
-      const status = this.#readNow(offset, data);
-      if (status === 0) {
-        reportWhole(options, length);
-        return data;
-      }
-      if (status !== EWOULDBLOCK)
+      const status = backend.readNow(offset, data);
+      if (status !== 0)
         throw this.#error(this.#operation('read', offset, length, options, below), { status });
+      reportWhole(options, length);
+      return data;
     }
     return this.#track('read', offset, length, options, below, async (operation) => {
       const refused = this.#refusal(operation, backend.canRead || options.unbounded ? 0 : EOPNOTSUPP);
@@ -177,7 +163,10 @@ export class DeviceCore {
       !readPostProcess && this.#isImmediate(options) && this.#inside(offset, rawLength) && rawLength > 0;
     const data = now ? zeros(Math.max(rawLength, bytes)) : undefined;
     if (data) {
-      const status = this.#readNow(offset, rawLength < data.length ? data.subarray(0, rawLength) : data);
+      const status = this.backend.readNow(
+        offset,
+        rawLength < data.length ? data.subarray(0, rawLength) : data,
+      );
       // Whatever else it is, the long way finds it again and tells it in full.
       if (status === 0) return cellValue(cell, data);
     }
@@ -274,14 +263,8 @@ export class DeviceCore {
 
   /** No piece of it needs more than one call, and nothing can end it early. */
   #isImmediate(options: OperationOptions): boolean {
-    if (this.#answersLater) return false;
+    if (!this.backend.immediate) return false;
     return this.facts.keepouts.length === 0 && this.gone === undefined && !options.signal?.aborted;
-  }
-
-  #readNow(offset: number, into: Uint8Array): number {
-    const status = this.backend.readNow(offset, into);
-    if (status === EWOULDBLOCK) this.#answersLater = true;
-    return status;
   }
 
   #inside(offset: number, length: number): boolean {

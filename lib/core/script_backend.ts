@@ -1,5 +1,5 @@
 /** Drives a provider written in JavaScript. */
-import { EBADMSG, EIO, EOPNOTSUPP, EWOULDBLOCK } from '../base/errno.js';
+import { EBADMSG, EIO, EOPNOTSUPP } from '../base/errno.js';
 import type { NativeHold, NativeSlot, NativeTurn } from '../native/index.js';
 import { type Backend, type PieceOutcome, store, type WriteHow } from './backend.js';
 import { errnoOf } from '../base/errors.js';
@@ -21,6 +21,7 @@ export interface ScriptProvider {
 export class ScriptBackend implements Backend {
   readonly canRead: boolean;
   readonly canWrite: boolean;
+  readonly immediate = false;
   readonly takesEmpty = true;
   readonly isPart = false;
   readonly slot = undefined;
@@ -63,11 +64,11 @@ export class ScriptBackend implements Backend {
   }
 
   readNow(): number {
-    return EWOULDBLOCK;
+    return EOPNOTSUPP;
   }
 
   writeNow(): number {
-    return EWOULDBLOCK;
+    return EOPNOTSUPP;
   }
 
   async read(operation: Operation, offset: number, into: Place, before: number): Promise<PieceOutcome> {

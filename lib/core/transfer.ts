@@ -1,12 +1,10 @@
 /** The pieces of one operation: cut at keepouts, carried out in order, and what is known when one of them fails. */
-import { EBADMSG, ENOMEM, EWOULDBLOCK } from '../base/errno.js';
+import { EBADMSG, ENOMEM } from '../base/errno.js';
 import type { Backend, PieceOutcome, WriteHow } from './backend.js';
 import type { ByteRange } from '../base/errors.js';
 import type { Segment } from './keepouts.js';
 import type { Destination } from '../base/memory.js';
 import type { Failure, Operation } from './operation.js';
-
-const NOTHING = new Uint8Array(0);
 
 export interface ReadEnd {
   /** Good bytes from the start. */
@@ -25,8 +23,7 @@ export async function readSegments(
   for (const { offset, length, fill } of segments) {
     if (fill === undefined && (length > 0 || backend.takesEmpty)) {
       const place = out.place(good, length);
-      // Without memory at first: who answers later is to have none until then.
-      if (backend.readNow(offset, NOTHING) === EWOULDBLOCK) {
+      if (!backend.immediate) {
         const outcome = await backend.read(operation, offset, place, good);
         if (outcome.status !== 0) return filled({ good: good + outcome.transferred, failure: outcome });
       } else {
@@ -143,9 +140,9 @@ async function writePiece(
   how: WriteHow,
   before: number,
 ): Promise<PieceOutcome> {
+  if (!backend.immediate) return backend.write(operation, offset, part, how, before);
   // Memory inside the addon cannot drop a write, so there is nothing to verify where this succeeds.
   const status = backend.writeNow(offset, part);
-  if (status === EWOULDBLOCK) return backend.write(operation, offset, part, how, before);
   const transferred = status === 0 ? part.length : 0;
   return {
     status,

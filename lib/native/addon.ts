@@ -63,6 +63,7 @@ export interface Addon {
   /** `into` must lie in a SharedArrayBuffer. The function gives undefined, or the negative errno it failed with. */
   bind(slot: number, pieces: readonly BoundPiece[], into: Uint8Array): BoundFunction | number;
   alive(slot: number): boolean;
+  immediate(slot: number): boolean;
   /** Undefined where the provider counts nothing or the slot has gone. */
   stats(slot: number): NativeStats | undefined;
   /** The handle has gone: a slot of this environment is unregistered, one of another let go of. */
@@ -114,7 +115,9 @@ export enum Kind {
 }
 
 /** Of a request, what is not 0 (native/slot/request.h, Outcome). */
-export type DispatchedOutcome = Partial<Omit<NativeReadOutcome, 'status' | 'reason'>>;
+export type DispatchedOutcome = Partial<Omit<NativeReadOutcome, 'status' | 'reason' | 'lent'>> & {
+  readonly lent?: 1;
+};
 
 /** One message. `text`: a reason, or an identity; `outcome`: of a request that completed, or has come some way. */
 export type Dispatch = (

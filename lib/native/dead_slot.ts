@@ -4,6 +4,7 @@ import type { NativeOutcome, NativeReadOutcome, NativeSlot } from './types.js';
 
 export class DeadSlot implements NativeSlot {
   readonly alive = false;
+  readonly immediate = false;
   readonly #status: number;
 
   /** `status`: the negative errno that every operation ends with. */

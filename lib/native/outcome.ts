@@ -24,6 +24,7 @@ export function completed(
     found,
     reason,
     data,
+    lent: outcome.lent === 1,
   };
 }
 

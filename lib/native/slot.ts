@@ -42,6 +42,10 @@ export class Slot implements NativeSlot {
     return this.desk.addon.alive(this.id);
   }
 
+  get immediate(): boolean {
+    return this.desk.addon.immediate(this.id);
+  }
+
   stats(): NativeStats | undefined {
     this.#stats = this.desk.addon.stats(this.id) ?? this.#stats;
     return this.#stats;

@@ -36,6 +36,8 @@ export interface NativeOutcome {
 export interface NativeReadOutcome extends NativeOutcome {
   /** What was read: `transferred` bytes of it are good. Sized to `transferred`. */
   readonly data: Buffer;
+  /** `data` is memory of the addon's, which cannot be transferred to another thread: not for users. Default false. */
+  readonly lent?: boolean | undefined;
 }
 
 export interface IoOptions {
@@ -71,7 +73,9 @@ export interface NativeHold {
 
 /** A refcounted slot: the provider pointer under SRCU. */
 export interface NativeSlot {
-  /** Memory-like providers answer at once: 0 or a negative errno; -EWOULDBLOCK (-11): use read(). */
+  /** The provider answers at once: readNow() and writeNow() are of use. */
+  readonly immediate: boolean;
+  /** 0 or a negative errno; -EWOULDBLOCK (-11) where the slot is not immediate: use read(). */
   readNow(offset: number, into: Uint8Array): number;
   writeNow(offset: number, data: Uint8Array): number;
   read(offset: number, length: number, io?: IoOptions): Promise<NativeReadOutcome>;

@@ -173,6 +173,12 @@ Value Alive(const CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), slot != nullptr && slot->alive());
 }
 
+Value Immediate(const CallbackInfo& info) {
+  if (refuse(info, naturals(info, 0, 1))) return info.Env().Undefined();
+  const std::shared_ptr<Slot> slot = Environment::of(info).slot(count(info[0]));
+  return Napi::Boolean::New(info.Env(), slot != nullptr && slot->immediate());
+}
+
 /// Counters by name; undefined where the provider counts nothing, or the slot is not there any more.
 Value Stats(const CallbackInfo& info) {
   if (refuse(info, naturals(info, 0, 1))) return info.Env().Undefined();
@@ -273,6 +279,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add<GiveTurn>(exports, "giveTurn");
   add<Bind>(exports, "bind");
   add<Alive>(exports, "alive");
+  add<Immediate>(exports, "immediate");
   add<Stats>(exports, "stats");
   add<ForgetSlot>(exports, "forgetSlot");
   add<StartLookout>(exports, "startLookout");

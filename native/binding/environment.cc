@@ -70,16 +70,18 @@ class Undo {
 /// which ends the process where it cannot.
 constexpr std::size_t kCopied = 4096;
 
-/// Null where there is no memory for it.
-napi_value buffer_of(napi_env env, std::vector<std::uint8_t> data, std::size_t length) {
+/// Null where there is no memory for it. `lent`: it is memory of ours, which V8 can give to no other thread.
+napi_value buffer_of(napi_env env, std::vector<std::uint8_t> data, std::size_t length, bool& lent) {
   napi_value buffer = nullptr;
+  lent = false;
   if (length < kCopied)
     return napi_create_buffer_copy(env, length, data.data(), nullptr, &buffer) == napi_ok ? buffer : nullptr;
   auto* const owner = new (std::nothrow) std::vector<std::uint8_t>(std::move(data));
   if (owner == nullptr) return nullptr;
   const auto drop = [](napi_env, void*, void* hint) { delete static_cast<std::vector<std::uint8_t>*>(hint); };
   const napi_status status = napi_create_external_buffer(env, length, owner->data(), drop, owner, &buffer);
-  if (status == napi_ok) return buffer;
+  lent = status == napi_ok;
+  if (lent) return buffer;
   // Electron has no such buffers.
   if (status == napi_no_external_buffers_allowed &&
       napi_create_buffer_copy(env, length, owner->data(), nullptr, &buffer) != napi_ok)
@@ -116,12 +118,13 @@ napi_value completed(napi_env env, Message& message) {
   Outcome& outcome = message.request->outcome;
   Named named(env);
   if (message.request->operation == Operation::kRead && outcome.transferred > 0) {
-    const napi_value data = buffer_of(env, std::move(message.request->data), outcome.transferred);
+    bool lent = false;
+    const napi_value data = buffer_of(env, std::move(message.request->data), outcome.transferred, lent);
     if (data == nullptr) {
       message.status = -ENOMEM;
       return nullptr;
     }
-    named.add("data", data);
+    named.add("data", data).number("lent", lent ? 1 : 0);
   }
   message.status = outcome.status;
   message.text = std::move(outcome.reason);

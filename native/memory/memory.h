@@ -24,6 +24,7 @@ class Memory final : public Provider {
 
   void submit(std::unique_ptr<Request> request) noexcept override;
   void stop() noexcept override;
+  [[nodiscard]] bool immediate() const noexcept override { return true; }
   Status read_now(std::uint64_t offset, std::span<std::uint8_t> data) noexcept override;
   Status write_now(std::uint64_t offset, std::span<const std::uint8_t> data) noexcept override;
 

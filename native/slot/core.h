@@ -23,6 +23,7 @@ struct Slot::Core {
   srcu::Domain domain;
   srcu::Pointer<Provider> impl;
   std::shared_ptr<const Counters> counters;  ///< as the slot was made with it
+  bool immediate = false;                    ///< as Provider::immediate()
   std::shared_ptr<Turns> turns;              ///< of the provider, or of this slot alone
 
   Teardown teardown;

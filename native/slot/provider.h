@@ -26,6 +26,8 @@ class Provider {
   /// through: waiting ones at once, the one on the wire within a chunk. Write protect goes back up first.
   virtual void stop() noexcept = 0;
 
+  /// It needs no waiting: read_now() and write_now() are of use. Constant.
+  [[nodiscard]] virtual bool immediate() const noexcept { return false; }
   /// Memory that needs no waiting is read and written on the caller's thread, inside a scope. -EWOULDBLOCK
   /// (the default) sends the caller to submit().
   virtual Status read_now(std::uint64_t offset, std::span<std::uint8_t> data) noexcept;

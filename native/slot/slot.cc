@@ -15,12 +15,15 @@ Slot::Slot(Private, std::unique_ptr<Provider> provider) : core_(std::make_shared
   if (provider) {
     core_->counters = provider->counters();
     core_->turns = provider->turns();
+    core_->immediate = provider->immediate();
   }
   if (core_->turns == nullptr) core_->turns = std::make_shared<Turns>();
   core_->impl.exchange(provider.release());
 }
 
 std::shared_ptr<const Counters> Slot::counters() const noexcept { return core_->counters; }
+
+bool Slot::immediate() const noexcept { return core_->immediate; }
 
 Slot::~Slot() { detach(core_, {}); }
 

@@ -58,6 +58,9 @@ class Slot : public std::enable_shared_from_this<Slot> {
 
   [[nodiscard]] bool alive() const noexcept;
 
+  /// Any thread. Whether read_now() and write_now() are of use; of the provider, also after it has gone.
+  [[nodiscard]] bool immediate() const noexcept;
+
   /// Any thread. Of the provider, also after it has gone; null where it counts nothing.
   [[nodiscard]] std::shared_ptr<const Counters> counters() const noexcept;
 

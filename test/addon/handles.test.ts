@@ -43,6 +43,7 @@ const calls: Record<string, (handle: unknown) => unknown[]> = {
   giveTurn: (turn) => [turn],
   bind: (slot) => [slot, [{ offset: 0, length: 4 }], shared],
   alive: (slot) => [slot],
+  immediate: (slot) => [slot],
   stats: (slot) => [slot],
   forgetSlot: (slot) => [slot],
   hearsKernel: (lookout) => [lookout],

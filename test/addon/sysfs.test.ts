@@ -57,6 +57,19 @@ test('its bytes, its type, its cells; and writes, read back', async () => {
   expect(left(native().counts(), before)).toEqual({});
 });
 
+test('what was read can be given to another thread, however much it is', async () => {
+  const large = Buffer.alloc(3 * 4096, 'large');
+  writeFileSync(join(root, '0-00500', 'nvmem'), large);
+  const device = await opened();
+  for (const length of [16, 4095, 4096, large.length]) {
+    const data = await device.read(0, length);
+    expect(Buffer.compare(data, large.subarray(0, length))).toBe(0);
+    const given = structuredClone(data, { transfer: [data.buffer as ArrayBuffer] });
+    expect([given.length, data.length]).toEqual([length, 0]);
+  }
+  await device.close();
+});
+
 test('a device that the kernel lets nobody write is read-only', async () => {
   chmodSync(join(root, '0-00500', 'nvmem'), 0o444);
   const device = await opened();

@@ -17,7 +17,6 @@ import type {
 
 const ENODEV = -19;
 const ECANCELED = -125;
-const EWOULDBLOCK = -11;
 const EOPNOTSUPP = -95;
 
 export interface FakeRequest {
@@ -53,14 +52,14 @@ export class FakeSlot implements NativeSlot {
 
   readNow(offset: number, into: Uint8Array): number {
     if (!this.alive) return ENODEV;
-    if (!this.immediate) return EWOULDBLOCK;
+    if (!this.immediate) throw new Error('asked for at once of what answers later');
     into.set(this.memory.subarray(offset, offset + into.length));
     return 0;
   }
 
   writeNow(offset: number, data: Uint8Array): number {
     if (!this.alive) return ENODEV;
-    if (!this.immediate) return EWOULDBLOCK;
+    if (!this.immediate) throw new Error('asked for at once of what answers later');
     this.memory.set(data, offset);
     return 0;
   }

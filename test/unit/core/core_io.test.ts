@@ -33,6 +33,33 @@ async function failure(promise: Promise<unknown>): Promise<NvmemError> {
   return error as NvmemError;
 }
 
+describe('one pass, one buffer', () => {
+  test('what was read is the buffer that the caller gets', async () => {
+    const slot = new FakeSlot(pattern(64));
+    const { device } = await onSlot(slot);
+    const reading = device.read(8, 16);
+    const data = Buffer.from(pattern(64).subarray(8, 24));
+    (await slot.next()).end({ data });
+    expect(await reading).toBe(data);
+  });
+
+  test('memory that is only lent is copied, as is a piece of a whole', async () => {
+    const slot = new FakeSlot(pattern(64));
+    const { device } = await onSlot(slot);
+    const reading = device.read(8, 16);
+    const data = Buffer.from(pattern(64).subarray(8, 24));
+    (await slot.next()).end({ data, lent: true });
+    const got = await reading;
+    expect(got).not.toBe(data);
+    expect(got).toEqual(data);
+
+    const keepouts = [{ start: 32, end: 36, value: 0xff }];
+    const cut = new FakeSlot(pattern(64), false, true);
+    const { device: other } = await onSlot(cut, { keepouts });
+    expect(Uint8Array.from((await other.read(28, 12)).subarray(0, 4))).toEqual(pattern(64).subarray(28, 32));
+  });
+});
+
 describe('arguments are refused before any I/O', () => {
   test.each<[string, (device: NvmemDevice) => Promise<unknown>, new (...args: never[]) => Error, RegExp]>([
     ['offset', (d) => d.read('0' as never, 1), TypeError, /^offset must be a number, got "0"/],

@@ -221,6 +221,8 @@ export class FakeAddon implements Addon {
     return ENODEV;
   }
 
+  immediate = (): boolean => false;
+
   alive(slot: number): boolean {
     this.#check('alive', slot);
     return this.#slots.has(slot);
