@@ -50,6 +50,25 @@ bool repeats(Bytes bytes, std::uint64_t period) {
   return true;
 }
 
+/// Can a part of one address byte have given this, when it was sent two for every transfer? It takes the first for
+/// its address and reads on from there, or from nearby: the second has moved its counter, which runs round a page.
+/// So a transfer begins a few bytes after the one before it, and most of its bytes come again. False: stretches
+/// that do not, more than one transfer that was disturbed can account for.
+bool may_be_narrow(Bytes data, const std::vector<std::uint64_t>& starts) {
+  constexpr std::uint64_t kSkip = 16;  // the largest page of such a part
+  unsigned strangers = 0;
+  for (std::size_t i = 0; i + 2 < starts.size() && starts[i + 1] < kWideBlock; ++i) {
+    const Bytes first = data.subspan(starts[i], starts[i + 1] - starts[i]);
+    const Bytes second = data.subspan(starts[i + 1], starts[i + 2] - starts[i + 1]);
+    const std::uint64_t apart = (starts[i + 1] >> 8U) - (starts[i] >> 8U);
+    if (second.size() < kSkip + kSample || first.size() < apart + 3 * kSkip + kSample) continue;
+    const Bytes wanted = second.subspan(kSkip, kSample);
+    if (is_uniform(wanted)) continue;
+    if (std::search(first.begin(), first.end(), wanted.begin(), wanted.end()) == first.end()) ++strangers;
+  }
+  return strangers < 3;
+}
+
 }  // namespace
 
 bool Geometry::applies(const Part& part) {
@@ -150,7 +169,43 @@ void Geometry::repeats_at(const Part& part, std::uint64_t size) {
   sentence_ = text.data() + looks_like(part.config.address_bytes, size) + ", or it holds the same more than once";
 }
 
+void Geometry::saw_whole(const Part& part, Bytes data, const std::vector<std::uint64_t>& starts) {
+  const bool early = phase_ == Phase::kWidth || phase_ == Phase::kBlocks || phase_ == Phase::kPairs;
+  if (asked_ || seen_ || !early || !applies(part)) return;
+  if (!ask_.done() && part.config.address_bytes == 1 && data.size() >= kBlock) ask_.seed(data.first(kBlock));
+  Seen seen;
+  seen.blank = is_uniform(data);
+  if (!ask_.done() && part.config.address_bytes == 2) {
+    if (seen.blank) {
+      // Of either width: one address byte finds the same.
+      ask_.hold(std::vector<std::uint8_t>(kBlock, data.front()), part.config.address);
+      ask_.settle(Width::kUndecided);
+    } else if (!may_be_narrow(data, starts)) {
+      ask_.settle(Width::kTwo);
+    }
+    if (ask_.done()) judge_width(part);
+  }
+  for (std::uint64_t period = half_of(part); period >= smallest(part) && repeats(data, period); period /= 2)
+    seen.period = period;
+  seen_ = seen;
+  if (width_ == Fit::kFits || width_ == Fit::kUndecided) conclude(part);
+}
+
+/// Instead of asking every block and comparing samples.
+void Geometry::conclude(const Part& part) {
+  if (seen_->period == 0) {
+    size_fits();
+  } else {
+    size_ = Fit::kUndecided;
+    finding_ = Finding::kUndecided;
+    if (!seen_->blank) repeats_at(part, seen_->period);
+  }
+  here_.clear();
+  done();
+}
+
 void Geometry::begin_blocks(const Part& part) {
+  if (seen_) return conclude(part);
   const std::uint64_t blocks = (part.config.size + part.block_bytes() - 1) / part.block_bytes();
   phase_ = Phase::kBlocks;
   block_ = 1;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ namespace nvmem::at24 {
 /// of the configured size must differ from what lies at the beginning. Where it does not the part is smaller,
 /// or holds the same twice, or is blank: that does not contradict yet, and PageTest decides with the first
 /// page that is written. A part that is larger than configured is written where it was meant to be.
+///
+/// Who has read all of it has read the evidence as well: see saw_whole().
 class Geometry {
  public:
   enum class Fit : std::uint8_t { kUnasked, kFits, kUndecided, kContradicts };
@@ -37,6 +40,9 @@ class Geometry {
   Status step(Part& part, BusPort& port, std::uint64_t offset, const Wait& wait);
   /// One transfer towards the width alone, without what else there is to say about it.
   Status step_width(Part& part, BusPort& port, const Wait& wait);
+
+  /// All of the part has just been read, in transfers that began at `starts`: what that tells need not be asked.
+  void saw_whole(const Part& part, Bytes data, const std::vector<std::uint64_t>& starts);
 
   // What PageTest has found out.
   void width_fits() { width_ = Fit::kFits; }
@@ -63,6 +69,7 @@ class Geometry {
   Status step_neighbour(Part& part, BusPort& port, const Wait& wait);
   Status step_larger(Part& part, BusPort& port, const Wait& wait);
   void repeats_at(const Part& part, std::uint64_t size);
+  void conclude(const Part& part);
   void begin_blocks(const Part& part);
   void begin_pairs(const Part& part);
   void begin_looks_like(const Part& part);
@@ -81,6 +88,13 @@ class Geometry {
   std::uint64_t found_ = 0;
   std::string sentence_;
 
+  /// What the whole of it told about its size: the shortest stretch that comes again and again, or 0 where none
+  /// does.
+  struct Seen {
+    std::uint64_t period = 0;
+    bool blank = false;
+  };
+  std::optional<Seen> seen_;
   std::uint64_t block_ = 1;   ///< kBlocks: the one that is asked
   unsigned silent_ = 0;       ///< kBlocks: times it did not answer while the first one did
   bool first_asked_ = false;  ///< kBlocks: the first one is asked in between

@@ -85,12 +85,20 @@ Job::Next ReadJob::work(BusPort& port) {
   const Nanoseconds tried_at = port.now();
   const std::span<std::uint8_t> rest = std::span(request_->data).subspan(done_);
   const Transferred result = part_->read_chunk(port, request_->offset + done_, rest, wait());
+  const bool tells = request_->offset == 0 && request_->size() == part_->config.size &&
+                     !part_->geometry.asked() && Geometry::applies(*part_);
+  if (tells && starts_.empty()) starts_.push_back(0);
   done_ += result.good;
   if (result.good > 0) {
     retry_.reset();
+    if (tells) starts_.push_back(done_);
     report_progress(done_);
   }
-  if (result.status.ok()) return done_ == request_->data.size() ? end(port, 0) : later();
+  if (result.status.ok()) {
+    if (done_ < request_->data.size()) return later();
+    if (tells) part_->geometry.saw_whole(*part_, request_->data, starts_);
+    return end(port, 0);
+  }
   return again_or_end(port, result.status.error(), tried_at);
 }
 

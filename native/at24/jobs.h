@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "native/bus/job.h"
 #include "native/at24/part.h"
@@ -51,6 +52,9 @@ class ReadJob final : public PartJob {
   Outcome outcome(BusPort& port, int status) override;
 
   std::uint64_t done_ = 0;
+  /// Where its transfers began, and where the last one ended; of a read of the whole part, while nobody knows what
+  /// that may tell.
+  std::vector<std::uint64_t> starts_;
 };
 
 class ProbeJob final : public PartJob {

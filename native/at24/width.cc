@@ -18,6 +18,10 @@ constexpr std::uint64_t kMostTransfers = 16;
 constexpr std::uint64_t kAcross = 64;
 /// Of a write page.
 constexpr std::uint64_t kSmallestPage = 8;
+/// The beginning of the 256 bytes.
+constexpr std::uint64_t kGlance = 64;
+/// Read again at a time.
+constexpr std::uint64_t kPiece = 32;
 /// Times to begin again where a single stretch has changed.
 constexpr unsigned kRounds = 2;
 
@@ -59,10 +63,18 @@ Status WidthAsk::step(Part& part, BusPort& port, std::uint8_t device, const Wait
   if (length_ == 0) {
     const I2cLimits limits = port.wire().limits();
     window_ = std::min<std::uint64_t>(kWindow, limits.max_read);
-    length_ = std::min<std::uint64_t>(kBlock, kMostTransfers * limits.max_read);
+    whole_ = std::min<std::uint64_t>(kBlock, kMostTransfers * limits.max_read);
     if (limits.max_read_prefix < 1 || window_ < kLeastWindow) {
+      length_ = whole_;
       answer_ = Width::kUndecided;
       return {};
+    }
+    begin(part.config.address_bytes == 2 ? std::min(whole_, kGlance) : whole_);
+    if (seed_.size() >= length_) {
+      seed_.resize(length_);
+      hold(std::exchange(seed_, {}), device);
+      choose();
+      if (done()) return {};
     }
   }
   switch (phase_) {
@@ -83,11 +95,16 @@ Status WidthAsk::step(Part& part, BusPort& port, std::uint8_t device, const Wait
 
 Status WidthAsk::fill(Part& part, BusPort& port, std::uint8_t device, const Wait& wait) {
   const std::size_t from = filling_.size();
-  filling_.resize(length_);
+  filling_.resize(phase_ == Phase::kFill ? length_ : std::min(length_, from + kPiece));
   const Transferred result =
       part.ask(port, device, static_cast<std::uint8_t>(from), std::span(filling_).subspan(from), wait);
   filling_.resize(from + result.good);
-  if (!result.status.ok() || filling_.size() < length_) return result.status;
+  if (!result.status.ok()) return result.status;
+  if (phase_ == Phase::kFillAgain && changed_elsewhere()) {
+    answer_ = Width::kTwo;
+    return {};
+  }
+  if (filling_.size() < length_) return {};
   if (phase_ == Phase::kFill) {
     hold(std::exchange(filling_, {}), device);
     choose();
@@ -97,12 +114,24 @@ Status WidthAsk::fill(Part& part, BusPort& port, std::uint8_t device, const Wait
   return {};
 }
 
+void WidthAsk::begin(std::uint64_t length) {
+  length_ = length;
+  phase_ = Phase::kFill;
+  filling_.clear();
+}
+
+bool WidthAsk::lengthen() {
+  if (length_ == whole_) return false;
+  begin(whole_);
+  return true;
+}
+
 void WidthAsk::choose() {
   places_ = telling_places(held_, window_);
   place_ = 0;
   phase_ = Phase::kCheck;
   if (places_.empty()) {
-    answer_ = Width::kUndecided;
+    if (!lengthen()) answer_ = Width::kUndecided;
     return;
   }
   // There, elsewhere, and there again: a part that just reads on cannot give that.
@@ -120,7 +149,7 @@ Status WidthAsk::check(Part& part, BusPort& port, std::uint8_t device, const Wai
     phase_ = Phase::kFillAgain;
     return {};
   }
-  if (++place_ < places_.size()) return {};
+  if (++place_ < places_.size() || lengthen()) return {};
   const I2cLimits limits = port.wire().limits();
   // Elsewhere two bytes may be a register and its value.
   const bool can_pair = limits.repeated_start && limits.max_read_prefix >= 2 && (device & 0x78) == 0x50;
@@ -195,14 +224,19 @@ Status WidthAsk::next(Part& part, BusPort& port, std::uint8_t device, const Wait
   return {};
 }
 
-/// One stretch has changed. Where others have as well the part does not keep to addresses of one byte.
-void WidthAsk::compare() {
+bool WidthAsk::changed_elsewhere() const {
   const std::uint64_t at = places_[place_];
-  for (std::uint64_t i = 0; i < length_; ++i) {
-    if ((i < at || i >= at + window_) && filling_[i] != held_[i]) answer_ = Width::kTwo;
+  for (std::uint64_t i = 0; i < filling_.size(); ++i) {
+    if ((i < at || i >= at + window_) && filling_[i] != held_[i]) return true;
   }
+  return false;
+}
+
+/// One stretch has changed, and nothing else: where others have as well the part does not keep to addresses of
+/// one byte.
+void WidthAsk::compare() {
   hold(std::exchange(filling_, {}), held_at_);
-  if (answer_ == Width::kTwo) return;
+  if (lengthen()) return;
   if (++rounds_ == kRounds) {
     answer_ = Width::kUndecided;
     return;

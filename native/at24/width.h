@@ -32,6 +32,9 @@ enum class Width : std::uint8_t {
 /// after a data byte only. So what repeats is one byte, what contradicts itself is two, and that holds on
 /// every bus master.
 ///
+/// Where two are expected the beginning of the 256 bytes is enough for most parts: what changes there is not
+/// looked for elsewhere.
+///
 /// One byte is believed where stretches that occur nowhere before them come again, at odd distances, as no
 /// latch or page counts. But a part of two may take a lone byte for the lower half of an address, and looks the
 /// same so far. With a repeated START two bytes tell them apart, the second being the very one that a part of
@@ -54,6 +57,10 @@ class WidthAsk {
   }
   /// Somebody has found out in another way.
   void settle(Width width) { answer_ = width; }
+  /// What was read with one address byte from word 0 on need not be read again.
+  void seed(Bytes bytes) {
+    if (length_ == 0) seed_.assign(bytes.begin(), bytes.end());
+  }
 
   /// One transfer, at the device address.
   Status step(Part& part, BusPort& port, std::uint8_t device, const Wait& wait);
@@ -65,16 +72,23 @@ class WidthAsk {
   Status pair(Part& part, BusPort& port, std::uint8_t device, const Wait& wait);
   Status across(Part& part, BusPort& port, std::uint8_t device, const Wait& wait);
   Status next(Part& part, BusPort& port, std::uint8_t device, const Wait& wait);
+  void begin(std::uint64_t length);
+  /// Begins again with all of it, where only the beginning was looked at so far.
+  bool lengthen();
   void choose();
+  /// Bytes beside the stretch that was checked have changed, among those read again so far.
+  [[nodiscard]] bool changed_elsewhere() const;
   void compare();
 
   Width answer_ = Width::kUnasked;
   Phase phase_ = Phase::kFill;
-  std::uint64_t length_ = 0;  ///< bytes read from word 0 on
+  std::uint64_t length_ = 0;  ///< bytes to read from word 0 on
+  std::uint64_t whole_ = 0;   ///< the most of them
   std::uint64_t window_ = 0;  ///< bytes compared at a place
   std::vector<std::uint8_t> held_;
   std::uint8_t held_at_ = 0;
   std::vector<std::uint8_t> filling_;
+  std::vector<std::uint8_t> seed_;
   std::vector<std::uint64_t> places_;
   std::size_t place_ = 0;
   unsigned rounds_ = 0;
