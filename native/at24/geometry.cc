@@ -50,10 +50,10 @@ bool repeats(Bytes bytes, std::uint64_t period) {
   return true;
 }
 
-/// Can a part of one address byte have given this, when it was sent two for every transfer? It takes the first for
-/// its address and reads on from there, or from nearby: the second has moved its counter, which runs round a page.
-/// So a transfer begins a few bytes after the one before it, and most of its bytes come again. False: stretches
-/// that do not, more than one transfer that was disturbed can account for.
+/// Can a part of one address byte have given this, when it was sent two for every transfer? It takes the
+/// first for its address and reads on from there, or from nearby: the second has moved its counter, which
+/// runs round a page. So a transfer begins a few bytes after the one before it, and most of its bytes come
+/// again. False: stretches that do not, more than one transfer that was disturbed can account for.
 bool may_be_narrow(Bytes data, const std::vector<std::uint64_t>& starts) {
   constexpr std::uint64_t kSkip = 16;  // the largest page of such a part
   unsigned strangers = 0;
@@ -166,7 +166,8 @@ void Geometry::repeats_at(const Part& part, std::uint64_t size) {
                 static_cast<unsigned long long>(size));
   finding_ = Finding::kRepeats;
   found_ = size;
-  sentence_ = text.data() + looks_like(part.config.address_bytes, size) + ", or it holds the same more than once";
+  sentence_ = text.data() + looks_like(part.config.address_bytes, size) +
+              ", or it holds the same more than once";
 }
 
 void Geometry::saw_whole(const Part& part, Bytes data, const std::vector<std::uint64_t>& starts) {
@@ -259,7 +260,8 @@ Status Geometry::step_pairs(Part& part, BusPort& port, std::uint64_t offset, con
   // The caller's place stands for the third quarter.
   if (place_ == 1 && here_.empty()) places_[1] = std::min(offset % half, upper - std::min(upper, kSample));
   const std::uint64_t at = places_[place_];
-  const std::uint64_t length = std::min({kSample, upper - at, part.block_rest(at), part.block_rest(at + half)});
+  const std::uint64_t rest = std::min(part.block_rest(at), part.block_rest(at + half));
+  const std::uint64_t length = std::min({kSample, upper - at, rest});
   std::vector<std::uint8_t> got(length);
   const Transferred result = part.read_chunk(port, here_.empty() ? at : at + half, got, wait);
   if (!result.status.ok()) return result.status;

@@ -41,7 +41,8 @@ class Geometry {
   /// One transfer towards the width alone, without what else there is to say about it.
   Status step_width(Part& part, BusPort& port, const Wait& wait);
 
-  /// All of the part has just been read, in transfers that began at `starts`: what that tells need not be asked.
+  /// All of the part has just been read, in transfers that began at `starts`: what that tells need not be
+  /// asked.
   void saw_whole(const Part& part, Bytes data, const std::vector<std::uint64_t>& starts);
 
   // What PageTest has found out.
@@ -56,7 +57,8 @@ class Geometry {
   /// What the part looks like, for a person; empty where nothing contradicts.
   [[nodiscard]] const std::string& sentence() const { return sentence_; }
 
-  /// Offset that a part of a smaller size would take for `offset`; the same: there is none for `length` bytes.
+  /// Offset that a part of a smaller size would take for `offset`; the same: there is none for `length`
+  /// bytes.
   static std::uint64_t alias_of(const Part& part, std::uint64_t offset, std::uint64_t length);
   /// The smallest size there is for the part's width, bytes.
   static std::uint64_t smallest(const Part& part);
@@ -88,8 +90,8 @@ class Geometry {
   std::uint64_t found_ = 0;
   std::string sentence_;
 
-  /// What the whole of it told about its size: the shortest stretch that comes again and again, or 0 where none
-  /// does.
+  /// What the whole of it told about its size: the shortest stretch that comes again and again, or 0 where
+  /// none does.
   struct Seen {
     std::uint64_t period = 0;
     bool blank = false;

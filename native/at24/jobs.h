@@ -52,8 +52,8 @@ class ReadJob final : public PartJob {
   Outcome outcome(BusPort& port, int status) override;
 
   std::uint64_t done_ = 0;
-  /// Where its transfers began, and where the last one ended; of a read of the whole part, while nobody knows what
-  /// that may tell.
+  /// Where its transfers began, and where the last one ended; of a read of the whole part, while nobody knows
+  /// what that may tell.
   std::vector<std::uint64_t> starts_;
 };
 

@@ -12,11 +12,11 @@ namespace nvmem::at24 {
 
 /// Operation::kLock sends the command and waits for its write cycle. Operation::kLockState only asks.
 ///
-/// The data sheets (M24C32-D, M24M02-DR, M24C16-A125 …) have one way to ask: the beginning of a write into the
-/// page, cut off by a START before its STOP. A page that is locked does not acknowledge the data byte; one
-/// that is not forgets it. The byte sent is the one that is there, and where the master has no repeated START
-/// nobody is asked, for that would be a write. WC (WP) has to be low for both: a part that is write protected
-/// acknowledges no data byte either.
+/// The data sheets (M24C32-D, M24M02-DR, M24C16-A125 …) have one way to ask: the beginning of a write into
+/// the page, cut off by a START before its STOP. A page that is locked does not acknowledge the data byte;
+/// one that is not forgets it. The byte sent is the one that is there, and where the master has no repeated
+/// START nobody is asked, for that would be a write. WC (WP) has to be low for both: a part that is write
+/// protected acknowledges no data byte either.
 class LockJob final : public PartJob {
  public:
   LockJob(std::shared_ptr<Part> part, std::unique_ptr<Request> request);

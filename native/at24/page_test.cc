@@ -157,8 +157,8 @@ bool PageTest::is_stored_at(std::uint8_t word, Bytes frame) const {
   return false;
 }
 
-/// What one address byte reaches differs by the page alone, wherever that lies in it: so it does where a part of
-/// two takes the byte for half of an address.
+/// What one address byte reaches differs by the page alone, wherever that lies in it: so it does where a part
+/// of two takes the byte for half of an address.
 bool PageTest::shows_page() const {
   for (std::uint64_t at = 0; at < kBlock; ++at) {
     std::vector<std::uint8_t> image = held_;

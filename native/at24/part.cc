@@ -125,7 +125,8 @@ Transferred Part::read_beside(BusPort& port, std::uint64_t offset, std::span<std
   std::uint64_t start = start_in(wanted / kBlock);
   std::uint64_t skip = wanted - start;
   if (start > wanted) {
-    // From the page before; in front of the first one lies the end, where a part has one block and rolls over.
+    // From the page before; in front of the first one lies the end, where a part has one block and rolls
+    // over.
     const bool rolls_over = std::has_single_bit(config.size) && block == config.size && block >= kBlock;
     const std::uint64_t before = wanted < kBlock ? block / kBlock : wanted / kBlock;
     if (wanted >= kBlock || rolls_over) {

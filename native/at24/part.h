@@ -17,15 +17,15 @@
 
 namespace nvmem::at24 {
 
-/// Beyond the data sheet's write cycle: what a slow clock in the part, low voltage (ST: 10 ms below 1.7 V)
-/// and a loaded host may add. Together with the usual 5 ms the 25 ms of at24.c.
+/// What a slow clock in the part, low voltage (ST: 10 ms below 1.7 V) and a loaded host may add to the write
+/// cycle of the data sheet. With the usual 5 ms it makes the 25 ms of Linux's at24.c.
 inline constexpr Nanoseconds kCycleMargin = 20 * kMillisecond;
-/// Between two looks whether the part answers again.
+/// The time between two looks whether the part answers again.
 inline constexpr Nanoseconds kPollInterval = kMillisecond;
-/// Times a transfer is tried again after arbitration was lost.
+/// How often a transfer is tried again after arbitration was lost.
 inline constexpr unsigned kArbitrationTries = 5;
 
-/// Inside this layer only: the width has to be asked first, see Part::asks_width_first().
+/// The width has to be asked first, see Part::asks_width_first(). Leaves this folder as no errno.
 inline constexpr int kAskWidth = -ERESTART;
 
 /// A word address on the wire, big-endian.
@@ -63,44 +63,44 @@ struct Part {
     return offset <= config.size && length <= config.size - offset;
   }
 
-  /// Two address bytes would go out with a STOP behind them, and nobody knows yet whether the part takes two:
-  /// one that takes one stores the second (there is no repeated START in the first silicon of the CP2112,
-  /// CP2112_E10, nor through the kernel's driver of it).
+  /// True where two address bytes would go out with a STOP behind them, and nobody knows yet whether the part
+  /// takes two: a part that takes one would store the second. (There is no repeated START in the first
+  /// silicon of the CP2112, CP2112_E10, nor through the kernel's driver of it.)
   [[nodiscard]] bool asks_width_first(BusPort& port) const;
-  /// Reads, where it is not known, what a part of one address byte would hold at the device address `at`: see
-  /// WidthAsk::held().
+  /// Reads what a part of one address byte would hold at the device address `at`, where that is not known
+  /// yet. See WidthAsk::held().
   Status hold(BusPort& port, std::uint8_t at, const Wait& wait);
 
-  /// One read transfer with one address byte: harmless to every part. What is read is anything where the part
-  /// takes two.
+  /// One read transfer with one address byte, which is harmless to every part. Where the part takes two, what
+  /// is read may be from anywhere in it.
   Transferred ask(BusPort& port, std::uint8_t at, std::uint8_t word, std::span<std::uint8_t> data,
                   const Wait& wait);
-  /// A read transfer cut to what the master carries. kAskWidth: it has just turned out to have no repeated
-  /// START, and nothing was sent of a prefix of two bytes.
+  /// One read transfer, cut to what the wire carries. Returns kAskWidth where the wire has just turned out to
+  /// have no repeated START; nothing of a prefix of two bytes was sent then.
   Transferred transfer(BusPort& port, std::uint8_t at, std::span<const std::uint8_t> prefix,
                        std::span<std::uint8_t> data, const Wait& wait);
-  /// One read transfer at `offset`: as much of `data` as the master and the part allow. Where the master
-  /// finds that it can carry less than it said, less. kAskWidth: see asks_width_first().
+  /// One read transfer at `offset`: as much of `data` as wire and part allow, and less where the wire finds
+  /// that it carries less than it said. kAskWidth: see asks_width_first().
   Transferred read_chunk(BusPort& port, std::uint64_t offset, std::span<std::uint8_t> data, const Wait& wait);
-  /// One write transfer of `data`, which lies in one page and fits the master.
+  /// One write transfer of `data`, which lies in one page and fits the wire.
   Status write_chunk(BusPort& port, std::uint64_t offset, std::span<const std::uint8_t> data,
                      const Wait& wait);
-  /// The largest write transfer at `offset`; 0 where the master carries no data byte.
+  /// The data bytes of the largest write transfer at `offset`; 0 where the wire carries none.
   [[nodiscard]] std::uint64_t write_room(BusPort& port, std::uint64_t offset) const;
-  /// Does the part answer? The first byte of a word address is written: a CP2112 has no empty transfer, and
-  /// this one just sets (half of) the part's address latch, whatever the part is: a write cycle starts after a
-  /// data byte only. A one-byte read would be two transfers on bridges without a repeated START and twice the
-  /// USB reports on the others.
+  /// Asks whether the part answers, by writing the first byte of a word address. A CP2112 has no empty
+  /// transfer, and this one only sets (half of) the part's address latch, whatever the part is: a write cycle
+  /// begins after a data byte. A one-byte read would be two transfers on bridges without a repeated START,
+  /// and twice the USB reports on the others.
   Status poll(BusPort& port, std::uint64_t offset, const Wait& wait);
-  /// The same, tried again by the master itself where it can do that.
+  /// The same, tried again by the hardware where it can do that.
   Status ack_poll(BusPort& port, std::uint64_t offset, const Wait& wait);
-  /// The page that everybody expects is shown again: after a transfer, and after a write cycle, in which the
-  /// part itself did not listen. Nothing to do for most parts.
+  /// Shows the page again that everybody expects: after a transfer, and after a write cycle, in which the
+  /// part itself did not listen. Does nothing for most parts.
   void leave_page(BusPort& port, std::uint64_t offset);
-  /// Before the first transfer of a paged part: is it one? Kept once it is known.
+  /// Finds out, before the first transfer of a paged part, whether it is one. The answer is kept.
   Status identify(BusPort& port, const Wait& wait);
 
-  /// Why `error` happened, for a person.
+  /// Returns why `error` happened, in words for a person.
   [[nodiscard]] std::string reason(BusPort& port, int error, std::uint64_t offset) const;
   /// Bytes behind one device address, or in a page that has to be selected.
   [[nodiscard]] std::uint64_t block_bytes() const {
@@ -109,8 +109,9 @@ struct Part {
   }
 
  private:
-  /// read_chunk() where the width cannot be told and a STOP follows the address.
-  Transferred read_beside(BusPort& port, std::uint64_t offset, std::span<std::uint8_t> data, const Wait& wait);
+  /// Is read_chunk() where the width cannot be told and a STOP follows the address.
+  Transferred read_beside(BusPort& port, std::uint64_t offset, std::span<std::uint8_t> data,
+                          const Wait& wait);
   Status enter_page(BusPort& port, std::uint64_t offset, const Wait& wait);
 
   bool identified_ = false;  ///< bus thread only
@@ -118,15 +119,15 @@ struct Part {
   Status heard(Status status);
 };
 
-/// Which failures of a transfer are tried again, and when. One per transfer that must get through.
+/// Says which failures of a transfer are tried again, and when. One per transfer that must get through.
 class Retry {
  public:
-  /// A try that began at `tried_at` failed with `error`: when to try next, or nothing.
-  ///   -ENXIO   a part that has answered before is taken to be in a write cycle, of whoever: until write
-  ///   cycle and
-  ///            margin are over, with at least one try later than that. One that has never answered gets one
-  ///            more try, a write cycle later: a write of an earlier process may have just ended.
-  ///   -EAGAIN  arbitration lost: a few times.
+  /// A try that began at `tried_at` has failed with `error`. Returns when to try next, or nothing.
+  ///   -ENXIO   A part that has answered before is taken to be in a write cycle, whoever began it: it is tried
+  ///            until write cycle and margin are over, with at least one try later than that. A part that
+  ///            has never answered gets one more try, a write cycle later: a write of an earlier process may
+  ///            have just ended.
+  ///   -EAGAIN  Arbitration was lost: it is tried a few times.
   std::optional<Nanoseconds> again(const Part& part, int error, Nanoseconds tried_at, Nanoseconds now);
   void reset() { *this = Retry(); }
 

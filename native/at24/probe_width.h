@@ -11,13 +11,14 @@
 
 namespace nvmem::at24 {
 
-/// WidthAsk, which is harmless everywhere; and where the first bytes of the part do not tell, two address bytes.
+/// WidthAsk, which is harmless everywhere; and where the first bytes of the part do not tell, two address
+/// bytes.
 ///
 /// Those are not harmless: a part that wants one takes the second as data. It stores that at a STOP, and
 /// there is none before the repeated START (ST's data sheets even say that only a STOP right after a data
 /// byte's acknowledge starts the write cycle). Where the bus master has no repeated START (CP2112 version 1)
-/// they are not sent. A FRAM stores at once, though; so the second byte is always the very byte that the part,
-/// should it want one address byte, holds at that place: even stored it would change nothing.
+/// they are not sent. A FRAM stores at once, though; so the second byte is always the very byte that the
+/// part, should it want one address byte, holds at that place: even stored it would change nothing.
 class ProbeWidthJob final : public PartJob {
  public:
   using PartJob::PartJob;

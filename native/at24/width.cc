@@ -30,7 +30,8 @@ bool tells(Bytes bytes, std::uint64_t at, std::uint64_t length) {
 }
 
 /// Up to two places in `bytes` that tell, the later one first. Never up to the very end: a part that shifts a
-/// lone address byte into its latch would stand at a round address after that, and give the right bytes again.
+/// lone address byte into its latch would stand at a round address after that, and give the right bytes
+/// again.
 std::vector<std::uint64_t> telling_places(Bytes bytes, std::uint64_t length) {
   std::vector<std::uint64_t> found;
   if (bytes.size() <= length) return found;
@@ -232,8 +233,8 @@ bool WidthAsk::changed_elsewhere() const {
   return false;
 }
 
-/// One stretch has changed, and nothing else: where others have as well the part does not keep to addresses of
-/// one byte.
+/// One stretch has changed, and nothing else: where others have as well the part does not keep to addresses
+/// of one byte.
 void WidthAsk::compare() {
   hold(std::exchange(filling_, {}), held_at_);
   if (lengthen()) return;

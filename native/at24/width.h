@@ -36,12 +36,12 @@ enum class Width : std::uint8_t {
 /// looked for elsewhere.
 ///
 /// One byte is believed where stretches that occur nowhere before them come again, at odd distances, as no
-/// latch or page counts. But a part of two may take a lone byte for the lower half of an address, and looks the
-/// same so far. With a repeated START two bytes tell them apart, the second being the very one that a part of
-/// one would hold at the word before the stretch: should it be stored (a FRAM does so at once) it changes
-/// nothing. Without one, where a read over the end of the 256 bytes goes on: at their beginning or at the next
-/// device address, as parts of one do. Two are believed where more than one stretch has changed: a part that is written to
-/// by somebody else meanwhile is not taken for one.
+/// latch or page counts. But a part of two may take a lone byte for the lower half of an address, and looks
+/// the same so far. With a repeated START two bytes tell them apart, the second being the very one that a
+/// part of one would hold at the word before the stretch: should it be stored (a FRAM does so at once) it
+/// changes nothing. Without one, where a read over the end of the 256 bytes goes on: at their beginning or at
+/// the next device address, as parts of one do. Two are believed where more than one stretch has changed: a
+/// part that is written to by somebody else meanwhile is not taken for one.
 class WidthAsk {
  public:
   [[nodiscard]] Width answer() const { return answer_; }

@@ -18,8 +18,8 @@ namespace nvmem::at24 {
 /// to 61 bytes, word address included, is one transfer with its STOP; two of them cannot be one page write).
 ///
 /// Nothing is written to a part that contradicts its geometry. What the first page has overwritten is known
-/// (and so is that of each page while the geometry cannot be told yet): it says what has become of a page that
-/// was refused, why it reads back differently, and it is put back where the page turns out to have gone
+/// (and so is that of each page while the geometry cannot be told yet): it says what has become of a page
+/// that was refused, why it reads back differently, and it is put back where the page turns out to have gone
 /// elsewhere in a smaller part.
 class WriteJob final : public PartJob {
  public:

@@ -1,5 +1,5 @@
-// What a write does where the part does not do what it was told: what became of a refused page, of one that went
-// elsewhere, and why what was written reads back differently.
+// What a write does where the part does not do what it was told: what became of a refused page, of one that
+// went elsewhere, and why what was written reads back differently.
 #include <algorithm>
 
 #include "native/at24/write.h"
@@ -7,9 +7,9 @@
 namespace nvmem::at24 {
 
 /// A data byte was not acknowledged. An ST part with WC high refuses the first one and stores nothing. A part
-/// that took some bytes before it refused one stores those. Which of the two it was, the part is asked as soon
-/// as it answers: how long that took says nothing. One that does not come back any more has lost its supply,
-/// or is broken.
+/// that took some bytes before it refused one stores those. Which of the two it was, the part is asked as
+/// soon as it answers: how long that took says nothing. One that does not come back any more has lost its
+/// supply, or is broken.
 Job::Next WriteJob::refused(BusPort& port) {
   const Nanoseconds tried_at = port.now();
   const int error = part_->poll(port, position(), wait()).error();
@@ -57,8 +57,8 @@ Job::Next WriteJob::look_at_refused(BusPort& port) {
   return end(port, -EIO);
 }
 
-/// Where it is not known what was there: a part stores the bytes it took from the first one on. The first byte
-/// that is there now was none of those that a page write could have put there, so none was stored.
+/// Where it is not known what was there: a part stores the bytes it took from the first one on. The first
+/// byte that is there now was none of those that a page write could have put there, so none was stored.
 bool WriteJob::is_unchanged() const {
   constexpr std::uint64_t kSmallestPage = 8;  // a smaller one than configured puts a later byte there
   if (test_) return got_ == test_->old();
@@ -104,7 +104,8 @@ Job::Next WriteJob::undo(BusPort& port) {
 Job::Next WriteJob::look_at_undone(BusPort& port) {
   const Nanoseconds tried_at = port.now();
   Status status;
-  if (!read_page(port, status) && (status.ok() || retry_.again(*part_, status.error(), tried_at, port.now()))) {
+  if (!read_page(port, status) &&
+      (status.ok() || retry_.again(*part_, status.error(), tried_at, port.now()))) {
     return later(status.ok() ? 0 : port.now() + kPollInterval);
   }
   if (got_ == test_->old()) {

@@ -1,5 +1,5 @@
-// What JavaScript calls the addon with: looked at once, here. lib/native is the only caller and is typed; anything
-// else gets a TypeError instead of a crash.
+// What JavaScript calls the addon with: looked at once, here. lib/native is the only caller and is typed;
+// anything else gets a TypeError instead of a crash.
 #pragma once
 
 #include <napi.h>
@@ -42,8 +42,8 @@ class Fields {
   bool flag(const char* name);
   /// A natural number up to `most`.
   std::uint64_t natural(const char* name, std::uint64_t most = kMostNatural);
-  /// A whole number of milliseconds, cut to ten years, which is as long as a wait can be here and keeps the sums
-  /// far from overflow.
+  /// A whole number of milliseconds, cut to ten years, which is as long as a wait can be here and keeps the
+  /// sums far from overflow.
   Nanoseconds milliseconds(const char* name);
 
   /// A natural number; nothing for -1, which has to be said.

@@ -1,4 +1,5 @@
-// The exports that open buses and make slots. Internal to native/binding; lib/native/addon.ts says what each takes.
+// The exports that open buses and make slots. Internal to native/binding; lib/native/addon.ts says what each
+// takes.
 #pragma once
 
 #include <napi.h>

@@ -1,4 +1,5 @@
-// One owner thread per I2C bus: every byte on the wire is sent by it, and nobody else touches what leads there.
+// One owner thread per I2C bus: every byte on the wire is sent by it, and nobody else touches what leads
+// there.
 #pragma once
 
 #include <atomic>

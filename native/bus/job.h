@@ -17,8 +17,8 @@ namespace nvmem {
 struct WpLine {
   /// A pin of the bridge, or what Bus::gpio_line() gave.
   unsigned number = 0;
-  /// It protects when it is low: an inverter is between it and the WP pin. What is said below of raising it is
-  /// then done by lowering.
+  /// It protects when it is low: an inverter is between it and the WP pin. What is said below of raising it
+  /// is then done by lowering.
   bool low_protects = false;
 };
 

@@ -1,5 +1,5 @@
-// The seam between the bus (who may use it, and when) and what leads to a device (the CP2112 engine, an adapter
-// of the kernel, a folder of sysfs): is it there.
+// The seam between the bus (who may use it, and when) and what leads to a device (the CP2112 engine, an
+// adapter of the kernel, a folder of sysfs): is it there.
 #pragma once
 
 #include <string>
@@ -12,15 +12,15 @@ namespace nvmem {
 class GpioPort;
 class Wire;
 
-/// What a bus is opened over. Every function of it, and of its wire and pins, is called on the bus thread only,
-/// one at a time. -ENODEV: the device is gone; every later call gives it too, at once.
+/// What a bus is opened over. Every function of it, and of its wire and pins, is called on the bus thread
+/// only, one at a time. -ENODEV: the device is gone; every later call gives it too, at once.
 class Link {
  public:
   virtual ~Link() = default;
 
-  /// Connects and configures. Called once, first. Besides the errors of Wire: -ECONNREFUSED, -EPROTO (the peer
-  /// does not speak the protocol), -ENOENT (no such device there), -ENOTSUP (another device than this one
-  /// drives).
+  /// Connects and configures. Called once, first. Besides the errors of Wire: -ECONNREFUSED, -EPROTO (the
+  /// peer does not speak the protocol), -ENOENT (no such device there), -ENOTSUP (another device than this
+  /// one drives).
   virtual Status start(const Wait& wait) = 0;
   /// Nothing to do: waits until the waker is used (0), the deadline (-ETIMEDOUT) or the end of the device
   /// (-ENODEV). This is how an unplug is noticed while nobody reads.

@@ -1,5 +1,5 @@
-// What a link leads to, as jobs see it: the bus learns from its answers that the device has gone, and lines of
-// gpiochips are among its pins.
+// What a link leads to, as jobs see it: the bus learns from its answers that the device has gone, and lines
+// of gpiochips are among its pins.
 #pragma once
 
 #include <new>
@@ -13,9 +13,9 @@
 
 namespace nvmem {
 
-/// Passes everything on until the answer is -ENODEV; from then on it says so itself. A call that was cancelled
-/// with the reason -ENODEV (unregister, close) says nothing about the device. Nor does a line of a gpiochip: it
-/// is driven even when the device has gone.
+/// Passes everything on until the answer is -ENODEV; from then on it says so itself. A call that was
+/// cancelled with the reason -ENODEV (unregister, close) says nothing about the device. Nor does a line of a
+/// gpiochip: it is driven even when the device has gone.
 ///
 /// Where a transfer finds no memory it is -ENOMEM: it may have been begun. -EOPNOTSUPP: the link leads to no
 /// wire, or to no pins.

@@ -54,9 +54,9 @@ class Wire {
   /// START, address + W, data, STOP. 1 to max_write bytes.
   virtual Status write(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) = 0;
 
-  /// write(), but where the hardware can do that it tries an address that is not acknowledged again by itself,
-  /// for about one write cycle of an EEPROM (25 ms): the answer comes when the target has it, instead of being
-  /// asked for again and again. -ENXIO after that. Nobody else gets the bus meanwhile.
+  /// write(), but where the hardware can do that it tries an address that is not acknowledged again by
+  /// itself, for about one write cycle of an EEPROM (25 ms): the answer comes when the target has it, instead
+  /// of being asked for again and again. -ENXIO after that. Nobody else gets the bus meanwhile.
   virtual Status ack_poll(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) {
     return write(address, data, wait);
   }

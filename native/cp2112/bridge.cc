@@ -285,7 +285,8 @@ Result<TransferStatus> Bridge::ask_status(const Wait& wait) {
     const auto event = next(poll_due(), wait);
     if (!event.ok()) return event.status();
     if (event.value().kind == Event::Kind::kStatus) return event.value().status;
-    if (event.value().kind == Event::Kind::kData && event.value().data.size > 0) take_stray(event.value().data);
+    const Event& found = event.value();
+    if (found.kind == Event::Kind::kData && found.data.size > 0) take_stray(found.data);
   }
 }
 
@@ -399,8 +400,8 @@ Status Bridge::recover(const Wait& wait, bool gently) {
     if (quiet < 2) continue;
     late_ = 0;
     if (const auto drained = drain(bound); !drained.ok()) return expired(drained.status());
-    // An older answer was among those: the last one may not have been to the last request. And once more where
-    // one is missing: the bridge may have fallen silent in between.
+    // An older answer was among those: the last one may not have been to the last request. And once more
+    // where one is missing: the bridge may have fallen silent in between.
     if (late_ > 0 || (ledger_.owes(now()) && !asked_again)) quiet = 0;
     asked_again = ledger_.owes(now());
   }

@@ -1,5 +1,5 @@
-// Which answers the bridge still owes us: what tells an answer of our own that comes late from one that nobody
-// asked for, or that somebody else did.
+// Which answers the bridge still owes us: what tells an answer of our own that comes late from one that
+// nobody asked for, or that somebody else did.
 #pragma once
 
 #include <array>
@@ -9,12 +9,12 @@
 
 namespace nvmem::cp2112 {
 
-/// Every status request (0x15) is answered by exactly one report (0x16), and a bridge gives every byte that it
-/// has read once. So it can be counted what is still to come, and when the count is even nothing can come late
-/// any more.
+/// Every status request (0x15) is answered by exactly one report (0x16), and a bridge gives every byte that
+/// it has read once. So it can be counted what is still to come, and when the count is even nothing can come
+/// late any more.
 ///
-/// What is given up on is owed for kWriteOff from the next sign of life on: reports do get lost on the way, and
-/// then the count never becomes even.
+/// What is given up on is owed for kWriteOff from the next sign of life on: reports do get lost on the way,
+/// and then the count never becomes even.
 class Ledger {
  public:
   static constexpr Nanoseconds kWriteOff = 5 * kSecond;

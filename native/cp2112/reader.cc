@@ -165,8 +165,8 @@ Reader::Step Reader::on_status(const TransferStatus& status) {
         confirmed_ = std::max<std::size_t>(confirmed_, status.received);
         pace_.observe(status_polled_at_ - start_, status.received);
       }
-      // From the end on each report has its own limit, in on_silence(). A bridge that says nothing has another
-      // one: what it says late is of then.
+      // From the end on each report has its own limit, in on_silence(). A bridge that says nothing has
+      // another one: what it says late is of then.
       if (status_polled_at_ >= limit_) {
         return give_up(bridge_.fail(Status(-ETIMEDOUT), "the bridge does not end the read"));
       }

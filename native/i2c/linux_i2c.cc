@@ -265,7 +265,7 @@ Transferred LinuxI2c::write_read(std::uint8_t address, std::span<const std::uint
   for (;;) {
     const std::span<std::uint8_t> part = data.first(std::min(data.size(), reads_.limit()));
     const int error =
-        transact(address, wait, [&](const Transfer& transfer) { return transfer.write_read(address, prefix, part); });
+        transact(address, wait, [&](const Transfer& one) { return one.write_read(address, prefix, part); });
     if (error == 0) {
       reads_.took(part.size());
       ready_ = address;

@@ -39,8 +39,8 @@ struct Options {
 ///
 /// Drivers do not agree on how they say that an address was not acknowledged: besides -ENXIO
 /// (fault-codes.rst) there are -EREMOTEIO (i2c-designware, i2c-bcm2835), -EIO (older i2c-imx) and -ENODEV
-/// (i2c-stub), and hid-cp2112 says -ETIMEDOUT. What is meant is found out with a one-byte read. Its -ETIMEDOUT
-/// is also that of a bridge which does not answer it: then it comes late, and is told as it is.
+/// (i2c-stub), and hid-cp2112 says -ETIMEDOUT. What is meant is found out with a one-byte read. Its
+/// -ETIMEDOUT is also that of a bridge which does not answer it: then it comes late, and is told as it is.
 class LinuxI2c final : public Link, public Wire {
  public:
   /// Does nothing yet. `clock` lives longer than the link.

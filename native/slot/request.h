@@ -21,8 +21,8 @@ enum class Operation : std::uint8_t {
   kRead,
   kWrite,
   kProbe,  ///< is the part there: claims its write-protect line (protecting), then reads one byte at offset 0
-  /// How many word address bytes does the part take, found out without changing a byte: Outcome::transferred is
-  /// 1, 2, or 0 where its contents do not tell.
+  /// How many word address bytes does the part take, found out without changing a byte: Outcome::transferred
+  /// is 1, 2, or 0 where its contents do not tell.
   kProbeWidth,
   /// Locks the part's page for ever. Outcome::transferred is 1 where the part says so afterwards, else 0.
   kLock,
@@ -61,8 +61,8 @@ struct Outcome {
   std::uint64_t uncertain = 0;
   /// Write with skip_equal: of the committed bytes those that held the data already and were not written.
   std::uint64_t unchanged = 0;
-  /// Write: result of putting write protect back up, kept apart from `status`; 0 where there was no line. Probe:
-  /// `status` again where it is the line that failed.
+  /// Write: result of putting write protect back up, kept apart from `status`; 0 where there was no line.
+  /// Probe: `status` again where it is the line that failed.
   int protect_status = 0;
   /// Write with verify that ended with -EBADMSG: device offset of the first byte that reads back differently,
   /// and how many bytes do.

@@ -1,5 +1,5 @@
-// What the torture test and the model change in the algorithm to prove that they would notice. Every product build is kNone
-// with empty windows, and compiles to nothing.
+// What the torture test and the model change in the algorithm to prove that they would notice. Every product
+// build is kNone with empty windows, and compiles to nothing.
 #pragma once
 
 #ifndef NVMEM_SRCU_VARIANT

@@ -377,8 +377,8 @@ void Client::close() noexcept {
   if (claimed_ && alive_ && !answers()) {
     // A driver begins by asking the device, in this thread and where no signal reaches it: 5 s for every
     // question, some of them several times, and then it does not bind. It would not even if the device came
-    // back later. A device that has stopped answering is plugged in again, or power-cycled, and then the kernel
-    // looks for a driver anyway; and so do we when it has been used again.
+    // back later. A device that has stopped answering is plugged in again, or power-cycled, and then the
+    // kernel looks for a driver anyway; and so do we when it has been used again.
     (void)libusb_set_auto_detach_kernel_driver(handle_.get(), 0);
   }
   alive_ = false;

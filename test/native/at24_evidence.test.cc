@@ -44,7 +44,8 @@ struct Look {
   Outcome geometry;
   std::uint64_t beside = 0;  ///< bytes read that were not the whole itself
 
-  Look(const Eeprom& model, std::uint64_t size, bool repeated_start, std::size_t max_read = 512, bool whole = true)
+  Look(const Eeprom& model, std::uint64_t size, bool repeated_start, std::size_t max_read = 512,
+       bool whole = true)
       : part(bench.world.add(model)) {
     bench.world.limits.repeated_start = repeated_start;
     bench.world.limits.max_read = max_read;
@@ -102,9 +103,10 @@ TEST("at24 evidence: what a whole read shows contradicts what the single looks c
   struct Named {
     std::uint64_t real, told;
   };
-  for (const auto& [real, told] : {Named{128, 256}, Named{256, 4096}, Named{256, 32768}, Named{512, 2048},
-                                   Named{2048, 4096}, Named{2048, 32768}, Named{4096, 8192}, Named{4096, 32768},
-                                   Named{8192, 65536}, Named{32768, 65536}, Named{4096, 256}, Named{8192, 2048}}) {
+  constexpr Named kWrong[] = {{128, 256},    {256, 4096},   {256, 32768},  {512, 2048},
+                              {2048, 4096},  {2048, 32768}, {4096, 8192},  {4096, 32768},
+                              {8192, 65536}, {32768, 65536}, {4096, 256},  {8192, 2048}};
+  for (const auto& [real, told] : kWrong) {
     for (const bool repeated_start : {true, false}) {
       for (const std::size_t max_read : {512U, 128U, 32U}) {
         for (const bool at_once : {false, true}) {

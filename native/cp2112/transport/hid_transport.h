@@ -1,4 +1,5 @@
-// The seam between the CP2112 engine and what carries its HID reports: libusb, USB/IP, or the kernel (hidraw).
+// The seam between the CP2112 engine and what carries its HID reports: libusb, USB/IP, or the kernel
+// (hidraw).
 #pragma once
 
 #include <cstddef>

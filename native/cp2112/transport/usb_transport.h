@@ -17,10 +17,10 @@ namespace nvmem::cp2112 {
 class UsbTransport final : public PipeTransport {
  public:
   /// Does nothing yet. `path` is bus and ports, as in sysfs ("1-1.4"); `ids` are those of the bridge that was
-  /// found there. The engine asks for the part number, but by then the device has been taken from its driver: a
-  /// keyboard that has come in its place must not get so far. A use of `waker` ends a wait early,
-  /// which is when CancelToken reasons are seen. `clock` has to be real time (the kernel waits in it) and to
-  /// live longer than the transport.
+  /// found there. The engine asks for the part number, but by then the device has been taken from its driver:
+  /// a keyboard that has come in its place must not get so far. A use of `waker` ends a wait early, which is
+  /// when CancelToken reasons are seen. `clock` has to be real time (the kernel waits in it) and to live
+  /// longer than the transport.
   UsbTransport(std::string path, std::shared_ptr<Waker> waker, const Clock& clock = monotonic_clock(),
                Ids ids = {});
   ~UsbTransport() override;

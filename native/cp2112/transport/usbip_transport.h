@@ -17,9 +17,10 @@ namespace nvmem::cp2112 {
 
 class UsbipTransport final : public PipeTransport {
  public:
-  /// Does nothing yet. `ids`: what the device has to have; else those of a CP2112 as it leaves the factory, or
-  /// others and the HID report descriptor of one. A use of `waker` ends a wait early, which is when CancelToken reasons are seen.
-  /// `clock` has to be real time (the socket waits in it) and to live longer than the transport.
+  /// Does nothing yet. `ids`: what the device has to have; else those of a CP2112 as it leaves the factory,
+  /// or others and the HID report descriptor of one. A use of `waker` ends a wait early, which is when
+  /// CancelToken reasons are seen. `clock` has to be real time (the socket waits in it) and to live longer
+  /// than the transport.
   UsbipTransport(usbip::Options options, std::shared_ptr<Waker> waker, const Clock& clock = monotonic_clock(),
                  std::optional<Ids> ids = std::nullopt);
   ~UsbipTransport() override;
