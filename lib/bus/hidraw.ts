@@ -3,7 +3,7 @@ import { promises } from 'node:fs';
 import { NvmemError } from '../base/errors.js';
 import { native } from '../native/index.js';
 import type { HidrawUri } from '../uri/bus_uri.js';
-import { wireOfNode } from './claim.js';
+import { wireOfNode } from './wire.js';
 import type { BusSource } from './source.js';
 import {
   adaptersOfHidraw,
