@@ -3,22 +3,25 @@
  * cells, and pulling the cable in the middle of it is an ordinary event (`ENODEV`).
  */
 export { NvmemError, errorTable } from './base/errors.js';
-export type { ByteRange, ErrorEntry, ExitStatus, NvmemErrorCode, NvmemErrorDetails } from './base/errors.js';
-export { Nvmem, nvmem, memoryProvider } from './core/registry.js';
+export type {
+  ByteRange,
+  ErrorEntry,
+  NvmemErrorKind,
+  NvmemErrorCode,
+  NvmemErrorDetails,
+} from './base/errors.js';
+export { Registry, nvmem, memoryProvider } from './core/registry.js';
 export type { NvmemEvents } from './core/registry.js';
 export { NvmemDevice } from './core/device.js';
 export type { NvmemDeviceEvents, NvmemDeviceStats } from './core/device.js';
-export { RegisteredDevice } from './core/registered_device.js';
 export type { NvmemType, NvmemWriteResult, WriteOptions } from './core/device_core.js';
 export { NvmemCell } from './core/cell.js';
 export type { CellReadOptions } from './core/cell.js';
 export { NvmemReader } from './core/reader.js';
-export { attachShared, SharedDevice } from './core/share.js';
+export { attachShared } from './core/share.js';
 export type { SharedToken } from './core/share_token.js';
 export { NvmemConsumer } from './core/consumer.js';
 export { NvmemKernelApi } from './kernel/kernel_api.js';
-export { NvmemFile } from './kernel/user_files.js';
-export type { NvmemFiles, NvmemFileStat, NvmemOpenOptions } from './kernel/user_files.js';
 export type { AdHocCellInfo } from './core/device.js';
 export type { BoardCell } from './core/board_cells.js';
 export type { LayoutContext, NvmemLayout } from './core/layouts.js';
@@ -38,15 +41,14 @@ export type { BusEnd, BusEvents, BusScanOptions, OpenBusOptions } from './bus/bu
 export type { WidthProposal } from './bus/probe_width.js';
 export type { HeldPart, PartGuess, ScannedPart } from './bus/scan/scan.js';
 export type { PartSpec } from './uri/part_spec.js';
-export { OpenDevice } from './bus/open_device.js';
 export type { OpenOptions } from './bus/open_device.js';
 export { doctor } from './doctor/doctor.js';
 export type { DoctorOptions, Finding } from './doctor/finding.js';
 export { list } from './machine/list.js';
 export type { KernelMemory, ListOptions, LocalAdapter, LocalBridge, MachineList } from './machine/list.js';
 export type { Access } from './machine/machine.js';
-export type { LockOptions } from './bus/page_lock.js';
-export type { NvmemGeometry } from './bus/geometry.js';
+export type { LockOptions, NvmemGeometry } from './core/part_commands.js';
+export type { NvmemEnd, NvmemEndCause } from './core/device_end.js';
 export type { NvmemDiagnosis } from './base/diagnosis.js';
 export type { UsbBridge, UsbInterface } from './machine/bridges.js';
 export { BridgeWatch, watchBridges } from './hotplug/watch.js';

@@ -1,7 +1,7 @@
 /** Reads and writes that Ctrl-Z can interrupt, as one operation: what they say at their end is about the whole. */
 import type { ByteRange, NvmemError } from '../base/errors.js';
 import type { NvmemWriteResult, WriteOptions } from '../core/device_core.js';
-import type { OpenDevice } from '../bus/open_device.js';
+import type { NvmemDevice } from '../core/device.js';
 import type { Session } from './session.js';
 
 type Progress = (done: number, total: number) => void;
@@ -11,15 +11,14 @@ export interface PausableWriteResult extends Omit<NvmemWriteResult, 'bytesUnchan
   readonly bytesUnchanged: number | undefined;
 }
 
-/** The bytes from `offset` on. Rejects as NvmemFile.read(). */
+/** The bytes from `offset` on. Rejects as NvmemDevice.read(). */
 export async function readPausable(
   session: Session,
-  device: OpenDevice,
+  device: NvmemDevice,
   offset: number,
   length: number,
   onProgress: Progress,
 ): Promise<Buffer> {
-  using file = device.files.open('nvmem');
   const good: Buffer[] = [];
   let done = 0;
   const keep = (part: Buffer): void => {
@@ -33,7 +32,7 @@ export async function readPausable(
       onProgress(before + count, length);
     };
     try {
-      keep(await file.read(offset + before, length - before, { ...limits, onProgress: told }));
+      keep(await device.read(offset + before, length - before, { ...limits, onProgress: told }));
     } catch (error) {
       throw before === 0 ? error : withGoodBytes(error, good, length);
     }

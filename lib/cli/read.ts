@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import { NvmemError } from '../base/errors.js';
-import type { OpenDevice } from '../bus/open_device.js';
+import type { NvmemDevice } from '../core/device.js';
 import { CliError, CommandFailure, withoutUndefined } from './failure.js';
 import { checkWritable, dropPart, isStdout, keepPart, writeWhole } from './files.js';
 import { bytes, duration, hexdump } from './format.js';
@@ -70,7 +70,7 @@ export async function readCommand(session: Session, uri: string, options: ReadCo
 
 /** The part of the device that --offset and --length name; all of it without them. */
 export function window(
-  device: OpenDevice,
+  device: NvmemDevice,
   { offset = 0, length }: { readonly offset?: number; readonly length?: number },
 ): { offset: number; length: number } {
   const { size } = device;
@@ -89,7 +89,7 @@ export function window(
 
 export async function readWithProgress(
   session: Session,
-  device: OpenDevice,
+  device: NvmemDevice,
   offset: number,
   length: number,
 ): Promise<Buffer> {

@@ -1,7 +1,8 @@
 /** One run of one command: where it prints, and the device it works on. */
 import pc from 'picocolors';
 
-import type { OpenDevice, OpenOptions } from '../bus/open_device.js';
+import type { OpenOptions } from '../bus/open_device.js';
+import type { NvmemDevice } from '../core/device.js';
 import { open } from '../open/open.js';
 import { jsonLine, visible } from '../base/visible.js';
 import type { NvmemUri } from '../uri/uri.js';
@@ -92,7 +93,7 @@ export class Session {
   async withDevice(
     uri: string,
     openOptions: OpenOptions,
-    body: (device: OpenDevice, facts: DeviceFacts) => Promise<void>,
+    body: (device: NvmemDevice, facts: DeviceFacts) => Promise<void>,
   ): Promise<void> {
     const parsed = parseUriArgument(uri);
     const { signal } = this.io;

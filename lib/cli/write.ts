@@ -29,9 +29,8 @@ export async function writeCommand(
     const progress = new Progress(session, 'writing');
     const about = withoutUndefined({ ...facts, file, offset, bytes: data.length, verify });
     try {
-      using memory = device.files.open('nvmem', { flags: 'w' });
       const how = { verify, skipEqual, onProgress: progress.update };
-      const write = (options: WriteOptions): Promise<NvmemWriteResult> => memory.write(offset, data, options);
+      const write = (options: WriteOptions): Promise<NvmemWriteResult> => device.write(offset, data, options);
       const result = await writePausable(session, data.length, how, write);
       const { bytesSkipped, bytesUnchanged, protectError } = result;
       progress.end();

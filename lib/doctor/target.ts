@@ -1,7 +1,8 @@
 /** What a URI needs, looked at from the outside first, and then by opening it. */
 import type { UsbIds } from '../base/usb_ids.js';
 import { entryOf, NvmemError } from '../base/errors.js';
-import { contradiction, type NvmemGeometry } from '../bus/geometry.js';
+import { contradiction } from '../bus/geometry.js';
+import type { NvmemGeometry } from '../core/part_commands.js';
 import { open } from '../open/open.js';
 import { findBridge, usbIdsOf, type UsbBridge } from '../machine/bridges.js';
 import { exportedDevices } from '../bus/usbip_devices.js';
