@@ -12,15 +12,15 @@ export type {
 } from './base/errors.js';
 export { Registry, nvmem, memoryProvider } from './core/registry.js';
 export type { NvmemEvents } from './core/registry.js';
-export { NvmemDevice } from './core/device.js';
+export type { NvmemDevice } from './core/device.js';
 export type { NvmemDeviceEvents, NvmemDeviceStats } from './core/device.js';
 export type { NvmemType, NvmemWriteResult, WriteOptions } from './core/device_core.js';
-export { NvmemCell } from './core/cell.js';
+export type { NvmemCell } from './core/cell.js';
 export type { CellReadOptions } from './core/cell.js';
-export { NvmemReader } from './core/reader.js';
+export type { NvmemReader } from './core/reader.js';
 export { attachShared } from './core/share.js';
 export type { SharedToken } from './core/share_token.js';
-export { NvmemConsumer } from './core/consumer.js';
+export type { NvmemConsumer } from './core/consumer.js';
 export { NvmemKernelApi } from './kernel/kernel_api.js';
 export type { AdHocCellInfo } from './core/device.js';
 export type { BoardCell } from './core/board_cells.js';
@@ -32,12 +32,12 @@ export type { NvmemCellInfo, PostProcessContext } from './core/cell_entry.js';
 export type { NvmemConfig } from './core/config.js';
 export type { Keepout } from './core/keepouts.js';
 export type { NvmemId } from './core/naming.js';
-export { NativeProvider } from './core/provider.js';
+export type { NativeProvider } from './core/provider.js';
 export type { NvmemProvider, ProviderContext } from './core/provider.js';
 export type { OperationOptions } from './base/validate.js';
 export { open } from './open/open.js';
-export { Bus, openBus } from './bus/bus.js';
-export type { BusEnd, BusEvents, BusScanOptions, OpenBusOptions } from './bus/bus.js';
+export { openBus } from './bus/bus.js';
+export type { Bus, BusEnd, BusEvents, BusScanOptions, OpenBusOptions } from './bus/bus.js';
 export type { WidthProposal } from './bus/probe_width.js';
 export type { HeldPart, PartGuess, ScannedPart } from './bus/scan/scan.js';
 export type { PartSpec } from './uri/part_spec.js';
@@ -51,15 +51,16 @@ export type { LockOptions, NvmemGeometry } from './core/part_commands.js';
 export type { NvmemEnd, NvmemEndCause } from './core/device_end.js';
 export type { NvmemDiagnosis } from './base/diagnosis.js';
 export type { UsbBridge, UsbInterface } from './machine/bridges.js';
-export { BridgeWatch, watchBridges } from './hotplug/watch.js';
-export type { BridgeEvent, BridgeWatchEvents, WatchOptions } from './hotplug/watch.js';
+export { watchBridges } from './hotplug/watch.js';
+export type { BridgeEvent, BridgeWatch, BridgeWatchEvents, WatchOptions } from './hotplug/watch.js';
 export { journalledWrite } from './journal/write.js';
 export type { JournalledWriteOptions, JournalledWriteResult } from './journal/write.js';
 export { recover } from './journal/recover.js';
 export type { RecoverOptions, RecoverResult } from './journal/recover.js';
 export type { JournalDevice, KnownOfMemory } from './journal/memory.js';
-export { AtomicCell, atomicCell } from './journal/atomic_cell.js';
+export { atomicCell } from './journal/atomic_cell.js';
 export type {
+  AtomicCell,
   AtomicCellConfig,
   AtomicCellState,
   AtomicCellWriteOptions,

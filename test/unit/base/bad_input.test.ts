@@ -4,14 +4,14 @@
  */
 import { compatFilesOf, filesOf } from '../../../lib/kernel/index.js';
 import { NvmemFile } from '../../../lib/kernel/user_files.js';
+import { NvmemCell } from '../../../lib/core/cell.js';
+import { NvmemConsumer } from '../../../lib/core/consumer.js';
+import { NvmemDevice } from '../../../lib/core/device.js';
 import {
   attachShared,
   findChip,
   memoryProvider,
   Registry,
-  NvmemCell,
-  NvmemConsumer,
-  NvmemDevice,
   NvmemError,
   NvmemKernelApi,
   open,
@@ -81,7 +81,13 @@ const good = { provider, size: 16 };
 const lookup = { nvmemName: 'd', cellName: 'c', devId: 'dev', conId: 'x' };
 
 /** Function, arguments, the kind of error, and the argument that it names. */
-type Row = [label: string, call: Anything, args: unknown[], kind: 'NvmemError' | 'TypeError' | 'RangeError', names: string];
+type Row = [
+  label: string,
+  call: Anything,
+  args: unknown[],
+  kind: 'NvmemError' | 'TypeError' | 'RangeError',
+  names: string,
+];
 
 const operations = (label: string, call: Anything, before: unknown[], field = 'options'): Row[] => [
   [label, call, [...before, null], 'TypeError', field],
