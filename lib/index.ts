@@ -15,6 +15,7 @@ export type { NvmemEvents } from './core/registry.js';
 export type { NvmemDevice } from './core/device.js';
 export type { NvmemDeviceEvents, NvmemDeviceStats } from './core/device.js';
 export type { NvmemType, NvmemWriteResult, WriteOptions } from './core/device_core.js';
+export type { NvmemVerifyResult } from './core/verify.js';
 export type { NvmemCell } from './core/cell.js';
 export type { CellReadOptions } from './core/cell.js';
 export type { NvmemReader } from './core/reader.js';

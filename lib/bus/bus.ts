@@ -15,6 +15,7 @@ import {
   type OperationOptions,
 } from '../base/validate.js';
 import type { NvmemDevice } from '../core/device.js';
+import { callUser } from '../core/report.js';
 import { thisMachine } from '../machine/machine.js';
 import { partUriOf, type PartSpec } from '../uri/part_spec.js';
 import { parseBusUri, parsePartUri, type BusUri } from '../uri/uri.js';
@@ -173,7 +174,7 @@ export class Bus extends EventEmitter<BusEvents> {
     await Promise.all([...this.#devices].map((device) => device.close()));
     await this.#lease.release();
     this.#over(end);
-    this.emit('removed', end);
+    for (const listener of this.rawListeners('removed')) callUser(() => { listener.call(this, end); });
   }
 
   /** The bus no longer keeps the program, or the worker, from ending; its devices and what is under way do. */

@@ -3,7 +3,7 @@ import pc from 'picocolors';
 
 import type { OpenOptions } from '../bus/open_device.js';
 import type { NvmemDevice } from '../core/device.js';
-import { open } from '../open/open.js';
+import { openParsed } from '../open/open.js';
 import { jsonLine, visible } from '../base/visible.js';
 import type { NvmemUri } from '../uri/uri.js';
 import { CommandFailure, withoutUndefined } from './failure.js';
@@ -99,7 +99,7 @@ export class Session {
     const { signal } = this.io;
     const { timeout } = this.options;
     const limit = timeout === undefined ? undefined : { openTimeoutMs: timeout };
-    const device = await open(uri, { ...openOptions, ...limit, signal }).catch((error: unknown) => {
+    const device = await openParsed(parsed, { ...openOptions, ...limit, signal }).catch((error: unknown) => {
       throw error instanceof CommandFailure
         ? error
         : new CommandFailure(error, { uri, chip: chipName(parsed) });

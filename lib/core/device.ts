@@ -14,6 +14,7 @@ import { callUser } from './report.js';
 import { shareDevice, type SharedToken } from './share_token.js';
 import {
   checkBoolean,
+  checkBytes,
   checkIsBytes,
   checkInteger,
   checkObject,
@@ -23,7 +24,8 @@ import {
   type OperationOptions,
   typeError,
 } from '../base/validate.js';
-import { needZeros } from '../base/memory.js';
+import { needCopy, needZeros } from '../base/memory.js';
+import { compare, type NvmemVerifyResult } from './verify.js';
 
 /** Counters of a device, from its opening on; see NvmemDevice.stats. */
 export interface NvmemDeviceStats {
@@ -220,6 +222,26 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
     if (length > this.size - offset) throw boundsError(this.name, this.size, offset, length);
     const blank = needZeros(length).fill(0xff);
     return this.#core.write(offset, blank, options, NvmemDevice.prototype.erase);
+  }
+
+  /**
+   * Compares the device with `data` from `offset` on (default 0), and says where it differs.
+   *
+   * Rejects as read().
+   *
+   * @example
+   * const { equal, differs } = await device.verify(image);
+   */
+  async verify(
+    data: Uint8Array,
+    options: OperationOptions & { readonly offset?: number | undefined } = {},
+  ): Promise<NvmemVerifyResult> {
+    const wanted = needCopy(checkBytes('data', data));
+    const { offset = 0, ...rest } = options;
+    checkOperationOptions(options, ['offset', 'signal', 'timeoutMs', 'onProgress']);
+    checkInteger('options.offset', offset, 0);
+    const found = await this.#core.read(offset, wanted.length, rest, NvmemDevice.prototype.verify);
+    return compare(wanted, found, offset);
   }
 
   /**

@@ -35,9 +35,13 @@ import { openSysfs } from './sysfs_device.js';
 export async function open(uri: string, options: OpenOptions = {}): Promise<NvmemDevice> {
   checkString('uri', uri);
   checkOpenOptions(options);
-  const parsed = parseUri(uri);
-  throwIfAborted(options.signal, uri);
-  return registerOpened(openMemoryBehind(parsed, options), uri, options);
+  return openParsed(parseUri(uri), options);
+}
+
+/** As open(), of a URI that has been taken apart already. */
+export async function openParsed(uri: NvmemUri, options: OpenOptions): Promise<NvmemDevice> {
+  throwIfAborted(options.signal, uri.uri);
+  return registerOpened(openMemoryBehind(uri, options), uri.uri, options);
 }
 
 function openMemoryBehind(
