@@ -3,7 +3,7 @@ import { codeOf, NvmemError, saysOf } from '../base/errors.js';
 import { usesOf } from '../chips/uses.js';
 import { bridgesOf } from '../machine/bridges.js';
 import { thisMachine } from '../machine/machine.js';
-import type { BusUri } from '../uri/uri.js';
+import type { Part } from '../uri/part.js';
 import type { BusLease } from './pool.js';
 
 /**
@@ -13,7 +13,8 @@ import type { BusLease } from './pool.js';
  */
 export async function claimPart(
   { bus, source }: BusLease,
-  { uri, part }: BusUri,
+  part: Part,
+  uri: string,
 ): Promise<number | undefined> {
   const wire = (await source.wire?.()) ?? source.key;
   const claimed = bus.claim?.({ wire, uses: usesOf(part), holder: holderOf(uri) });

@@ -1,7 +1,7 @@
 import { codeOf, errorTable } from '../base/errors.js';
 import { monotonicMs, pause, wallMs } from '../base/timers.js';
 import { native, type BusOpening } from '../native/index.js';
-import type { Cp2112Uri } from '../uri/uri.js';
+import type { Cp2112Uri } from '../uri/bus_uri.js';
 import { findBridge, usbIdsOf, type UsbBridge } from '../machine/bridges.js';
 import { holdersOf, nameHolders } from '../machine/holders.js';
 import { thisMachine } from '../machine/machine.js';
@@ -17,7 +17,7 @@ const LOOK_EVERY_MS = 50;
  *
  * @throws NvmemError ENOENT: no such bridge; EINVAL: several, and the URI does not say which.
  */
-export async function usbSource({ bridge: wanted, ids, uri }: Cp2112Uri): Promise<BusSource> {
+export async function usbSource({ bridge: wanted, ids }: Cp2112Uri, uri: string): Promise<BusSource> {
   const bridge = await findBridge(wanted, uri, undefined, ids);
   const { path, serial } = bridge;
   return {

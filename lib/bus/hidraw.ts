@@ -2,7 +2,7 @@ import { promises } from 'node:fs';
 
 import { NvmemError } from '../base/errors.js';
 import { native } from '../native/index.js';
-import type { HidrawUri } from '../uri/uri.js';
+import type { HidrawUri } from '../uri/bus_uri.js';
 import { wireOfNode } from './claim.js';
 import type { BusSource } from './source.js';
 import {
@@ -27,17 +27,16 @@ const HINTS: Readonly<Partial<Record<string, string>>> = {
  * A CP2112 that the kernel's driver keeps. Both use it and neither knows of the other, for the protocol has no tags.
  * What we hand out is checked for that (native/cp2112/bridge.h); what the kernel's driver hands out is not.
  */
-export function hidrawSource({ path }: HidrawUri, machine = thisMachine): BusSource {
+export function hidrawSource({ path, force }: HidrawUri, uri: string, machine = thisMachine): BusSource {
   let ids: UsbIds | undefined;
   return {
     key: `hidraw ${path}`,
     what: `the bridge ${path}`,
     wire: async () => wireOfNode(await promises.realpath(path).catch(() => path), machine),
     setsClock: true,
-    check: async (uri) => {
-      const force = uri.scheme === 'hidraw' && uri.force;
+    check: async () => {
       const clients = force ? [] : await heldClients(machine, await adaptersOfHidraw(machine, path));
-      if (clients.length > 0) throw inUse(path, uri.uri, clients);
+      if (clients.length > 0) throw inUse(path, uri, clients);
     },
     open: async (clockHz, openTimeoutMs) => {
       ids = await usbIdsOfHidraw(machine, path);

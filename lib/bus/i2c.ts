@@ -5,12 +5,13 @@ import { ACCESS_HINT, adaptersOf } from '../machine/adapters.js';
 import { clientName, driverAt } from '../machine/kernel_clients.js';
 import { splitDeviceNumber, thisMachine } from '../machine/machine.js';
 import { native } from '../native/index.js';
-import type { BusUri, I2cUri, PartUri } from '../uri/uri.js';
+import type { I2cUri } from '../uri/bus_uri.js';
+import type { Part } from '../uri/part.js';
 import { wireOfNode } from './claim.js';
 import type { BusSource } from './source.js';
 
 /** An I2C adapter of the kernel. */
-export async function i2cSource({ path, force }: I2cUri): Promise<BusSource> {
+export async function i2cSource({ path, force }: I2cUri, uri: string): Promise<BusSource> {
   // A link to a node is the same adapter; a node that is not there is for check() to say.
   const node = await promises.realpath(path).catch(() => path);
   return {
@@ -18,7 +19,10 @@ export async function i2cSource({ path, force }: I2cUri): Promise<BusSource> {
     what: `the adapter ${path}`,
     wire: () => wireOfNode(node),
     setsClock: false,
-    check,
+    check: async () => {
+      await adapterNumber(path, uri);
+    },
+    checkPart: (part, partUri) => (force ? Promise.resolve() : checkPart(path, part, partUri)),
     open: (_clockHz, openTimeoutMs) => native().openI2c({ path, force, openTimeoutMs }),
     sentences: {
       EACCES: 'permission denied',
@@ -47,14 +51,13 @@ const PART_HINTS: Readonly<Partial<Record<string, string>>> = {
     'Let the driver of the kernel go (unbind), or add force=1; a bus that is held low needs its parts power-cycled.',
 };
 
-/** Is the adapter there, and does no driver of the kernel have one of the part's addresses? */
-async function check(uri: BusUri): Promise<void> {
-  if (uri.scheme !== 'i2c') return;
-  const number = await adapterNumber(uri);
-  if (uri.force || number === undefined) return;
-  for (const address of addressesOf(uri.part)) {
+/** Does no driver of the kernel have one of the part's addresses? */
+async function checkPart(path: string, part: Part, uri: string): Promise<void> {
+  const number = await adapterNumber(path, uri);
+  if (number === undefined) return;
+  for (const address of addressesOf(part)) {
     const driver = await driverAt(thisMachine, number, address);
-    if (driver !== undefined) throw takenError(uri, number, address, driver);
+    if (driver !== undefined) throw takenError({ path, uri }, number, address, driver);
   }
 }
 
@@ -62,19 +65,19 @@ async function check(uri: BusUri): Promise<void> {
 const I2C_MAJOR = 89;
 
 /** The minor number of i2c-dev's nodes is the number of the adapter. Undefined: it is no such node. */
-async function adapterNumber(uri: I2cUri): Promise<number | undefined> {
+async function adapterNumber(path: string, uri: string): Promise<number | undefined> {
   try {
-    const { rdev } = await promises.stat(uri.path);
+    const { rdev } = await promises.stat(path);
     const { major, minor } = splitDeviceNumber(rdev);
     return major === I2C_MAJOR ? minor : undefined;
   } catch (cause) {
     const errno = errnoOf(cause);
     const code = codeOf(errno);
     if (code !== 'ENOENT') {
-      throw new NvmemError(code, `cannot look at ${uri.path}`, {
+      throw new NvmemError(code, `cannot look at ${path}`, {
         errno,
         syscall: 'open',
-        device: uri.uri,
+        device: uri,
         cause,
       });
     }
@@ -86,10 +89,10 @@ async function adapterNumber(uri: I2cUri): Promise<number | undefined> {
         : all.length > 0
           ? 'The kernel has adapters but no nodes for them: modprobe i2c-dev.'
           : 'The kernel has no I2C adapter: load its driver, or plug the bridge in; then modprobe i2c-dev.';
-    throw new NvmemError('ENOENT', `cannot open the adapter ${uri.path}: there is no such node`, {
+    throw new NvmemError('ENOENT', `cannot open the adapter ${path}: there is no such node`, {
       errno,
       syscall: 'open',
-      device: uri.uri,
+      device: uri,
       cause,
       hint,
     });
@@ -97,23 +100,28 @@ async function adapterNumber(uri: I2cUri): Promise<number | undefined> {
 }
 
 /** Every device address at which a part of several blocks answers. */
-function addressesOf({ address, addressBytes, size, chip }: PartUri): number[] {
+function addressesOf({ address, addressBytes, size, chip }: Part): number[] {
   const block = addressBytes === 2 ? 65_536 : 256;
   const first = Math.floor(chip.offsetAdd / block);
   const last = Math.floor((chip.offsetAdd + size - 1) / block);
   return Array.from({ length: last - first + 1 }, (_, i) => address + ((first + i) << chip.blockShift));
 }
 
-function takenError(uri: I2cUri, number: number, address: number, driver: string): NvmemError {
+function takenError(
+  { path, uri }: { readonly path: string; readonly uri: string },
+  number: number,
+  address: number,
+  driver: string,
+): NvmemError {
   const client = clientName(number, address);
   const at = `0x${address.toString(16)}`;
   const other = driver === 'at24' ? `use sysfs:// (ls /sys/bus/i2c/devices/${client}), ` : '';
   return new NvmemError(
     'EBUSY',
-    `cannot use ${at} on the adapter ${uri.path}: the kernel's driver ${driver} has it`,
+    `cannot use ${at} on the adapter ${path}: the kernel's driver ${driver} has it`,
     {
       syscall: 'open',
-      device: uri.uri,
+      device: uri,
       hint:
         `Either ${other}or let the driver go (echo ${client} > /sys/bus/i2c/drivers/${driver}/unbind), ` +
         'or add force=1 where you know that both will not meet.',

@@ -3,7 +3,7 @@ import { Deadline, settledWithin, type Ended } from '../base/deadline.js';
 import { codeOf, NvmemError, saysOf } from '../base/errors.js';
 import { monotonicMs } from '../base/timers.js';
 import type { BusOpening, NativeBus } from '../native/index.js';
-import { DEFAULT_CLOCK_HZ, type BusUri } from '../uri/uri.js';
+import { DEFAULT_CLOCK_HZ, type BusUri } from '../uri/bus_uri.js';
 import type { BusSource } from './source.js';
 import { busSource } from './sources.js';
 
@@ -22,11 +22,19 @@ interface Entry {
 export interface BusLease {
   readonly bus: NativeBus;
   readonly source: BusSource;
+  /** One more share in the same bus, also where it has gone: what is opened on it then says so. */
+  share(): BusLease;
   /**
    * Idempotent; the last user's closes the bus. It resolves when that is done, or has taken too long: the rest then goes on
    * by itself, and who opens the bus again waits for it.
    */
   release(): Promise<void>;
+}
+
+export interface LeaseOptions {
+  readonly uri: string;
+  readonly openTimeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Raising write protect is bounded, and so is the transfer on the wire; what takes longer sits in the kernel. */
@@ -37,17 +45,17 @@ const GRACE_MS = 250;
 const entries = new Map<string, Entry>();
 
 /**
- * `openTimeoutMs` and `signal` bound all of it.
+ * `uri`: as the caller gave it, a device's or a bus's, for messages. `openTimeoutMs` and `signal` bound all of it.
  *
  * @throws NvmemError as opening the bus went; EBUSY: it is open with another clock; ETIMEDOUT; ABORT_ERR.
  */
-export async function leaseBus(uri: BusUri, openTimeoutMs: number, signal?: AbortSignal): Promise<BusLease> {
+export async function leaseBus(bus: BusUri, { uri, openTimeoutMs, signal }: LeaseOptions): Promise<BusLease> {
   const deadline = new Deadline(openTimeoutMs + GRACE_MS, signal);
   const late = (ended: Ended, doing: string): never => {
     throw endedError(uri, ended, `${doing}, after ${String(openTimeoutMs)} ms`, signal);
   };
-  const found = await deadline.wait(lookFor(uri));
-  if ('ended' in found) return late(found.ended, `this machine is still looking for ${uri.uri}`);
+  const found = await deadline.wait(lookFor(bus, uri));
+  if ('ended' in found) return late(found.ended, `this machine is still looking for ${uri}`);
   const source = found.value;
   const { key } = source;
   let entry = entries.get(key);
@@ -57,7 +65,7 @@ export async function leaseBus(uri: BusUri, openTimeoutMs: number, signal?: Abor
     entry = entries.get(key);
   }
   if (!entry) {
-    const clockHz = uri.part.clockHz ?? DEFAULT_CLOCK_HZ;
+    const clockHz = bus.clockHz ?? DEFAULT_CLOCK_HZ;
     const began = monotonicMs();
     const opening = source.open(clockHz, openTimeoutMs);
     const made: Entry = {
@@ -75,13 +83,13 @@ export async function leaseBus(uri: BusUri, openTimeoutMs: number, signal?: Abor
     );
     entry = made;
     entries.set(key, made);
-  } else if (uri.part.clockHz !== undefined && uri.part.clockHz !== entry.clockHz) {
+  } else if (bus.clockHz !== undefined && bus.clockHz !== entry.clockHz) {
     throw new NvmemError(
       'EBUSY',
-      `${source.what} is open at ${String(entry.clockHz)} Hz, and ${uri.uri} asks for ${String(uri.part.clockHz)} Hz`,
+      `${source.what} is open at ${String(entry.clockHz)} Hz, and ${uri} asks for ${String(bus.clockHz)} Hz`,
       {
         syscall: 'open',
-        device: uri.uri,
+        device: uri,
         hint: 'All parts on one bus share its clock: leave speed= out, give the same, or close the others first.',
       },
     );
@@ -90,20 +98,20 @@ export async function leaseBus(uri: BusUri, openTimeoutMs: number, signal?: Abor
   return 'ended' in joining ? late(joining.ended, `${source.what} is still being opened`) : joining.value;
 }
 
-async function lookFor(uri: BusUri): Promise<BusSource> {
-  const source = await busSource(uri);
-  await source.check?.(uri);
+async function lookFor(bus: BusUri, uri: string): Promise<BusSource> {
+  const source = await busSource(bus, uri);
+  await source.check?.();
   return source;
 }
 
-function endedError(uri: BusUri, ended: Ended, says: string, signal: AbortSignal | undefined): NvmemError {
-  const details = { syscall: 'open', device: uri.uri };
+function endedError(uri: string, ended: Ended, says: string, signal: AbortSignal | undefined): NvmemError {
+  const details = { syscall: 'open', device: uri };
   if (ended === 'timeout') return new NvmemError('ETIMEDOUT', says, details);
-  const message = `the operation was aborted, open of ${uri.uri}`;
+  const message = `the operation was aborted, open of ${uri}`;
   return new NvmemError('ABORT_ERR', message, { ...details, cause: signal?.reason });
 }
 
-async function joinBus(source: BusSource, entry: Entry, uri: BusUri): Promise<BusLease> {
+async function joinBus(source: BusSource, entry: Entry, uri: string): Promise<BusLease> {
   const { key } = source;
   entry.users++;
   const forget = (): void => {
@@ -123,15 +131,24 @@ async function joinBus(source: BusSource, entry: Entry, uri: BusUri): Promise<Bu
   const { bus } = opened;
   // A bus that has gone is found by nobody any more: the next open() is a new connection.
   void bus.gone.then(forget);
-  let released: Promise<void> | undefined;
-  return {
-    bus,
-    source,
-    release: () => {
-      released ??= leave();
-      return released;
-    },
-  };
+  return shareOf();
+
+  /** One of those that are counted in entry.users. */
+  function shareOf(): BusLease {
+    let released: Promise<void> | undefined;
+    return {
+      bus,
+      source,
+      share: () => {
+        entry.users++;
+        return shareOf();
+      },
+      release: () => {
+        released ??= leave();
+        return released;
+      },
+    };
+  }
 
   async function leave(): Promise<void> {
     entry.users--;
@@ -142,7 +159,7 @@ async function joinBus(source: BusSource, entry: Entry, uri: BusUri): Promise<Bu
 }
 function openingError(
   source: BusSource,
-  uri: BusUri,
+  uri: string,
   status: number,
   reason: string,
   passedMs: number | undefined,
@@ -157,7 +174,7 @@ function openingError(
   return new NvmemError(code, `cannot open ${source.what}: ${why}`, {
     errno: status,
     syscall: 'open',
-    device: uri.uri,
+    device: uri,
     hint: source.hint?.(code),
   });
 }

@@ -1,6 +1,6 @@
 /** What the kinds of buses have in common for those who open parts on them. */
 import type { BusOpening } from '../native/index.js';
-import type { BusUri } from '../uri/uri.js';
+import type { Part } from '../uri/part.js';
 
 export interface BusSource {
   /** The same for every URI that means this bus. */
@@ -11,8 +11,10 @@ export interface BusSource {
   readonly what: string;
   /** The bus takes a clock from us; else it is the kernel's. */
   readonly setsClock: boolean;
-  /** Why a part may not be used, besides what opening the bus finds out. */
-  check?(uri: BusUri): Promise<void>;
+  /** Why the bus may not be used, besides what opening it finds out. */
+  check?(): Promise<void>;
+  /** Why a part on it may not be used. `uri`: of the device, for messages. */
+  checkPart?(part: Part, uri: string): Promise<void>;
   open(clockHz: number, openTimeoutMs: number): Promise<BusOpening>;
   /** What went wrong, by code, where the bus itself does not say it better. */
   readonly sentences: Readonly<Partial<Record<string, string>>>;

@@ -1,5 +1,5 @@
 import { native } from '../native/index.js';
-import type { UsbipUri } from '../uri/uri.js';
+import type { UsbipUri } from '../uri/bus_uri.js';
 import type { BusSource } from './source.js';
 
 const HINTS: Readonly<Partial<Record<string, string>>> = {

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 
 import { entryOf, NvmemError } from '../base/errors.js';
 import { clearTimeout, setTimeout } from '../base/timers.js';
-import { USBIP_PORT } from '../uri/uri.js';
+import { USBIP_PORT } from '../uri/bus_uri.js';
 import { usbipHint } from './usbip.js';
 
 /** A USB device that a server exports. */

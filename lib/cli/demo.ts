@@ -3,7 +3,8 @@
  * each step came out as it said.
  */
 import { NvmemError } from '../base/errors.js';
-import { open, type OpenDevice } from '../open/open.js';
+import type { OpenDevice } from '../bus/open_device.js';
+import { open } from '../open/open.js';
 import { VirtualBench, type VirtualDevice } from '../rig/index.js';
 import { CliError, CommandFailure } from './failure.js';
 import { bytes, duration } from './format.js';

@@ -1,5 +1,5 @@
 import { visible } from '../base/visible.js';
-import type { PartUri, WpUri } from '../uri/uri.js';
+import type { Part, WpUri } from '../uri/uri.js';
 import { wpText } from '../uri/wp.js';
 import { withoutUndefined } from './failure.js';
 import { bytes } from './format.js';
@@ -32,6 +32,7 @@ export async function infoCommand(session: Session, uri: string): Promise<void> 
         size,
         geometry,
         part: part && partFacts(part),
+        speed: 'bus' in parsed ? parsed.bus.clockHz : undefined,
         bridge: part && Object.fromEntries(device.identity),
         path: parsed.scheme === 'file' ? parsed.path : undefined,
         cells: cells.length > 0 ? cells : undefined,
@@ -54,7 +55,7 @@ export async function infoCommand(session: Session, uri: string): Promise<void> 
   });
 }
 
-function partFacts(part: PartUri): Record<string, unknown> {
+function partFacts(part: Part): Record<string, unknown> {
   return withoutUndefined({
     chip: part.chip.name,
     address: part.address,
@@ -65,11 +66,10 @@ function partFacts(part: PartUri): Record<string, unknown> {
     wp: part.wp && wpFact(part.wp),
     // Opening made it so; what the pin is where nobody named the line, nobody knows.
     protecting: part.wp && true,
-    speed: part.clockHz,
   });
 }
 
-function partLines(part: PartUri): [string, string][] {
+function partLines(part: Part): [string, string][] {
   return [
     ['chip', part.chip.name + (part.chip.readOnly ? ', read-only' : '')],
     ['address', `0x${part.address.toString(16)}, ${String(part.addressBytes * 8)} address bits on the wire`],

@@ -2,7 +2,7 @@
 import { hex4 } from '../base/usb_ids.js';
 import { visible } from '../base/visible.js';
 import { exportedDevices, type ExportedDevice } from '../bus/usbip_devices.js';
-import { USBIP_PORT } from '../uri/uri.js';
+import { USBIP_PORT } from '../uri/bus_uri.js';
 import { CliError, withoutUndefined } from './failure.js';
 import { bytes } from './format.js';
 import { listOf, type KernelMemory, type LocalAdapter, type LocalBridge } from '../machine/list.js';

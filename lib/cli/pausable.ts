@@ -1,7 +1,7 @@
 /** Reads and writes that Ctrl-Z can interrupt, as one operation: what they say at their end is about the whole. */
 import type { ByteRange, NvmemError } from '../base/errors.js';
 import type { NvmemWriteResult, WriteOptions } from '../core/device_core.js';
-import type { OpenDevice } from '../open/open.js';
+import type { OpenDevice } from '../bus/open_device.js';
 import type { Session } from './session.js';
 
 type Progress = (done: number, total: number) => void;

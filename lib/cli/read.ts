@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import { NvmemError } from '../base/errors.js';
-import type { OpenDevice } from '../open/open.js';
+import type { OpenDevice } from '../bus/open_device.js';
 import { CliError, CommandFailure, withoutUndefined } from './failure.js';
 import { checkWritable, dropPart, isStdout, keepPart, writeWhole } from './files.js';
 import { bytes, duration, hexdump } from './format.js';

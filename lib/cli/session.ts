@@ -1,7 +1,8 @@
 /** One run of one command: where it prints, and the device it works on. */
 import pc from 'picocolors';
 
-import { open, type OpenDevice, type OpenOptions } from '../open/open.js';
+import type { OpenDevice, OpenOptions } from '../bus/open_device.js';
+import { open } from '../open/open.js';
 import { jsonLine, visible } from '../base/visible.js';
 import type { NvmemUri } from '../uri/uri.js';
 import { CommandFailure, withoutUndefined } from './failure.js';

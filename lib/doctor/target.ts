@@ -5,7 +5,8 @@ import { contradiction, type NvmemGeometry } from '../bus/geometry.js';
 import { open } from '../open/open.js';
 import { findBridge, usbIdsOf, type UsbBridge } from '../machine/bridges.js';
 import { exportedDevices } from '../bus/usbip_devices.js';
-import { parseUri, type BusUri, type Cp2112Uri, type NvmemUri, type SysfsUri } from '../uri/uri.js';
+import type { Cp2112Uri } from '../uri/bus_uri.js';
+import { parseUri, type NvmemUri, type Part, type PartUri, type SysfsUri } from '../uri/uri.js';
 import { adaptersOfHidraw, kernelClients, usbIdsOfHidraw } from '../machine/kernel_clients.js';
 import { localBridge } from '../machine/list.js';
 import type { Machine } from '../machine/machine.js';
@@ -33,26 +34,36 @@ export async function checkTarget(machine: Machine, uri: string, options: Doctor
 }
 
 async function outside(machine: Machine, uri: NvmemUri, options: DoctorOptions): Promise<Finding[]> {
-  const modules = await checkModules(machine, uri.scheme);
-  switch (uri.scheme) {
+  if ('bus' in uri) return outsideBus(machine, uri, options);
+  if (uri.scheme !== 'sysfs') return [];
+  return [...(await checkModules(machine, uri.scheme)), ...(await checkKernelDevice(machine, uri))];
+}
+
+async function outsideBus(
+  machine: Machine,
+  { bus, part, uri }: PartUri,
+  options: DoctorOptions,
+): Promise<Finding[]> {
+  const modules = await checkModules(machine, bus.scheme);
+  switch (bus.scheme) {
     case 'cp2112':
-      return [await checkUsb(machine), ...(await checkLocalBridge(machine, uri))];
+      return [await checkUsb(machine), ...(await checkLocalBridge(machine, bus, uri))];
     case 'hidraw': {
-      const ids = await usbIdsOfHidraw(machine, uri.path);
-      return [await checkUdevRule(machine, ids), ...modules, ...(await checkHidraw(machine, uri.path, ids))];
+      const ids = await usbIdsOfHidraw(machine, bus.path);
+      return [await checkUdevRule(machine, ids), ...modules, ...(await checkHidraw(machine, bus.path, ids))];
     }
     case 'i2c':
-      return [...modules, ...(await checkAdapter(machine, uri.path, uri.part.address, uri.force))];
+      return [...modules, ...(await checkAdapter(machine, bus.path, part.address, bus.force))];
     case 'usbip':
-      return checkServer(options, uri.host, uri.port, uri.busid);
-    case 'sysfs':
-      return [...modules, ...(await checkKernelDevice(machine, uri))];
-    default:
-      return [];
+      return checkServer(options, bus.host, bus.port, bus.busid);
   }
 }
 
-async function checkLocalBridge(machine: Machine, { bridge, ids, uri }: Cp2112Uri): Promise<Finding[]> {
+async function checkLocalBridge(
+  machine: Machine,
+  { bridge, ids }: Cp2112Uri,
+  uri: string,
+): Promise<Finding[]> {
   let found: UsbBridge;
   try {
     found = await findBridge(bridge, uri, machine, ids);
@@ -170,7 +181,7 @@ async function inside(uri: NvmemUri, { timeoutMs, signal }: DoctorOptions): Prom
   }
   const opened = ok('open', 'it opens, and its first byte can be read');
   if (!('part' in uri)) return [opened];
-  return [opened, ...(geometry ? [checkGeometry(geometry)] : []), checkWriteProtect(uri)];
+  return [opened, ...(geometry ? [checkGeometry(geometry)] : []), checkWriteProtect(uri.part)];
 }
 
 function checkGeometry({ reason }: NvmemGeometry): Finding {
@@ -181,7 +192,7 @@ function checkGeometry({ reason }: NvmemGeometry): Finding {
   );
 }
 
-function checkWriteProtect({ part }: BusUri): Finding {
+function checkWriteProtect(part: Part): Finding {
   const name = 'write protect';
   if (part.chip.readOnly) return ok(name, `a ${part.chip.name} cannot be written`);
   if (part.wp === undefined) {

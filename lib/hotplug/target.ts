@@ -1,8 +1,8 @@
 /** What a URI names whose coming and going can be followed. */
 import { checkObject, typeError } from '../base/validate.js';
-import { parseBusUri } from '../uri/bus_uri.js';
 import { refuse } from '../uri/refuse.js';
 import {
+  parseBusUri,
   parseUri,
   type Cp2112Uri,
   type HidrawUri,
@@ -30,8 +30,7 @@ export function targetOf(uri: string | ParsedTarget): ParsedTarget {
   if (/^(mem|file):\/\//i.test(uri)) {
     refuse(uri, 'what it names does not come and go', `Write a URI of ${SCHEMES.join('://, ')}://.`);
   }
-  // The parser of today knows a bus only by a part on it.
-  return { ...parseBusUri(uri).part(0x50, 'chip=24c01'), uri };
+  return parseBusUri(uri);
 }
 
 const SCHEMES: readonly string[] = ['cp2112', 'hidraw', 'i2c', 'usbip', 'sysfs'];

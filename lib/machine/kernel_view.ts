@@ -18,36 +18,38 @@ export interface KernelView {
 
 /** Undefined: the kernel has nothing to do with what that URI means. */
 export async function kernelView(machine: Machine, uri: NvmemUri): Promise<KernelView | undefined> {
-  switch (uri.scheme) {
+  if (uri.scheme === 'sysfs') {
+    // The nvmem device is a child of the device that provides it: …/0-0050/0-00501.
+    const target = await machine.link(`${NVMEM}/${uri.name}`);
+    if (target === undefined) return undefined;
+    const provider = dirname(resolve(NVMEM, target));
+    const driver = await machine.linkName(`${provider}/driver`);
+    return { bridgeDrivers: [], device: basename(provider), driver };
+  }
+  if (!('bus' in uri)) return undefined;
+  const { bus, part } = uri;
+  switch (bus.scheme) {
     case 'cp2112': {
-      const bridge = await findBridge(uri.bridge, uri.uri, machine, uri.ids).catch(() => undefined);
+      const bridge = await findBridge(bus.bridge, uri.uri, machine, bus.ids).catch(() => undefined);
       if (bridge === undefined) return undefined;
       const drivers = bridge.interfaces.flatMap(({ driver, hidDriver }) => [driver, hidDriver]);
       const adapters = bridge.i2c.map((node) => basename(node));
       return {
         bridgeDrivers: drivers.filter((driver) => driver !== undefined),
-        ...(await clientAt(machine, adapters, uri.part.address)),
+        ...(await clientAt(machine, adapters, part.address)),
       };
     }
     case 'hidraw': {
-      const driver = await machine.linkName(`/sys/class/hidraw/${basename(uri.path)}/device/driver`);
-      const adapters = await adaptersOfHidraw(machine, uri.path);
+      const driver = await machine.linkName(`/sys/class/hidraw/${basename(bus.path)}/device/driver`);
+      const adapters = await adaptersOfHidraw(machine, bus.path);
       return {
         bridgeDrivers: driver === undefined ? [] : [driver],
-        ...(await clientAt(machine, adapters, uri.part.address)),
+        ...(await clientAt(machine, adapters, part.address)),
       };
     }
     case 'i2c':
-      return { bridgeDrivers: [], ...(await clientAt(machine, [basename(uri.path)], uri.part.address)) };
-    case 'sysfs': {
-      // The nvmem device is a child of the device that provides it: …/0-0050/0-00501.
-      const target = await machine.link(`${NVMEM}/${uri.name}`);
-      if (target === undefined) return undefined;
-      const provider = dirname(resolve(NVMEM, target));
-      const driver = await machine.linkName(`${provider}/driver`);
-      return { bridgeDrivers: [], device: basename(provider), driver };
-    }
-    default:
+      return { bridgeDrivers: [], ...(await clientAt(machine, [basename(bus.path)], part.address)) };
+    case 'usbip':
       return undefined;
   }
 }

@@ -12,7 +12,7 @@ import { settledWithin } from '../base/deadline.js';
 import { codeOf, errnoOf, NvmemError, saysOf } from '../base/errors.js';
 import { native, type NativeBus, type NativeSlot } from '../native/index.js';
 import type { SysfsUri } from '../uri/uri.js';
-import type { Source } from './source.js';
+import type { Opened } from '../bus/opened.js';
 
 /** As in open.ts: an error does not wait for longer. */
 const LET_GO_MS = 1000;
@@ -32,7 +32,7 @@ export async function openSysfs(
   openTimeoutMs: number,
   signal: AbortSignal | undefined,
   root = DEVICES,
-): Promise<Source> {
+): Promise<Opened> {
   const folder = join(root, uri.name);
   const path = join(folder, 'nvmem');
   const fail = (cause: unknown): never => {

@@ -4,12 +4,12 @@ import { chipAtAddress, FIRST_ADDRESS, isWindowAddress, LAST_ADDRESS } from '../
 import { otherFamily, similarChips } from '../chips/similar.js';
 import { NvmemError } from '../base/errors.js';
 import { addressMeant } from './corrected.js';
-import { bytesOf, hertzOf, millisecondsOf, plainNumber } from './quantity.js';
+import { bytesOf, millisecondsOf, plainNumber } from './quantity.js';
 import { refuse } from './refuse.js';
 import { parseWp, type WpUri } from './wp.js';
 
 /** An EEPROM on an I2C bus, as the URI describes it. */
-export interface PartUri {
+export interface Part {
   readonly chip: At24Chip;
   /** Seven-bit device address. */
   readonly address: number;
@@ -22,8 +22,6 @@ export interface PartUri {
   readonly wp: WpUri | undefined;
   /** How long a write cycle may take, milliseconds, where the URI says it (`twr=`). */
   readonly writeCycleMs: number | undefined;
-  /** SCL, hertz; undefined: that of the bus if it is open, else DEFAULT_CLOCK_HZ. */
-  readonly clockHz: number | undefined;
 }
 
 /** Parameters of every part. */
@@ -37,7 +35,7 @@ export function parsePart(
   addressText: string,
   found: ReadonlyMap<string, string>,
   bus: { readonly hasGpio: boolean },
-): PartUri {
+): Part {
   const number = (
     key: string,
     low: number,
@@ -77,7 +75,7 @@ export function parsePart(
       'The data sheet says how long a write page is.',
     );
   }
-  const part: PartUri = {
+  const part: Part = {
     chip,
     address,
     size,
@@ -91,7 +89,6 @@ export function parsePart(
       `a number of milliseconds from 1 to ${String(MAX_WRITE_CYCLE_MS)}`,
       millisecondsOf,
     ),
-    clockHz: number('speed', 1, 1_000_000, 'a clock in hertz from 1 to 1000000, such as 400k', hertzOf),
   };
   if (isWindowAddress(address) && chip.address === 0x58 && addressBytes !== chip.addressBytes) {
     refuse(
@@ -145,7 +142,7 @@ function chipOf(uri: string, name: string | undefined): At24Chip {
 }
 
 /** The block select bits take the place of address pins: a part of several blocks begins where they are all 0. */
-function checkBlocks(uri: string, { chip, address }: PartUri, ofSize: number): void {
+function checkBlocks(uri: string, { chip, address }: Part, ofSize: number): void {
   // A window answers at as many addresses as its array.
   const blocks = chip.address === 0x58 ? chip.addresses : ofSize;
   if (blocks <= 1) return;

@@ -13,55 +13,32 @@
 import { fileURLToPath } from 'node:url';
 
 import { NvmemError } from '../base/errors.js';
+import {
+  BUS_FORMS,
+  busOf,
+  decode,
+  kindOf,
+  misshapen,
+  type BusScheme,
+  type BusUri,
+  type Kind,
+} from './bus_uri.js';
 import { corrected } from './corrected.js';
-import { parsePart, PART_KEYS, type PartUri } from './part.js';
+import { parsePart, PART_KEYS, type Part } from './part.js';
 import { bytesOf } from './quantity.js';
-import { parseUsbIds, type UsbIds } from '../base/usb_ids.js';
 import { refuse } from './refuse.js';
 
-export type { PartUri } from './part.js';
+export type { BusUri, Cp2112Uri, HidrawUri, I2cUri, UsbipUri } from './bus_uri.js';
+export type { Part } from './part.js';
 export type { WpUri } from './wp.js';
 
-/** A CP2112 on this machine, through libusb. */
-export interface Cp2112Uri {
-  readonly scheme: 'cp2112';
+/** A part on a bus that several devices may share. */
+export interface PartUri {
+  readonly scheme: BusScheme;
+  /** Of the device. */
   readonly uri: string;
-  /** Serial number, or bus and ports as in sysfs ('1-1.4'); empty: the only bridge there is. */
-  readonly bridge: string;
-  /** `id=VVVV:PPPP`. Left out: a CP2112's own, and any others of a device that shows that it is one. */
-  readonly ids?: UsbIds | undefined;
-  readonly part: PartUri;
-}
-
-/** A CP2112 that the kernel's driver has too. */
-export interface HidrawUri {
-  readonly scheme: 'hidraw';
-  readonly uri: string;
-  readonly path: string;
-  /** Also where drivers of the kernel use parts of the same bridge. */
-  readonly force: boolean;
-  readonly part: PartUri;
-}
-
-/** An I2C adapter of the kernel. */
-export interface I2cUri {
-  readonly scheme: 'i2c';
-  readonly uri: string;
-  readonly path: string;
-  /** Also where a driver of the kernel has the part's address. */
-  readonly force: boolean;
-  readonly part: PartUri;
-}
-
-export interface UsbipUri {
-  readonly scheme: 'usbip';
-  readonly uri: string;
-  readonly host: string;
-  readonly port: number;
-  readonly busid: string;
-  /** As for cp2112://. */
-  readonly ids?: UsbIds | undefined;
-  readonly part: PartUri;
+  readonly bus: BusUri;
+  readonly part: Part;
 }
 
 /** A device of the kernel's own nvmem subsystem. */
@@ -85,24 +62,13 @@ export interface FileUri {
   readonly path: string;
 }
 
-/** A part on a bus that several devices may share. */
-export type BusUri = Cp2112Uri | HidrawUri | I2cUri | UsbipUri;
-export type NvmemUri = BusUri | SysfsUri | MemUri | FileUri;
-
-/** USB/IP's registered port. */
-export const USBIP_PORT = 3240;
-/** Every 24Cxx part can do standard mode. */
-export const DEFAULT_CLOCK_HZ = 100_000;
+export type NvmemUri = PartUri | SysfsUri | MemUri | FileUri;
 
 const SCHEMES =
   'cp2112://, hidraw:///dev/hidrawN, i2c:///dev/i2c-N or usbip://HOST/BUSID with /0xADDR?chip=NAME behind it, ' +
   'sysfs://NAME, mem://SIZE or file:///PATH';
 
 const parsers: Record<string, ((uri: string, url: URL) => NvmemUri) | undefined> = {
-  cp2112: parseCp2112,
-  hidraw: parseHidraw,
-  i2c: parseI2c,
-  usbip: parseUsbip,
   sysfs: parseSysfs,
   mem: parseMem,
   file: parseFile,
@@ -110,12 +76,36 @@ const parsers: Record<string, ((uri: string, url: URL) => NvmemUri) | undefined>
 
 /** @throws NvmemError EINVAL: the URI breaks a rule that the message names; the hint has the URI that was probably meant. */
 export function parseUri(uri: string): NvmemUri {
+  return orMeant(uri, parseExactly);
+}
+
+/**
+ * The URI of a bus: that of a device without the part.
+ *
+ * @throws NvmemError EINVAL: it breaks a rule that the message names, or it is none of a bus.
+ */
+export function parseBusUri(uri: string): BusUri {
+  return orMeant(uri, parseBusExactly);
+}
+
+/**
+ * The URI of a part on a bus.
+ *
+ * @throws NvmemError EINVAL: it breaks a rule that the message names, or it is none of a part.
+ */
+export function parsePartUri(uri: string): PartUri {
+  const parsed = parseUri(uri);
+  return 'part' in parsed ? parsed : refuse(uri, 'it is the URI of no part', `Write one of ${SCHEMES}.`);
+}
+
+/** What `parse` makes of the URI, or its error with what was probably meant. */
+function orMeant<T>(uri: string, parse: (uri: string) => T): T {
   try {
-    return parseExactly(uri);
+    return parse(uri);
   } catch (error) {
     if (!(error instanceof NvmemError)) throw error;
     const meant = corrected(uri);
-    if (meant === uri || !isRight(meant)) throw error;
+    if (meant === uri || !isRight(meant, parse)) throw error;
     const { message, device } = error;
     throw new NvmemError('EINVAL', message.replace(/^EINVAL: /, ''), {
       syscall: 'open',
@@ -125,9 +115,9 @@ export function parseUri(uri: string): NvmemUri {
   }
 }
 
-function isRight(uri: string): boolean {
+function isRight(uri: string, parse: (uri: string) => unknown): boolean {
   try {
-    parseExactly(uri);
+    parse(uri);
     return true;
   } catch {
     return false;
@@ -135,95 +125,72 @@ function isRight(uri: string): boolean {
 }
 
 /** @throws NvmemError EINVAL, as the URI stands. */
-export function parseExactly(uri: string): NvmemUri {
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(uri)?.[1]?.toLowerCase();
+function parseExactly(uri: string): NvmemUri {
+  const scheme = schemeOf(uri);
   if (scheme === undefined) refuse(uri, 'it has no scheme', `Write one of ${SCHEMES}.`);
   const parse = Object.hasOwn(parsers, scheme) ? parsers[scheme] : undefined;
-  if (parse === undefined) refuse(uri, `the scheme ${scheme}:// is unknown`, `Write one of ${SCHEMES}.`);
-  let url: URL;
-  try {
-    url = new URL(uri);
-  } catch {
-    return refuse(uri, 'it is malformed', `Write one of ${SCHEMES}.`);
-  }
-  if (url.username !== '' || url.password !== '') refuse(uri, 'it has a user name', 'Leave USER@ out.');
-  if (url.hash !== '') refuse(uri, 'it has a fragment', "Write '#' in a path as %23.");
-  if (url.port !== '' && scheme !== 'usbip') refuse(uri, 'it has a port', 'Only usbip:// has one.');
-  return parse(uri, url);
+  const isBus = kindOf(scheme) !== undefined;
+  if (parse === undefined && !isBus)
+    refuse(uri, `the scheme ${scheme}:// is unknown`, `Write one of ${SCHEMES}.`);
+  const url = urlOf(uri, scheme, SCHEMES);
+  return parse === undefined ? partBehind(uri, url) : parse(uri, url);
 }
 
-function parseCp2112(uri: string, url: URL): Cp2112Uri {
-  const [address = '', ...more] = path(url);
-  if (address === '' || more.length > 0) {
+function parseBusExactly(uri: string): BusUri {
+  const kind = kindOf(schemeOf(uri) ?? '');
+  if (kind === undefined) return refuse(uri, 'it is the URI of no bus', `Write one of ${BUS_FORMS}.`);
+  if (/\/0x[0-9a-f]{1,2}\/?(\?|$)/i.test(uri) || /[?&]chip=/.test(uri)) {
     refuse(
       uri,
-      'it is not cp2112://BRIDGE/0xADDR',
-      'For example cp2112:///0x50?chip=24c256, or with the serial number of the bridge, or its place such as 1-1.4, in front of /0x50.',
+      'it names a part, and a bus is asked for',
+      'Leave the address and chip= out, or use nvmem info.',
     );
   }
-  const bridge = decode(url.hostname);
-  // CP2112 strings have up to 30 characters (AN495, report 0x24); other devices' 126.
-  if (bridge.length > 126 || !/^[\x20-\x7e]*$/.test(bridge)) {
-    refuse(
-      uri,
-      `${JSON.stringify(bridge)} is no serial number and no place of a bridge`,
-      'nvmem list shows them.',
-    );
-  }
-  const found = query(uri, url, [...PART_KEYS, 'speed', 'id']);
-  const part = parsePart(uri, address, found, { hasGpio: true });
-  return { scheme: 'cp2112', uri, bridge, ids: idsOf(uri, found), part };
+  const url = urlOf(uri, kind.scheme, BUS_FORMS);
+  const segments = path(url);
+  // A slash at the end is nothing.
+  if (segments.at(-1) === '') segments.pop();
+  return busOf({ uri, url, segments, parameters: busQuery(uri, url, kind, []), of: 'bus' });
 }
 
-function parseHidraw(uri: string, url: URL): HidrawUri {
-  const { node, address } = nodeAndAddress(uri, url, '/dev/hidraw0');
-  const found = query(uri, url, [...PART_KEYS, 'speed', 'force']);
-  const part = parsePart(uri, address, found, { hasGpio: true });
-  return { scheme: 'hidraw', uri, path: node, force: forceOf(uri, found), part };
+function partBehind(uri: string, url: URL): PartUri {
+  const kind = kindOf(url.protocol.slice(0, -1));
+  if (kind === undefined) return refuse(uri, 'it is the URI of no part', `Write one of ${SCHEMES}.`);
+  const segments = path(url);
+  const address = segments.pop() ?? '';
+  if (address === '') misshapen({ uri, of: 'part' }, kind.scheme);
+  const parameters = busQuery(uri, url, kind, PART_KEYS);
+  const bus = busOf({ uri, url, segments, parameters, of: 'part' });
+  return { scheme: bus.scheme, uri, bus, part: parsePart(uri, address, parameters, kind) };
 }
 
-function parseI2c(uri: string, url: URL): I2cUri {
-  const { node, address } = nodeAndAddress(uri, url, '/dev/i2c-1');
-  if (url.searchParams.has('speed')) {
+/** The parameters of a bus, and those of a part behind it. */
+function busQuery(uri: string, url: URL, kind: Kind, more: readonly string[]): Map<string, string> {
+  if (kind.scheme === 'i2c' && url.searchParams.has('speed')) {
     refuse(
       uri,
       'it has speed=',
       'The clock of a kernel adapter is set by its driver or the device tree: leave it out.',
     );
   }
-  const found = query(uri, url, [...PART_KEYS, 'force']);
-  const part = parsePart(uri, address, found, { hasGpio: false });
-  return { scheme: 'i2c', uri, path: node, force: forceOf(uri, found), part };
+  return query(uri, url, [...more, ...kind.keys]);
 }
 
-function parseUsbip(uri: string, url: URL): UsbipUri {
-  if (url.hostname === '')
-    refuse(uri, 'it names no host', 'Write usbip://HOST[:PORT]/BUSID/0xADDR?chip=NAME.');
-  const port = url.port === '' ? USBIP_PORT : Number(url.port);
-  if (port === 0) refuse(uri, 'port 0 cannot be connected to', `The usual port is ${String(USBIP_PORT)}.`);
-  const segments = path(url);
-  const [busid = '', address = ''] = segments;
-  if (segments.length !== 2 || busid === '' || address === '') {
-    refuse(uri, 'its path is not /BUSID/0xADDR', 'For example usbip://127.0.0.1:3240/1-1/0x50?chip=24c256.');
+function schemeOf(uri: string): string | undefined {
+  return /^([a-z][a-z0-9+.-]*):\/\//i.exec(uri)?.[1]?.toLowerCase();
+}
+
+function urlOf(uri: string, scheme: string, forms: string): URL {
+  let url: URL;
+  try {
+    url = new URL(uri);
+  } catch {
+    return refuse(uri, 'it is malformed', `Write one of ${forms}.`);
   }
-  // USB/IP carries the bus id in 32 bytes, the last of them NUL.
-  if (!/^[\x21-\x7e]{1,31}$/.test(busid)) {
-    refuse(
-      uri,
-      `${JSON.stringify(busid)} is no bus id`,
-      'A bus id looks like 1-1; usbip list -r HOST shows them.',
-    );
-  }
-  const found = query(uri, url, [...PART_KEYS, 'speed', 'id']);
-  return {
-    scheme: 'usbip',
-    uri,
-    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port,
-    busid,
-    ids: idsOf(uri, found),
-    part: parsePart(uri, address, found, { hasGpio: true }),
-  };
+  if (url.username !== '' || url.password !== '') refuse(uri, 'it has a user name', 'Leave USER@ out.');
+  if (url.hash !== '') refuse(uri, 'it has a fragment', "Write '#' in a path as %23.");
+  if (url.port !== '' && scheme !== 'usbip') refuse(uri, 'it has a port', 'Only usbip:// has one.');
+  return url;
 }
 
 function parseSysfs(uri: string, url: URL): SysfsUri {
@@ -267,50 +234,6 @@ function parseFile(uri: string, url: URL): FileUri {
 /** The segments of the path, decoded. */
 function path(url: URL): string[] {
   return url.pathname.split('/').slice(1).map(decode);
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-/** A device node, and the address behind it. */
-function nodeAndAddress(uri: string, url: URL, example: string): { node: string; address: string } {
-  const scheme = url.protocol;
-  const segments = path(url);
-  const address = segments.pop() ?? '';
-  const node = `/${segments.join('/')}`;
-  if (url.hostname !== '' || segments.length === 0 || segments.includes('') || node.includes('\0')) {
-    refuse(
-      uri,
-      `it is not ${scheme}///dev/NODE/0xADDR`,
-      `For example ${scheme}//${example}/0x50?chip=24c256.`,
-    );
-  }
-  return { node, address };
-}
-
-function idsOf(uri: string, found: ReadonlyMap<string, string>): UsbIds | undefined {
-  const text = found.get('id');
-  if (text === undefined) return undefined;
-  return (
-    parseUsbIds(text) ??
-    refuse(
-      uri,
-      `id=${text} is no vendor and product`,
-      'Write the ids of the bridge as lsusb shows them, for example id=1234:abcd; leave it out for a CP2112 with its own (10c4:ea90).',
-    )
-  );
-}
-
-function forceOf(uri: string, found: ReadonlyMap<string, string>): boolean {
-  const text = found.get('force') ?? '0';
-  if (text !== '0' && text !== '1')
-    refuse(uri, `force=${text} is not 0 or 1`, 'Give force=1, or leave it out.');
-  return text === '1';
 }
 
 /** The parameters, each known and given once. */

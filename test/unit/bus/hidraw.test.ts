@@ -6,7 +6,7 @@ import { wireOfNode } from '../../../lib/bus/claim.js';
 import { hidrawSource } from '../../../lib/bus/hidraw.js';
 import type { BusSource } from '../../../lib/bus/source.js';
 import { splitDeviceNumber } from '../../../lib/machine/machine.js';
-import { parseUri, type HidrawUri } from '../../../lib/uri/uri.js';
+import { parseUri, type HidrawUri, type PartUri } from '../../../lib/uri/uri.js';
 import { FakeMachine, FOLDER } from '../fake_machine.js';
 import { UsbTree } from '../usb_tree.js';
 
@@ -41,9 +41,9 @@ function part(adapter: string, device: string, driver?: string): void {
 }
 
 function source(query = '', path = NODE): { source: BusSource; check: () => Promise<void> | undefined } {
-  const uri = parseUri(`hidraw://${path}/0x50?chip=24c02${query}`) as HidrawUri;
-  const made = hidrawSource(uri, machine.machine());
-  return { source: made, check: () => made.check?.(uri) };
+  const { bus, uri } = parseUri(`hidraw://${path}/0x50?chip=24c02${query}`) as PartUri;
+  const made = hidrawSource(bus as HidrawUri, uri, machine.machine());
+  return { source: made, check: () => made.check?.() };
 }
 
 describe('hidraw:// and the drivers of the kernel', () => {

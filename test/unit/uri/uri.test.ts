@@ -1,25 +1,25 @@
 import { NvmemError } from '../../../lib/base/errors.js';
-import { parseUri, sizeOf, type UsbipUri } from '../../../lib/uri/uri.js';
+import { parseUri, sizeOf, type PartUri } from '../../../lib/uri/uri.js';
 
 const base = { host: '127.0.0.1', port: 3240, busid: '1-1' };
 
 test.each<[string, object]>([
   [
     'usbip://127.0.0.1/1-1/0x50?chip=24c02',
-    { ...base, part: { address: 0x50, size: 256, addressBytes: 1, pageSize: 8 } },
+    { bus: base, part: { address: 0x50, size: 256, addressBytes: 1, pageSize: 8 } },
   ],
   [
     'usbip://127.0.0.1:3333/1-1/0x52?chip=24c256',
-    { ...base, port: 3333, part: { address: 0x52, size: 32768, addressBytes: 2 } },
+    { bus: { ...base, port: 3333 }, part: { address: 0x52, size: 32768, addressBytes: 2 } },
   ],
-  ['usbip://[::1]:99/2-1.4/0x57?chip=24c64', { host: '::1', port: 99, busid: '2-1.4' }],
+  ['usbip://[::1]:99/2-1.4/0x57?chip=24c64', { bus: { host: '::1', port: 99, busid: '2-1.4' } }],
   [
     'USBIP://bench.local/1-1/0X50?chip=AT24C256C-SSHL',
-    { host: 'bench.local', part: { chip: { name: '24c256' } } },
+    { bus: { host: 'bench.local' }, part: { chip: { name: '24c256' } } },
   ],
   [
     'usbip://h/1-1/0x50?chip=24c256&wp=0&speed=400000',
-    { part: { wp: { chip: undefined, line: 0 }, clockHz: 400_000 } },
+    { part: { wp: { chip: undefined, line: 0 } }, bus: { clockHz: 400_000 } },
   ],
   ['usbip://h/1-1/0x50?chip=24aa025e48&size=256&page=16', { part: { size: 256, pageSize: 16 } }],
   ['usbip://h/1-1/0x50?chip=24c02&addressWidth=16', { part: { addressBytes: 2 } }],
@@ -31,18 +31,39 @@ test.each<[string, object]>([
   ['usbip://h/1-1/0x57?chip=spd5118', { part: { chip: { paging: 'spd5118' }, size: 1024 } }],
   ['usbip://h/1-1/0x50?chip=AT24CM01', { part: { chip: { name: '24c1024' }, pageSize: 256 } }],
   ['usbip://h/1-1/0x58?chip=24mac402', { part: { chip: { offsetAdd: 0x9a, readOnly: true } } }],
-  ['cp2112:///0x50?chip=24c256', { scheme: 'cp2112', bridge: '', part: { address: 0x50, size: 32768 } }],
-  ['cp2112:///0x50?chip=24c256&id=1234:ABCD', { bridge: '', ids: { vid: 0x1234, pid: 0xabcd } }],
-  ['usbip://h/1-1/0x50?chip=24c256&id=4d8:dd', { busid: '1-1', ids: { vid: 0x04d8, pid: 0x00dd } }],
-  ['cp2112://0043FFF3/0x50?chip=24c256&speed=400000', { bridge: '0043FFF3', part: { clockHz: 400_000 } }],
-  ['cp2112://1-1.4/0x50?chip=24c02&wp=7', { bridge: '1-1.4', part: { wp: { chip: undefined, line: 7 } } }],
-  ['cp2112://a%20b/0x50?chip=24c02', { bridge: 'a b' }],
-  ['hidraw:///dev/hidraw0/0x50?chip=24c256', { scheme: 'hidraw', path: '/dev/hidraw0', force: false }],
-  ['hidraw:///dev/by-id/bridge%201/0x50?chip=24c02&force=1', { path: '/dev/by-id/bridge 1', force: true }],
-  ['i2c:///dev/i2c-1/0x51?chip=24c02', { scheme: 'i2c', path: '/dev/i2c-1', part: { address: 0x51 } }],
+  [
+    'cp2112:///0x50?chip=24c256',
+    { scheme: 'cp2112', bus: { uri: 'cp2112://', bridge: '' }, part: { address: 0x50, size: 32768 } },
+  ],
+  [
+    'cp2112://0043FFF3/0x50?chip=24c256&speed=400000',
+    { bus: { uri: 'cp2112://0043FFF3?speed=400000', bridge: '0043FFF3', clockHz: 400_000 } },
+  ],
+  [
+    'cp2112://1-1.4/0x50?chip=24c02&wp=7',
+    { bus: { bridge: '1-1.4' }, part: { wp: { chip: undefined, line: 7 } } },
+  ],
+  ['cp2112://a%20b/0x50?chip=24c02', { bus: { bridge: 'a b' } }],
+  [
+    'hidraw:///dev/hidraw0/0x50?chip=24c256',
+    { scheme: 'hidraw', bus: { path: '/dev/hidraw0', force: false } },
+  ],
+  [
+    'hidraw:///dev/by-id/bridge%201/0x50?chip=24c02&force=1',
+    { bus: { path: '/dev/by-id/bridge 1', force: true } },
+  ],
+  [
+    'i2c:///dev/i2c-1/0x51?chip=24c02',
+    { scheme: 'i2c', bus: { uri: 'i2c:///dev/i2c-1', path: '/dev/i2c-1' }, part: { address: 0x51 } },
+  ],
+  [
+    'cp2112:///0x50?chip=24c256&id=1234:ABCD',
+    { bus: { uri: 'cp2112://?id=1234:ABCD', bridge: '', ids: { vid: 0x1234, pid: 0xabcd } } },
+  ],
+  ['usbip://h/1-1/0x50?chip=24c256&id=4d8:dd', { bus: { busid: '1-1', ids: { vid: 0x04d8, pid: 0x00dd } } }],
   [
     'i2c:///dev/i2c-1/0x50?chip=24c02&wp=gpiochip0:17',
-    { force: false, part: { wp: { chip: 'gpiochip0', line: 17 }, clockHz: undefined } },
+    { bus: { force: false, clockHz: undefined }, part: { wp: { chip: 'gpiochip0', line: 17 } } },
   ],
   ['i2c:///dev/i2c-1/0x50?chip=24c02&wp=a:b:WP', { part: { wp: { chip: 'a:b', line: 'WP' } } }],
   ['usbip://h/1-1/0x50?chip=24c02&wp=!3', { part: { wp: { chip: undefined, line: 3, inverted: true } } }],
@@ -54,10 +75,10 @@ test.each<[string, object]>([
   ['cp2112:///0x50?chip=24c02&wp=2', { part: { wp: { inverted: false }, writeCycleMs: undefined } }],
   ['cp2112:///0x50?chip=24c02&twr=80', { part: { writeCycleMs: 80 } }],
   ['cp2112:///0x50?chip=24c02&twr=1000ms', { part: { writeCycleMs: 1000 } }],
-  ['cp2112:///0x50?chip=24c02&speed=400k', { part: { clockHz: 400_000 } }],
-  ['cp2112:///0x50?chip=24c02&speed=100kHz', { part: { clockHz: 100_000 } }],
-  ['cp2112:///0x50?chip=24c02&speed=1M', { part: { clockHz: 1_000_000 } }],
-  ['cp2112:///0x50?chip=24c02&speed=0.4MHz', { part: { clockHz: 400_000 } }],
+  ['cp2112:///0x50?chip=24c02&speed=400k', { bus: { clockHz: 400_000 } }],
+  ['cp2112:///0x50?chip=24c02&speed=100kHz', { bus: { clockHz: 100_000 } }],
+  ['cp2112:///0x50?chip=24c02&speed=1M', { bus: { clockHz: 1_000_000 } }],
+  ['cp2112:///0x50?chip=24c02&speed=0.4MHz', { bus: { clockHz: 400_000 } }],
   ['cp2112:///0x50?chip=24c256&size=16K', { part: { size: 16_384 } }],
   ['cp2112:///0x50?chip=24c512&size=64KiB', { part: { size: 65_536 } }],
   ['mem://32K', { size: 32_768 }],
@@ -89,10 +110,10 @@ test.each<[string, string, RegExp]>([
   ['cp2112:///0x50?chip=24c02&force=1', 'EINVAL', /unknown parameter force/],
   ['cp2112:///0x50?chip=24c02&wp=:1', 'EINVAL', /no line of a gpiochip/],
   ['cp2112:///0x50?chip=24c02&wp=gpiochip0:', 'EINVAL', /no line of a gpiochip/],
-  ['hidraw:///0x50?chip=24c02', 'EINVAL', /dev\/NODE/],
-  ['hidraw://dev/hidraw0/0x50?chip=24c02', 'EINVAL', /dev\/NODE/],
-  ['hidraw:///dev//hidraw0/0x50?chip=24c02', 'EINVAL', /dev\/NODE/],
-  ['hidraw:///dev/hidraw%000/0x50?chip=24c02', 'EINVAL', /dev\/NODE/],
+  ['hidraw:///0x50?chip=24c02', 'EINVAL', /dev\/hidrawN/],
+  ['hidraw://dev/hidraw0/0x50?chip=24c02', 'EINVAL', /dev\/hidrawN/],
+  ['hidraw:///dev//hidraw0/0x50?chip=24c02', 'EINVAL', /dev\/hidrawN/],
+  ['hidraw:///dev/hidraw%000/0x50?chip=24c02', 'EINVAL', /dev\/hidrawN/],
   ['hidraw:///dev/hidraw0?chip=24c02', 'EINVAL', /no seven-bit/],
   ['hidraw:///dev/hidraw0/0x50?chip=24c02&force=yes', 'EINVAL', /force=yes/],
   ['i2c:///dev/i2c-1/0x50', 'EINVAL', /which chip/],
@@ -218,7 +239,7 @@ test('the size is known before anything is opened, where it can be', () => {
 });
 
 test('speed= that is left out is left open', () => {
-  expect((parseUri('usbip://h/1-1/0x50?chip=24c02') as UsbipUri).part.clockHz).toBeUndefined();
+  expect((parseUri('usbip://h/1-1/0x50?chip=24c02') as PartUri).bus.clockHz).toBeUndefined();
 });
 
 function catching(body: () => unknown): unknown {

@@ -1,12 +1,12 @@
-import type { NvmemGeometry } from '../bus/geometry.js';
+import type { NvmemGeometry } from './geometry.js';
 import type { NvmemCellInfo } from '../core/cell_entry.js';
 import type { NvmemType } from '../core/device_core.js';
 import type { PageLock } from './page_lock.js';
 import type { Nvmem } from '../core/registry.js';
 import type { IoOptions } from '../native/index.js';
 
-/** What a scheme makes of a URI: ready to be registered, and how to let go of it. */
-export interface Source {
+/** What is behind a URI, opened: ready to be registered, and how to let go of it. */
+export interface Opened {
   readonly name: string;
   readonly provider: Parameters<Nvmem['register']>[0]['provider'];
   /** Of a part. */

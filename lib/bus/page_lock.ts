@@ -3,7 +3,7 @@ import { CallSite, type NvmemError } from '../base/errors.js';
 import { checkOperationOptions, type OperationOptions } from '../base/validate.js';
 import { Interrupted, Operation } from '../core/operation.js';
 import type { NativeSlot } from '../native/index.js';
-import type { PartUri } from '../uri/uri.js';
+import type { Part } from '../uri/part.js';
 import { serialPartOf } from '../chips/chips.js';
 
 export type LockOptions = Pick<OperationOptions, 'signal' | 'timeoutMs'>;
@@ -16,9 +16,9 @@ type Below = (...args: never[]) => unknown;
 
 export class PageLock {
   readonly #slot: NativeSlot;
-  readonly #part: PartUri;
+  readonly #part: Part;
 
-  constructor(slot: NativeSlot, part: PartUri) {
+  constructor(slot: NativeSlot, part: Part) {
     this.#slot = slot;
     this.#part = part;
   }
@@ -88,7 +88,7 @@ export function refuseLock(device: string, syscall: string, options: LockOptions
   throw noPage(new Operation(device, syscall, 0, 0, new CallSite(below), {}));
 }
 
-function noPage(operation: Operation, part?: PartUri): NvmemError {
+function noPage(operation: Operation, part?: Part): NvmemError {
   const page = part && serialPartOf(part.chip, part.address);
   const isElsewhere = page?.chip.lockWord !== undefined;
   return operation.error(
