@@ -4,8 +4,9 @@ import type { Names } from '../core/naming.js';
 import { Nvmem } from '../core/registry.js';
 import { presence, type Presence } from '../hotplug/presence.js';
 import type { ParsedTarget } from '../hotplug/target.js';
-import { open, type OpenDevice, type OpenOptions } from '../open/open.js';
-import type { NvmemUri } from '../uri/uri.js';
+import { open } from '../open/open.js';
+import type { OpenDevice, OpenOptions } from '../bus/open_device.js';
+import type { NvmemUri, SysfsUri } from '../uri/uri.js';
 
 export type PresencePort = Pick<
   Presence,
@@ -29,7 +30,7 @@ export interface Attachment {
 
 export function attachmentOf(uri: string, parsed: NvmemUri, registry: Nvmem): Attachment {
   return {
-    watch: () => presence(parsed as ParsedTarget).unref(),
+    watch: () => presence(targetIn(parsed)).unref(),
     open: async (options) => {
       const device = await open(uri, { ...options, registry: new Antechamber(registry) });
       // Its follower holds the program, with it or without it.
@@ -43,6 +44,11 @@ export function attachmentOf(uri: string, parsed: NvmemUri, registry: Nvmem): At
     },
     openBeside: (beside, options) => open(beside, { ...options, registry: new Nvmem() }),
   };
+}
+
+/** What comes and goes: the bus of a part. */
+function targetIn(parsed: NvmemUri): ParsedTarget {
+  return 'bus' in parsed ? parsed.bus : (parsed as SysfsUri);
 }
 
 /** What registers here is a device of the registry behind it, and hidden until it is revealed. */

@@ -15,7 +15,7 @@ import {
 import type { CellReadOptions } from '../core/cell.js';
 import type { WriteOptions } from '../core/device_core.js';
 import type { NvmemCellLookup } from '../core/lookups.js';
-import type { OpenOptions } from '../open/open.js';
+import type { OpenOptions } from '../bus/open_device.js';
 import type { FollowIdentity } from './prove.js';
 
 /** `fail`: ENODEV at once, as any device. `wait`: until the same memory is back, and then the operation goes on. */

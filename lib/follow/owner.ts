@@ -9,7 +9,7 @@ import { codeOf, errnoOf, NvmemError } from '../base/errors.js';
 import type { NvmemDevice } from '../core/device.js';
 import type { Clock } from '../hotplug/clock.js';
 import type { PresenceState } from '../hotplug/judge.js';
-import type { OpenDevice, OpenOptions } from '../open/open.js';
+import type { OpenDevice, OpenOptions } from '../bus/open_device.js';
 import type { Attached, Attachment, PresencePort } from './attach.js';
 import { BackOff } from './back_off.js';
 import type { Audience, FollowChange, FollowState, Life } from './life.js';

@@ -4,8 +4,9 @@ import { NvmemError } from '../base/errors.js';
 import { refuse } from '../uri/refuse.js';
 import { serialPartOf } from '../chips/chips.js';
 import type { NvmemDevice } from '../core/device.js';
-import type { OpenDevice } from '../open/open.js';
-import type { NvmemUri, PartUri } from '../uri/uri.js';
+import type { OpenDevice } from '../bus/open_device.js';
+import type { NvmemUri } from '../uri/uri.js';
+import type { Part } from '../uri/part.js';
 import type { Attachment } from './attach.js';
 import { samplesOf, type Evidence } from './evidence.js';
 
@@ -55,7 +56,7 @@ export function uniquePlaceOf(uri: string, parsed: NvmemUri): UniquePlace {
 }
 
 /** The same part at its other address; what else the URI says is about the array. */
-function besideOf(uri: string, part: PartUri, address: number): string {
+function besideOf(uri: string, part: Part, address: number): string {
   const [front = '', query = ''] = uri.split('?');
   const path = front.replace(/0x[0-9a-f]+\/?$/i, `0x${address.toString(16)}`);
   const kept = query.split('&').filter((pair) => !/^(wp|size|page|addressWidth|twr)=/.test(pair));

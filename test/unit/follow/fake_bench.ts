@@ -9,7 +9,7 @@ import type { Attached, Attachment, PresencePort } from '../../../lib/follow/att
 import type { PresenceEvents } from '../../../lib/hotplug/presence.js';
 import type { PresenceCause } from '../../../lib/hotplug/observation.js';
 import type { PresenceState } from '../../../lib/hotplug/judge.js';
-import { OpenDevice, type OpenOptions } from '../../../lib/open/open.js';
+import { OpenDevice, type OpenOptions } from '../../../lib/bus/open_device.js';
 import { FakeClock } from '../hotplug/fake_clock.js';
 
 export const URI = 'usbip://bench/1-1/0x50?chip=24c02';
