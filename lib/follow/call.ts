@@ -140,7 +140,10 @@ export class Call {
         ? ''
         : `; ${String(bytesTransferred)} of ${String(length)} bytes are ${syscall.endsWith('write') ? 'committed' : 'good'}`;
     const why = reason === '' ? '' : ` (${reason})`;
-    const what = `${syscall} of ${String(length)} bytes at ${String(offset)} of ${name}`;
+    const what =
+      syscall === 'present'
+        ? `waiting for ${name}`
+        : `${syscall} of ${String(length)} bytes at ${String(offset)} of ${name}`;
     const message = `${saysOf(code)}${why}, ${what}${done}`;
     const error = new NvmemError(code, message, { syscall, device: name, offset, ...details });
     this.#ours.add(error);

@@ -125,9 +125,11 @@ export class OwnerLife implements Life {
     return this.#closing !== undefined;
   }
 
-  #hint({ present, cause }: PresenceState): void {
+  #hint({ present, cause, reason }: PresenceState): void {
     if (this.#current.state !== 'absent') return;
     if (!present && !SAYS_WHY.has(cause)) {
+      // The state is the same, and why is known better now.
+      this.#current = { ...this.#current, reason, error: undefined };
       this.#cancelRetry();
       return;
     }
