@@ -66,6 +66,8 @@ export type {
 } from './journal/atomic_cell.js';
 export { follow } from './follow/follow.js';
 export { FollowedDevice } from './follow/followed_device.js';
+export { followShared } from './follow/share.js';
+export type { FollowSharedOptions, FollowToken } from './follow/share.js';
 export type { FollowEvents, FollowStats } from './follow/setup.js';
 export { FollowedCell } from './follow/cell.js';
 export type { FollowChange, FollowState } from './follow/life.js';

@@ -8,6 +8,7 @@ import { attachmentOf, type Attachment } from './attach.js';
 import { FollowedDevice } from './followed_device.js';
 import { checkFollowOptions, type FollowOptions } from './options.js';
 import { OwnerLife } from './owner.js';
+import { Sharing } from './share.js';
 import { Prover, uniquePlaceOf } from './prove.js';
 
 /** The longest write page of a 24Cxx part, bytes: where the memory does not say how long its own are. */
@@ -69,19 +70,31 @@ export function follow(uri: string, options: FollowOptions = {}, parts: FollowPa
   const onAbort = (): void => {
     void followed.close();
   };
-  const followed = new FollowedDevice({
+  let sharing: Sharing | undefined;
+  let owner: OwnerLife | undefined;
+  const pageSize = 'part' in parsed ? parsed.part.pageSize : LONGEST_PAGE;
+  const followed: FollowedDevice = new FollowedDevice({
     uri,
     clock,
     onUnplug,
     name,
     size,
-    pageSize: 'part' in parsed ? parsed.part.pageSize : LONGEST_PAGE,
-    cells: rest.cells ?? [],
+    pageSize,
+    cells: cells ?? [],
     makeLife: (audience, evidence, prepare) => {
       const prover = new Prover(identity, unique, attach, evidence, () => clock.random());
-      return new OwnerLife({ uri, openOptions: rest, prepare }, attach, prover, clock, audience);
+      owner = new OwnerLife({ uri, openOptions: rest, prepare }, attach, prover, clock, audience);
+      return owner;
+    },
+    share: (around) => {
+      const facts = { uri, name, size, pageSize, cells: cells ?? [] };
+      sharing ??= new Sharing(around, facts, (reason) => {
+        owner?.refuse(reason);
+      });
+      return sharing.token;
     },
     over: () => {
+      sharing?.end();
       registry.removeCellLookups(...table);
       signal?.removeEventListener('abort', onAbort);
     },

@@ -34,6 +34,7 @@ import {
   type FollowReadOptions,
   type FollowWriteOptions,
 } from './options.js';
+import type { FollowToken } from './share.js';
 import { readOn } from './read.js';
 import { sumOf } from './stats.js';
 import {
@@ -339,6 +340,14 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
   /** Writes what it is given from `start` on, in whole pages as far as it goes. 'finish' comes when all is written and verified. */
   writeStream(options: WriteStreamOptions = {}): FollowWriteStream {
     return new FollowWriteStream(this, this.#around.evidence, this.#setup.pageSize, options);
+  }
+
+  /**
+   * A token for followShared() in any thread of this process, the same every time. It can be posted, outlives replugs, and keeps
+   * nothing alive.
+   */
+  share(): FollowToken {
+    return this.#setup.share(this.#around);
   }
 
   /**

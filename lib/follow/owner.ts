@@ -220,6 +220,14 @@ export class OwnerLife implements Life {
     this.#become('replaced', differs, error);
   }
 
+  /** Somebody who uses it has found out that it is another memory. */
+  refuse(differs: string): void {
+    const device = this.#device;
+    if (device === undefined) return;
+    this.#device = undefined;
+    this.#refuse(device, differs);
+  }
+
   #gone(device: OpenDevice, reason: string): void {
     if (this.#isClosed || (device !== this.#device && device !== this.#candidate)) return;
     this.#device = undefined;

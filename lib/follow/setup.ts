@@ -5,7 +5,9 @@ import type { NvmemDevice, NvmemDeviceStats } from '../core/device.js';
 import type { Clock } from '../hotplug/clock.js';
 import type { Evidence } from './evidence.js';
 import type { Audience, FollowChange, Life } from './life.js';
+import type { Surroundings } from './call.js';
 import type { OnUnplug } from './options.js';
+import type { FollowToken } from './share.js';
 
 export interface FollowEvents {
   /** It can be used. */
@@ -47,6 +49,8 @@ export interface FollowSetup {
   readonly pageSize: number;
   readonly cells: readonly NvmemCellInfo[];
   makeLife(audience: Audience, evidence: Set<Evidence>, prepare: (device: NvmemDevice) => void): Life;
+  /** How other threads follow it. */
+  share(around: Surroundings): FollowToken;
   /** After the last device is closed. */
   over(): void;
 }

@@ -1,5 +1,7 @@
 /** A followed memory on the virtual bench: unplugged in the middle of what is done to it, many times. */
+import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { Worker } from 'node:worker_threads';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
@@ -242,4 +244,73 @@ test('streams live on: what is copied through them over 8 unplugs is the same', 
   await expect(buffer(board.readStream({ signal: AbortSignal.abort() }))).rejects.toMatchObject({
     name: 'AbortError',
   });
+});
+
+test('in a worker: the same states over replugs, a read that goes on through the shared slot, and ESTALE for both', async () => {
+  const image = imageOf(8192, SEED);
+  const uri = await start('24c64', image);
+  const board = followIt(uri, { cells: [{ name: 'mac', offset: 16, bytes: 6 }], onUnplug: 'wait' });
+  const worker = new Worker(
+    `const { parentPort, workerData } = require('node:worker_threads');
+     const { followShared } = require(${JSON.stringify(join(__dirname, '..', '..', 'dist', 'index.js'))});
+     const board = followShared(workerData, { onUnplug: 'wait' });
+     board.on('change', ({ state }) => parentPort.postMessage(state));
+     parentPort.on('message', async ({ method, args }) => {
+       try {
+         parentPort.postMessage({ value: await board[method](...args) });
+       } catch ({ code, bytesTransferred }) {
+         parentPort.postMessage({ code, bytesTransferred });
+       }
+     });
+     board.cell('mac').read().then((mac) => parentPort.postMessage({ value: mac }));`,
+    { eval: true, workerData: board.share() },
+  );
+  const states: unknown[] = [];
+  const answers: Record<string, unknown>[] = [];
+  let more: () => void = () => undefined;
+  worker.on('message', (message: unknown) => {
+    if (typeof message === 'string') states.push(message);
+    else answers.push(message as Record<string, unknown>);
+    more();
+  });
+  const answer = async (): Promise<Record<string, unknown>> => {
+    for (;;) {
+      const next = answers.shift();
+      if (next) return next;
+      await new Promise<void>((resolve) => (more = resolve));
+    }
+  };
+  const ask = (method: string, ...args: unknown[]): Promise<Record<string, unknown>> => {
+    worker.postMessage({ method, args });
+    return answer();
+  };
+  try {
+    expect(Buffer.from((await answer())['value'] as Uint8Array)).toEqual(image.subarray(16, 22));
+    const done = unplugAgainAndAgain(3, image.length);
+    const { value } = await ask('read', 0, image.length);
+    expect(image.equals(value as Uint8Array)).toBe(true);
+    expect(states.filter((state) => state === 'present')).toHaveLength(done.count + 1);
+
+    // Another board, which nobody but the worker's own read can tell.
+    bridge.removeAllListeners('unplugged');
+    bridge.once('unplugged', () => {
+      bridge.eeprom(0x50).image = imageOf(8192, SEED + 1);
+      setImmediate(() => {
+        bridge.plug();
+      });
+    });
+    bridge.faults.add({ kind: 'unplug', on: 'wire', n: 3000 });
+    const { code, bytesTransferred } = await ask('read', 0, image.length);
+    expect(code).toBe('ESTALE');
+    expect(bytesTransferred).toBeGreaterThan(0);
+    expect([board.state, states.at(-1)]).toEqual(['replaced', 'replaced']);
+    await Promise.all([becomes(board, 'present'), ask('accept')]);
+    expect(await ask('read', 0, 4)).toEqual({
+      value: new Uint8Array(bridge.eeprom(0x50).image.subarray(0, 4)),
+    });
+    await board.close();
+    expect((await ask('read', 0, 4, { onUnplug: 'fail' }))['code']).toBe('ENODEV');
+  } finally {
+    await worker.terminate();
+  }
 });
