@@ -200,7 +200,7 @@ export class Call {
   }
 
   #goesOn(error: unknown, device: NvmemDevice): boolean {
-    if (!this.waits || this.#bounds.stopped !== undefined || !isA(error, NvmemError)) return false;
+    if (!this.waits || !isA(error, NvmemError)) return false;
     if (this.around.life.current.state === 'closed') return false;
     return error.code === 'ENODEV' || (!device.alive && error.code !== 'EBADMSG');
   }

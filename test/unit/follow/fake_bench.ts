@@ -263,14 +263,19 @@ class FakeDevice extends OpenDevice {
   }
 
   async #piece(signal: AbortSignal | undefined): Promise<void> {
-    const aborted = new Promise<never>((_, reject) => {
-      signal?.addEventListener('abort', () => {
-        reject(new NvmemError('ABORT_ERR', 'aborted'));
-      });
-    });
-    aborted.catch(() => undefined);
     if (signal?.aborted) throw new NvmemError('ABORT_ERR', 'aborted');
-    await Promise.race([this.bench.transfer(this), aborted]);
+    let abort: (() => void) | undefined;
+    const aborted = new Promise<never>((_, reject) => {
+      abort = () => {
+        reject(new NvmemError('ABORT_ERR', 'aborted'));
+      };
+      signal?.addEventListener('abort', abort);
+    });
+    try {
+      await Promise.race([this.bench.transfer(this), aborted]);
+    } finally {
+      if (abort) signal?.removeEventListener('abort', abort);
+    }
     if (!this.alive) throw new Pulled();
   }
 
