@@ -68,6 +68,29 @@ export type {
   AtomicCellWriteResult,
   AtomicCopy,
 } from './journal/atomic_cell.js';
+export { follow } from './follow/follow.js';
+export { FollowedDevice } from './follow/followed_device.js';
+export { followShared } from './follow/share.js';
+export type { FollowSharedOptions, FollowToken } from './follow/share.js';
+export type { FollowEvents, FollowStats } from './follow/setup.js';
+export { FollowedCell } from './follow/cell.js';
+export type { FollowChange, FollowState } from './follow/life.js';
+export type {
+  FollowCellReadOptions,
+  FollowCellWriteOptions,
+  FollowOptions,
+  FollowProgress,
+  FollowReadOptions,
+  FollowWriteOptions,
+  OnUnplug,
+} from './follow/options.js';
+export type { FollowIdentity } from './follow/prove.js';
+export type {
+  FollowReadStream,
+  FollowWriteStream,
+  ReadStreamOptions,
+  WriteStreamOptions,
+} from './follow/streams.js';
 export { presence } from './hotplug/presence.js';
 export type { Presence, PresenceEvents, PresenceOptions } from './hotplug/presence.js';
 export type { PresenceState } from './hotplug/judge.js';

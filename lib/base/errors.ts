@@ -286,8 +286,8 @@ const table = {
     errno: 116,
     kind: 'other',
     says: 'it is not the same memory any more',
-    when: 'A journal is that of another memory, or the memory holds neither what it held before the write nor what was to be written.',
-    hint: 'Open the memory that the journal names, and read it before anything is written.',
+    when: 'A journal is that of another memory, the memory holds neither what it held before the write nor what was to be written, or a followed memory came back as another one.',
+    hint: 'Open the memory that is meant, and read it before anything is written.',
   },
   EPROBE_DEFER: {
     errno: 517,

@@ -19,7 +19,7 @@ export async function verifyCommand(
   { offset = 0, ...input }: VerifyCommandOptions,
 ): Promise<void> {
   const { name, file, data: wanted } = await loadInput(session, uri, source, offset, input);
-  await session.withDevice(uri, { readOnly: true }, async (device, facts) => {
+  await session.withMemory(uri, { readOnly: true }, async (device, facts) => {
     checkFits(name, wanted.length, offset, device.size, uri);
     const began = performance.now();
     const about = withoutUndefined({ ...facts, file, offset, bytes: wanted.length });

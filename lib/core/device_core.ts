@@ -92,6 +92,8 @@ export class DeviceCore {
   readOnly: ReadOnly;
   /** Why the provider is gone, in a few words; undefined while it is there. */
   gone: string | undefined;
+  /** Told of every write as it is asked for, whoever asks: the bytes that may be others from now on. */
+  wrote: ((offset: number, length: number) => void) | undefined;
   readonly #lock = new WriterLock();
   readonly #pending = new Map<Operation, Promise<void>>();
   /** Bytes of the writes among them. */
@@ -139,6 +141,7 @@ export class DeviceCore {
     const { backend } = this;
     // The array may be anybody's: it goes to the addon, or is copied, without being asked for more.
     const length = lengthOf(data);
+    this.wrote?.(offset, length);
     const immediate =
       this.#isImmediate(options) && this.#inside(offset, length) && length > 0 && this.readOnly !== 'yes';
     if (immediate && this.#lock.tryAcquire()) {
@@ -219,6 +222,7 @@ export class DeviceCore {
     const { offset, bytes, bitOffset, nbits } = cell;
     const { name, size, wordSize } = this.facts;
     const how = howOf(options);
+    this.wrote?.(offset, bytes);
     return this.#track('cell-write', offset, bytes, options, below, async (operation) => {
       const { canRead, canWrite } = this.backend;
       const kept = isBitCell(cell) ? neighbours(cell, wordSize) : [];

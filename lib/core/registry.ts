@@ -69,6 +69,8 @@ interface Registration {
   readonly key: string | undefined;
   /** It went by itself and may come back: its number is kept for it. */
   isAway: boolean;
+  /** Nobody finds it or has heard of it: see reveal(). */
+  isHidden: boolean;
   /** Other handles that announce 'removed' as well. */
   readonly handles: Set<NvmemDevice>;
   /** Lets go of what the provider stood on (a bus, a file), once nothing uses it any more. */
@@ -118,13 +120,15 @@ export class Registry extends EventEmitter<NvmemEvents> {
 
   /**
    * @internal `free` lets go of what the provider stands on; it runs before 'removed'. `uri`: where that is; a device that
-   * has been unplugged has its number back when what is there is registered again.
+   * has been unplugged has its number back when what is there is registered again. `isHidden`: it is found by nobody, and
+   * nobody hears of it, until reveal().
    */
   registerNow(
     config: NvmemConfig,
     free?: () => Promise<void>,
     uri?: string,
     names: Names = 'checked',
+    isHidden = false,
   ): NvmemDevice {
     const checked = checkConfig(config, names);
     const key = uri === undefined ? undefined : uriKey('uri', uri);
@@ -142,12 +146,7 @@ export class Registry extends EventEmitter<NvmemEvents> {
       makeCells(checked, cells, names);
       // What device_add() says, after the cells.
       if (name === '') throw new NvmemError('EINVAL', 'the name is empty', { syscall: 'register' });
-      if (this.#byName.has(name)) {
-        throw new NvmemError('EEXIST', `a device called ${name} is registered`, {
-          syscall: 'register',
-          device: name,
-        });
-      }
+      this.#refuseTaken(name);
       checkCellFiles(cells);
       backend = makeBackend(name, checked, config.provider);
     } catch (error) {
@@ -175,6 +174,7 @@ export class Registry extends EventEmitter<NvmemEvents> {
       number,
       key,
       isAway: false,
+      isHidden,
       handles: new Set([device]),
       free,
       unregistering: undefined,
@@ -183,9 +183,38 @@ export class Registry extends EventEmitter<NvmemEvents> {
       layoutDone: false,
       baseDev: checked.compat ? checked.baseDev : undefined,
     };
-    this.#byName.set(name, registration);
     this.#byCore.set(core, registration);
     core.cells.push(...cells);
+    if (!isHidden) this.#publish(registration);
+    return device;
+  }
+
+  /**
+   * @internal From now on a device that was registered hidden is there for everybody.
+   *
+   * @throws NvmemError EEXIST: its name was taken meanwhile.
+   */
+  reveal(device: NvmemDevice): void {
+    const registration = this.#registrationOf(device);
+    if (!registration.isHidden) return;
+    this.#refuseTaken(device.name);
+    registration.isHidden = false;
+    this.#publish(registration);
+  }
+
+  #refuseTaken(name: string): void {
+    if (!this.#byName.has(name)) return;
+    throw new NvmemError('EEXIST', `a device called ${name} is registered`, {
+      syscall: 'register',
+      device: name,
+    });
+  }
+
+  #publish(registration: Registration): void {
+    const { core, device } = registration;
+    const { name } = core.facts;
+    const cells = [...core.cells];
+    this.#byName.set(name, registration);
     for (const cell of cells) this.#notify('CELL_ADD', cell.name, name);
     this.#notify('ADD', name, name);
     this.#announce('add', device);
@@ -193,7 +222,6 @@ export class Registry extends EventEmitter<NvmemEvents> {
       for (const cell of cells) this.#announce('cell-add', new NvmemCell(core, cell), device);
     }
     this.#lookInto(registration);
-    return device;
   }
 
   /**
@@ -423,15 +451,17 @@ export class Registry extends EventEmitter<NvmemEvents> {
   }
 
   async #tearDown(registration: Registration, end: NvmemEnd, onDetached: () => void): Promise<void> {
-    const { core, device, number, key, isAway, handles, free, layout, layoutDone } = registration;
+    const { core, device, number, key, isAway, isHidden, handles, free, layout, layoutDone } = registration;
     const { name } = core.facts;
     // Hidden first: a new consumer gets EPROBE_DEFER and never a dead handle (D15), and a replugged device finds its
     // old name and number free at once (D18).
-    this.#byName.delete(name);
+    if (!isHidden) this.#byName.delete(name);
     if (isAway && key !== undefined) this.#numbers.pin(number, key);
     else this.#numbers.give(number);
-    this.#notify('REMOVE', name, name);
-    this.#announce('remove', device);
+    if (!isHidden) {
+      this.#notify('REMOVE', name, name);
+      this.#announce('remove', device);
+    }
     const freed = core.backend.unregister(end.reason);
     core.detach(end.reason);
     await core.idle();
@@ -442,12 +472,14 @@ export class Registry extends EventEmitter<NvmemEvents> {
     await free?.().catch(() => undefined);
     // The consumers' own continuations run before anybody hears that the device is gone.
     await nextTurn();
-    if (layout !== undefined && layoutDone) this.#announce('layout-remove', device, layout);
-    for (const cell of core.cells) {
-      this.#notify('CELL_REMOVE', cell.name, name);
-      this.#announce('cell-remove', new NvmemCell(core, cell), device);
+    if (!isHidden) {
+      if (layout !== undefined && layoutDone) this.#announce('layout-remove', device, layout);
+      for (const cell of core.cells) {
+        this.#notify('CELL_REMOVE', cell.name, name);
+        this.#announce('cell-remove', new NvmemCell(core, cell), device);
+      }
+      this.#announce('removed', device, end);
     }
-    this.#announce('removed', device, end);
     for (const handle of handles) handle.announceRemoved(end);
   }
 

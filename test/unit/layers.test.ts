@@ -17,7 +17,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['bus'],
   ['kernel', 'i2c', 'hotplug'],
   ['open'],
-  ['journal'],
+  ['journal', 'follow'],
   ['doctor'],
   ['index', 'rig'],
   ['cli'],
