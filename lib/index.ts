@@ -71,7 +71,7 @@ export type {
 export { follow } from './follow/follow.js';
 export { FollowedDevice } from './follow/followed_device.js';
 export { followShared } from './follow/share.js';
-export type { FollowSharedOptions, FollowToken } from './follow/share.js';
+export type { FollowSharedOptions } from './follow/share.js';
 export type { FollowEvents, FollowStats } from './follow/setup.js';
 export { FollowedCell } from './follow/cell.js';
 export type { FollowChange, FollowState } from './follow/life.js';
@@ -91,6 +91,7 @@ export type {
   ReadStreamOptions,
   WriteStreamOptions,
 } from './follow/streams.js';
+export type { FollowToken } from './follow/token.js';
 export { presence } from './hotplug/presence.js';
 export type { Presence, PresenceEvents, PresenceOptions } from './hotplug/presence.js';
 export type { PresenceState } from './hotplug/judge.js';

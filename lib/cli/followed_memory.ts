@@ -5,7 +5,14 @@ import type { NvmemUri } from '../uri/uri.js';
 import { CliError } from './failure.js';
 import type { Memory } from './memory.js';
 import { Progress } from './progress.js';
-import type { Session } from './session.js';
+import type { Output } from './output.js';
+
+/** The run of a command, as far as a wait is told to it and bounded by it. */
+interface Told {
+  readonly err: Output;
+  readonly limits: { readonly signal: AbortSignal; readonly timeoutMs?: number };
+  note(line: string): Promise<void>;
+}
 
 /** Somebody who waits for that long wants to know what for. */
 const SAY_AFTER_MS = 500;
@@ -16,7 +23,7 @@ const SAY_AFTER_MS = 500;
  * @throws CliError EINVAL: it does not come and go. NvmemError as follow() and `body`.
  */
 export async function withFollowed(
-  session: Session,
+  session: Told,
   parsed: NvmemUri,
   uri: string,
   openOptions: OpenOptions,

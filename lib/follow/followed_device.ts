@@ -33,7 +33,7 @@ import {
   type FollowReadOptions,
   type FollowWriteOptions,
 } from './options.js';
-import type { FollowToken } from './share.js';
+import type { FollowToken } from './token.js';
 import { readOn } from './read.js';
 import { sumOf } from './stats.js';
 import {

@@ -5,7 +5,6 @@ import { BroadcastChannel } from 'node:worker_threads';
 import { isA } from '../base/foreign.js';
 import { NvmemError } from '../base/errors.js';
 import { checkKeys, checkObject, rangeError, typeError } from '../base/validate.js';
-import type { NvmemCellInfo } from '../core/cell_entry.js';
 import type { NvmemDevice } from '../core/device.js';
 import { attachShared } from '../core/share.js';
 import type { SharedToken } from '../core/share_token.js';
@@ -13,21 +12,10 @@ import { realClock, type Clock } from '../hotplug/clock.js';
 import type { Surroundings } from './call.js';
 import type { Evidence } from './evidence.js';
 import { FollowedDevice } from './followed_device.js';
+import type { FollowToken } from './token.js';
 import type { Audience, FollowChange, FollowState, Life } from './life.js';
 import { checkOnUnplug, type OnUnplug } from './options.js';
 import { differsIn } from './prove.js';
-
-/** What FollowedDevice.share() gives: can be posted to any thread of the process, and outlives replugs. */
-export interface FollowToken {
-  readonly type: 'nvmem-shared-follow';
-  readonly id: string;
-  readonly uri: string;
-  readonly name: string | undefined;
-  readonly size: number | undefined;
-  readonly pageSize: number;
-  /** Those without readPostProcess, which stays in its thread. */
-  readonly cells: readonly NvmemCellInfo[];
-}
 
 /** From the owner to all. */
 interface StateMessage {

@@ -59,7 +59,7 @@ function unplugAgainAndAgain(times: number, size: number): { count: number } {
   return done;
 }
 
-test('a read of 64 KiB that is unplugged 20 times gives the right bytes and moves less than 3 % more on the wire', async () => {
+test('A read goes on at the first byte that is missing: 64 KiB over 20 unplugs move less than 3 % more bytes on the wire.', async () => {
   const image = imageOf(65_536, SEED);
   const uri = await start('24c512', image);
   const plain = await open(uri, { registry: new Registry() });
@@ -83,7 +83,7 @@ test('a read of 64 KiB that is unplugged 20 times gives the right bytes and move
   expect(moved).toBeLessThan(alone * 1.03);
 });
 
-test('a write of 32 KiB that is unplugged 20 times ends verified, with at most one page written twice per unplug', async () => {
+test('A write over 20 unplugs ends verified, with at most one page written twice per unplug.', async () => {
   const image = imageOf(32_768, SEED + 1);
   const uri = await start('24c256', imageOf(32_768, SEED));
   const board = followIt(`${uri}&page=32`, { onUnplug: 'wait' });
@@ -127,7 +127,7 @@ async function becomes(it: FollowedDevice, state: FollowState): Promise<void> {
   for await (const change of it.changes()) if (change.state === state) return;
 }
 
-test('another memory: ESTALE with all that is known, state replaced, nothing written; accept() goes on', async () => {
+test('Another memory is ESTALE with all that is known: nothing of it is read for a caller, and nothing written to it, before accept().', async () => {
   const [first, second, image] = [1, 2, 3].map((n) => imageOf(4096, SEED + n)) as [Buffer, Buffer, Buffer];
   const uri = await start('24c32', first);
   const board = followIt(uri, { onUnplug: 'wait' });
@@ -161,7 +161,7 @@ test('another memory: ESTALE with all that is known, state replaced, nothing wri
   }).toThrow('nothing was replaced');
 });
 
-test('a consumer need not know of it: found, deferred while it is away, waited for; its own device stays numb for ever', async () => {
+test('While it is absent the registry says EPROBE_DEFER and waitFor() waits; a plain device of it stays numb for ever.', async () => {
   const uri = await start('24c02', imageOf(256, SEED));
   const registry = new Registry();
   const board = followIt(uri, {
@@ -194,7 +194,7 @@ test('a consumer need not know of it: found, deferred while it is away, waited f
   );
 });
 
-test('write protect is leased anew after a replug, writes keep their order, a cell of bits keeps its neighbours', async () => {
+test('Write protect is leased anew after a replug, writes keep their order, and a cell of bits keeps its neighbours.', async () => {
   bench = await VirtualBench.start({
     time: 'off',
     devices: [
@@ -246,7 +246,7 @@ test('streams live on: what is copied through them over 8 unplugs is the same', 
   });
 });
 
-test('in a worker: the same states over replugs, a read that goes on through the shared slot, and ESTALE for both', async () => {
+test('In a worker there are the same states, and operations go on through the shared slot.', async () => {
   const image = imageOf(8192, SEED);
   const uri = await start('24c64', image);
   const board = followIt(uri, { cells: [{ name: 'mac', offset: 16, bytes: 6 }], onUnplug: 'wait' });

@@ -36,7 +36,7 @@ function start(options: FollowOptions = {}): { it: FollowedDevice; said: string[
 const fails = (code: string): Promise<unknown> => expect.objectContaining({ code }) as never;
 const failing = (code: string, message = 'no'): NvmemError => new NvmemError(code, message);
 
-test('states and events come in the documented order', async () => {
+test('States and events come in the documented order.', async () => {
   const { it, said } = start();
   const events: string[] = [];
   for (const name of ['present', 'absent', 'replaced', 'closed'] as const)
@@ -126,7 +126,7 @@ test('close() in each state, and twice', async () => {
   }
 });
 
-test('opening that fails is told and tried again, less and less often; what is there and not to be had is tried once', async () => {
+test('Opening that fails is told and tried again, less and less often.', async () => {
   const { it, said } = start();
   bench.openFailures.push(failing('EACCES'), failing('EBUSY'), failing('EBUSY'), failing('ENXIO'));
   bench.plug(A);
@@ -182,7 +182,7 @@ test('a name that somebody else has is waited for', async () => {
   expect(said.at(-1)).toBe('present');
 });
 
-test('a limit bounds the whole call, waits included; a signal ends a wait at once; nothing is left behind', async () => {
+test('A limit bounds the whole call, waits included, a signal ends a wait at once, and nothing is left behind.', async () => {
   const { it } = start();
   const ends: string[] = [];
   const end = (name: string, promise: Promise<unknown>): void => {
