@@ -15,15 +15,6 @@ export function rangeError(field: string, rule: string, value: unknown): RangeEr
   return Object.assign(error, { code: 'ERR_OUT_OF_RANGE' });
 }
 
-/** RangeError for what lies beyond the end of a device: `code` is EINVAL, as at24 says (nvmem-core: no check there). */
-export function boundsError(device: string, size: number, offset: number, length: number): RangeError {
-  const error = new RangeError(
-    `offset + length must be at most ${String(size)}, the size of ${device} in bytes, ` +
-      `got ${String(offset)} + ${String(length)}`,
-  );
-  return Object.assign(error, { code: 'EINVAL', errno: -22 });
-}
-
 export function checkInteger(
   field: string,
   value: unknown,

@@ -5,7 +5,15 @@ import type { NvmemUri } from '../uri/uri.js';
 import { CliError } from './failure.js';
 import type { Memory } from './memory.js';
 import { Progress } from './progress.js';
-import type { Session } from './session.js';
+import type { Output } from './output.js';
+
+/** What is needed of a session. */
+interface Asked {
+  readonly err: Output;
+  /** What is left of the time for all of it. */
+  readonly limits: { readonly signal: AbortSignal; readonly timeoutMs?: number };
+  note(line: string): Promise<void>;
+}
 
 /** Somebody who waits for that long wants to know what for. */
 const SAY_AFTER_MS = 500;
@@ -16,7 +24,7 @@ const SAY_AFTER_MS = 500;
  * @throws CliError EINVAL: it does not come and go. NvmemError as follow() and `body`.
  */
 export async function withFollowed(
-  session: Session,
+  session: Asked,
   parsed: NvmemUri,
   uri: string,
   openOptions: OpenOptions,

@@ -9,7 +9,7 @@ export interface PausableWriteResult extends Omit<NvmemWriteResult, 'bytesUnchan
   readonly bytesUnchanged: number | undefined;
 }
 
-/** The bytes from `offset` on. Rejects as NvmemFile.read(). */
+/** The bytes from `offset` on. Rejects as NvmemDevice.read(). */
 export async function readPausable(
   session: Session,
   memory: Pick<Memory, 'read'>,

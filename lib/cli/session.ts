@@ -1,13 +1,14 @@
 /** One run of one command: where it prints, and the device it works on. */
 import pc from 'picocolors';
 
-import type { OpenDevice, OpenOptions } from '../bus/open_device.js';
-import { open } from '../open/open.js';
+import type { OpenOptions } from '../bus/open_device.js';
+import type { NvmemDevice } from '../core/device.js';
+import { openParsed } from '../open/open.js';
 import { jsonLine, visible } from '../base/visible.js';
 import type { NvmemUri } from '../uri/uri.js';
 import { CommandFailure, withoutUndefined } from './failure.js';
 import type { CliIo } from './io.js';
-import { memoryOf, type Memory } from './memory.js';
+import type { Memory } from './memory.js';
 import type { Output } from './output.js';
 import { wrap } from './table.js';
 import { parseUriArgument } from './uri_argument.js';
@@ -96,13 +97,13 @@ export class Session {
   async withDevice(
     uri: string,
     openOptions: OpenOptions,
-    body: (device: OpenDevice, facts: DeviceFacts) => Promise<void>,
+    body: (device: NvmemDevice, facts: DeviceFacts) => Promise<void>,
   ): Promise<void> {
     const parsed = parseUriArgument(uri);
     const { signal } = this.io;
     const { timeout } = this.options;
     const limit = timeout === undefined ? undefined : { openTimeoutMs: timeout };
-    const device = await open(uri, { ...openOptions, ...limit, signal }).catch((error: unknown) => {
+    const device = await openParsed(parsed, { ...openOptions, ...limit, signal }).catch((error: unknown) => {
       throw error instanceof CommandFailure
         ? error
         : new CommandFailure(error, { uri, chip: chipName(parsed) });
@@ -121,7 +122,7 @@ export class Session {
     body: (memory: Memory, facts: DeviceFacts) => Promise<void>,
   ): Promise<void> {
     if (this.options.wait !== true) {
-      await this.withDevice(uri, openOptions, (device, facts) => body(memoryOf(device), facts));
+      await this.withDevice(uri, openOptions, (device, facts) => body(device, facts));
       return;
     }
     const parsed = parseUriArgument(uri);

@@ -8,7 +8,7 @@ import { extractBits, insertBits } from './bits.js';
 import { isA, isDetached, lengthOf } from '../base/foreign.js';
 import { goneHint, partWords } from '../base/part_words.js';
 import { checkCellData, isBitCell, type CellEntry } from './cell_entry.js';
-import { CallSite, codeOf, NvmemError, saysOf, type NvmemErrorDetails } from '../base/errors.js';
+import { boundsError, CallSite, codeOf, NvmemError, saysOf, type NvmemErrorDetails } from '../base/errors.js';
 import { waitsForItself } from './callback_scope.js';
 import { heldCall } from './held_call.js';
 import { splitAtKeepouts, type Keepout } from './keepouts.js';
@@ -16,7 +16,7 @@ import { anyBytes, copyOf, Destination, zeros } from '../base/memory.js';
 import { failureOf, Interrupted, Operation, type Failure } from './operation.js';
 import { nothingWritten, type ReadEnd, readSegments, writeSegments, type WriteEnd } from './transfer.js';
 import { callUser } from './report.js';
-import { boundsError, type OperationOptions } from '../base/validate.js';
+import { type OperationOptions } from '../base/validate.js';
 import { WriterLock } from './writer_lock.js';
 
 const UINT_MAX = 0xffffffff;

@@ -7,10 +7,10 @@ import { goneHint } from '../base/part_words.js';
 import { extractBits } from './bits.js';
 import { isBitCell, type CellEntry } from './cell_entry.js';
 import type { Below, DeviceCore } from './device_core.js';
-import { CallSite, type NvmemError } from '../base/errors.js';
+import { boundsError, CallSite, type NvmemError } from '../base/errors.js';
 import { splitAtKeepouts } from './keepouts.js';
 import { Operation } from './operation.js';
-import { boundsError, checkInteger, typeError } from '../base/validate.js';
+import { checkInteger, typeError } from '../base/validate.js';
 
 const ENODEV = -19;
 const EOPNOTSUPP = -95;

@@ -1,11 +1,12 @@
 /** What following stands on: the presence of what a URI names, and opening it without anybody knowing yet. */
 import type { NvmemDevice } from '../core/device.js';
 import type { Names } from '../core/naming.js';
-import { Nvmem } from '../core/registry.js';
+import { Registry } from '../core/registry.js';
+import type { NvmemEnd } from '../core/device_end.js';
 import { presence, type Presence } from '../hotplug/presence.js';
 import type { ParsedTarget } from '../hotplug/target.js';
-import { open } from '../open/open.js';
-import type { OpenDevice, OpenOptions } from '../bus/open_device.js';
+import { open, openParsed } from '../open/open.js';
+import type { OpenOptions } from '../bus/open_device.js';
 import type { NvmemUri, SysfsUri } from '../uri/uri.js';
 
 export type PresencePort = Pick<
@@ -14,7 +15,7 @@ export type PresencePort = Pick<
 >;
 
 export interface Attached {
-  readonly device: OpenDevice;
+  readonly device: NvmemDevice;
   /** From now on the registry has it. @throws NvmemError EEXIST: its name was taken meanwhile. */
   reveal(): void;
 }
@@ -25,14 +26,14 @@ export interface Attachment {
   /** Rejects as open(). */
   open(options: OpenOptions): Promise<Attached>;
   /** Opens another memory of the same part for a moment. Rejects as open(). */
-  openBeside(uri: string, options: OpenOptions): Promise<OpenDevice>;
+  openBeside(uri: string, options: OpenOptions): Promise<NvmemDevice>;
 }
 
-export function attachmentOf(uri: string, parsed: NvmemUri, registry: Nvmem): Attachment {
+export function attachmentOf(parsed: NvmemUri, registry: Registry): Attachment {
   return {
     watch: () => presence(targetIn(parsed)).unref(),
     open: async (options) => {
-      const device = await open(uri, { ...options, registry: new Antechamber(registry) });
+      const device = await openParsed(parsed, { ...options, registry: new Antechamber(registry) });
       // Its follower holds the program, with it or without it.
       device.unref();
       return {
@@ -42,7 +43,7 @@ export function attachmentOf(uri: string, parsed: NvmemUri, registry: Nvmem): At
         },
       };
     },
-    openBeside: (beside, options) => open(beside, { ...options, registry: new Nvmem() }),
+    openBeside: (beside, options) => open(beside, { ...options, registry: new Registry() }),
   };
 }
 
@@ -52,16 +53,16 @@ function targetIn(parsed: NvmemUri): ParsedTarget {
 }
 
 /** What registers here is a device of the registry behind it, and hidden until it is revealed. */
-class Antechamber extends Nvmem {
-  readonly #registry: Nvmem;
+class Antechamber extends Registry {
+  readonly #registry: Registry;
 
-  constructor(registry: Nvmem) {
+  constructor(registry: Registry) {
     super();
     this.#registry = registry;
   }
 
   override registerNow(
-    config: Parameters<Nvmem['registerNow']>[0],
+    config: Parameters<Registry['registerNow']>[0],
     free?: () => Promise<void>,
     uri?: string,
     names?: Names,
@@ -69,12 +70,8 @@ class Antechamber extends Nvmem {
     return this.#registry.registerNow(config, free, uri, names, true);
   }
 
-  override unregister(device: NvmemDevice | null | undefined, reason?: string): Promise<void> {
-    return this.#registry.unregister(device, reason);
-  }
-
-  override unplugged(device: NvmemDevice, reason: string): Promise<void> {
-    return this.#registry.unplugged(device, reason);
+  override unregister(device: NvmemDevice | null | undefined, end?: NvmemEnd): Promise<void> {
+    return this.#registry.unregister(device, end);
   }
 
   override addHandle(device: NvmemDevice, handle: NvmemDevice): void {

@@ -63,7 +63,7 @@ export function follow(uri: string, options: FollowOptions = {}, parts: FollowPa
   };
   checkRanges(checkConfig({ ...config, provider: NOBODY, size: size ?? 0 }, 'checked'));
   const unique = identity === 'unique' ? uniquePlaceOf(uri, parsed) : undefined;
-  const { attach = attachmentOf(uri, parsed, registry), clock = realClock } = parts;
+  const { attach = attachmentOf(parsed, registry), clock = realClock } = parts;
   const name = nameOf(rest.name, rest.id);
   const table = lookups.map((lookup) => ({ ...lookup, nvmemName: name ?? '' }));
   registry.addCellLookups(...table);

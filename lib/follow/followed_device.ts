@@ -2,10 +2,9 @@
 import { EventEmitter } from 'node:events';
 
 import { LoopHold } from '../base/loop_hold.js';
-import { needZeros } from '../base/memory.js';
-import { CallSite, NvmemError, type NvmemErrorDetails } from '../base/errors.js';
+import { needCopy, needZeros } from '../base/memory.js';
+import { boundsError, NvmemError, type NvmemErrorDetails } from '../base/errors.js';
 import {
-  boundsError,
   checkBoolean,
   checkInteger,
   checkIsBytes,
@@ -17,9 +16,9 @@ import {
 import { makeCellEntry, type CellEntry } from '../core/cell_entry.js';
 import { coreOf, type AdHocCellInfo, type NvmemDevice, type NvmemDeviceStats } from '../core/device.js';
 import type { Below, NvmemType, NvmemWriteResult } from '../core/device_core.js';
+import { compare, type NvmemVerifyResult } from '../core/verify.js';
 import type { NvmemReader } from '../core/reader.js';
 import { callUser } from '../core/report.js';
-import type { NvmemFiles } from '../kernel/user_files.js';
 import { Call, type Surroundings } from './call.js';
 import { FollowedCell, readCell, writeCell, type CellPlace } from './cell.js';
 import { Changes } from './events.js';
@@ -34,7 +33,7 @@ import {
   type FollowReadOptions,
   type FollowWriteOptions,
 } from './options.js';
-import type { FollowToken } from './share.js';
+import type { FollowToken } from './token.js';
 import { readOn } from './read.js';
 import { sumOf } from './stats.js';
 import {
@@ -45,7 +44,6 @@ import {
 } from './streams.js';
 import type { FollowEvents, FollowSetup, FollowStats } from './setup.js';
 import { Turns } from './turns.js';
-import { compare, type FollowVerifyResult } from './verify.js';
 import { Writing } from './write.js';
 
 /**
@@ -227,12 +225,12 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
   }
 
   /** As NvmemDevice.read(). Rejects as that, and with ESTALE: another memory is there now; `partial` is of the one before. */
-  async read(offset: number, length: number, options: FollowReadOptions = {}): Promise<Buffer> {
+  async read(offset = 0, length?: number, options: FollowReadOptions = {}): Promise<Buffer> {
     checkInteger('offset', offset, 0);
-    checkInteger('length', length, 0);
+    const count = checkInteger('length', length ?? Math.max(this.size - offset, 0), 0);
     checkReadOptions(options, ['onProgress']);
-    this.#checkBounds(offset, length);
-    return readOn(this.#around, 'read', offset, length, options, FollowedDevice.prototype.read);
+    this.#checkBounds(offset, count);
+    return readOn(this.#around, 'read', offset, count, options, FollowedDevice.prototype.read);
   }
 
   /** As NvmemDevice.write(). Rejects as that, and with ESTALE: the ranges it tells are those of the memory before. */
@@ -247,31 +245,26 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
   /** As NvmemDevice.erase(). Rejects as write(). */
   async erase(offset = 0, length?: number, options: FollowWriteOptions = {}): Promise<NvmemWriteResult> {
     checkInteger('offset', offset, 0);
-    const count = checkInteger('length', length ?? this.size - offset, 0);
+    const count = checkInteger('length', length ?? Math.max(this.size - offset, 0), 0);
     checkFollowWriteOptions(options, ['onProgress']);
     this.#checkBounds(offset, count);
     const blank = needZeros(count).fill(0xff);
     return this.#write('write', offset, blank, options, FollowedDevice.prototype.erase);
   }
 
-  /**
-   * Reads as many bytes as `data` has, and compares.
-   *
-   * Rejects as read(), and with EBADMSG where they differ (`mismatchOffset`, `mismatchCount`).
-   */
+  /** As NvmemDevice.verify(). Rejects as read(). */
   async verify(
-    offset: number,
     data: Uint8Array,
-    options: FollowReadOptions = {},
-  ): Promise<FollowVerifyResult> {
-    checkInteger('offset', offset, 0);
-    const wanted = Uint8Array.from(checkBytes('data', data));
-    checkReadOptions(options, ['onProgress']);
+    options: FollowReadOptions & { readonly offset?: number | undefined } = {},
+  ): Promise<NvmemVerifyResult> {
+    const wanted = needCopy(checkBytes('data', data));
+    const { offset = 0, ...rest } = options;
+    checkReadOptions(rest, ['onProgress']);
+    checkInteger('options.offset', offset, 0);
     this.#checkBounds(offset, wanted.length);
     const below = FollowedDevice.prototype.verify;
-    const site = new CallSite(below);
-    const found = await readOn(this.#around, 'verify', offset, wanted.length, options, below);
-    return compare(this.name, offset, wanted, found, site);
+    const found = await readOn(this.#around, 'verify', offset, wanted.length, rest, below);
+    return compare(wanted, found, offset);
   }
 
   /**
@@ -318,15 +311,6 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
    */
   reader(offset: number, length: number | Uint8Array): NvmemReader {
     return this.#now('read', FollowedDevice.prototype.reader).reader(offset, length);
-  }
-
-  /**
-   * The user boundary of the device that is there now.
-   *
-   * @throws NvmemError ENODEV while it is absent.
-   */
-  get files(): NvmemFiles {
-    return this.#now('files', FollowedDevice.prototype.present).files;
   }
 
   /**

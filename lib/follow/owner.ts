@@ -9,7 +9,7 @@ import { codeOf, errnoOf, NvmemError } from '../base/errors.js';
 import type { NvmemDevice } from '../core/device.js';
 import type { Clock } from '../hotplug/clock.js';
 import type { PresenceState } from '../hotplug/judge.js';
-import type { OpenDevice, OpenOptions } from '../bus/open_device.js';
+import type { OpenOptions } from '../bus/open_device.js';
 import type { Attached, Attachment, PresencePort } from './attach.js';
 import { BackOff } from './back_off.js';
 import type { Audience, FollowChange, FollowState, Life } from './life.js';
@@ -26,15 +26,15 @@ export interface OwnerOptions {
   readonly uri: string;
   readonly openOptions: OpenOptions;
   /** Told of each device before anybody else has it. */
-  prepare(device: OpenDevice): void;
+  prepare(device: NvmemDevice): void;
 }
 
 export class OwnerLife implements Life {
   #current: FollowChange;
-  #device: OpenDevice | undefined;
-  #last: OpenDevice | undefined;
+  #device: NvmemDevice | undefined;
+  #last: NvmemDevice | undefined;
   /** Open, and not known to be the right one yet. */
-  #candidate: OpenDevice | undefined;
+  #candidate: NvmemDevice | undefined;
   #remembered: Remembered | undefined;
   #attempt: Promise<void> = Promise.resolve();
   #opening: AbortController | undefined;
@@ -76,11 +76,11 @@ export class OwnerLife implements Life {
     return this.#current;
   }
 
-  get device(): OpenDevice | undefined {
+  get device(): NvmemDevice | undefined {
     return this.#device;
   }
 
-  get lastDevice(): OpenDevice | undefined {
+  get lastDevice(): NvmemDevice | undefined {
     return this.#last;
   }
 
@@ -159,7 +159,7 @@ export class OwnerLife implements Life {
       return;
     }
     this.#candidate = device;
-    device.once('removed', (reason) => {
+    device.once('removed', ({ reason }) => {
       this.#gone(device, reason);
     });
     this.#presence.noteOpen();
@@ -202,12 +202,12 @@ export class OwnerLife implements Life {
   }
 
   /** Whether it is still the one that is being opened. */
-  #isCandidate(device: OpenDevice): boolean {
+  #isCandidate(device: NvmemDevice): boolean {
     return this.#candidate === device;
   }
 
   /** It is another memory. */
-  #refuse(device: OpenDevice, differs: string): void {
+  #refuse(device: NvmemDevice, differs: string): void {
     this.#candidate = undefined;
     void device.close();
     this.#presence.noteClosed();
@@ -228,7 +228,7 @@ export class OwnerLife implements Life {
     this.#refuse(device, differs);
   }
 
-  #gone(device: OpenDevice, reason: string): void {
+  #gone(device: NvmemDevice, reason: string): void {
     if (this.#isClosed || (device !== this.#device && device !== this.#candidate)) return;
     this.#device = undefined;
     this.#candidate = undefined;
@@ -237,7 +237,7 @@ export class OwnerLife implements Life {
     this.#presence.noteGone(reason);
   }
 
-  #closeSilent(device: OpenDevice): void {
+  #closeSilent(device: NvmemDevice): void {
     const cancel = this.clock.after(SILENT_MS, () => void device.close());
     device.once('removed', cancel);
   }
@@ -270,7 +270,7 @@ export const STALE_HINT =
   'accept() goes on with the memory that is there now; plug the right one in first where that is meant, and read it before it is written.';
 
 /** Whatever a function of the user's does, the follower can be closed, and the device can go. */
-async function untilAborted<T>(promise: Promise<T>, device: OpenDevice, signal: AbortSignal): Promise<T> {
+async function untilAborted<T>(promise: Promise<T>, device: NvmemDevice, signal: AbortSignal): Promise<T> {
   let stop!: () => void;
   const stopped = new Promise<never>((_, reject) => {
     stop = () => {

@@ -4,7 +4,6 @@ import { NvmemError } from '../base/errors.js';
 import { refuse } from '../uri/refuse.js';
 import { serialPartOf } from '../chips/chips.js';
 import type { NvmemDevice } from '../core/device.js';
-import type { OpenDevice } from '../bus/open_device.js';
 import type { NvmemUri } from '../uri/uri.js';
 import type { Part } from '../uri/part.js';
 import type { Attachment } from './attach.js';
@@ -16,7 +15,7 @@ import { samplesOf, type Evidence } from './evidence.js';
  * function: what it says.
  */
 export type FollowIdentity =
-  'bridge' | 'content' | 'unique' | ((device: OpenDevice) => boolean | Promise<boolean>);
+  'bridge' | 'content' | 'unique' | ((device: NvmemDevice) => boolean | Promise<boolean>);
 
 /** Where a part keeps a number that no other has. */
 export interface UniquePlace {
@@ -80,12 +79,12 @@ export class Prover {
   ) {}
 
   /** Rejects as the reads go. */
-  async remember(device: OpenDevice, signal: AbortSignal): Promise<Remembered> {
+  async remember(device: NvmemDevice, signal: AbortSignal): Promise<Remembered> {
     return { size: device.size, unique: await this.#numberOf(device, signal) };
   }
 
   /** Why it is another memory, as a sentence; undefined: it is the same. Rejects as the reads, or the function, go. */
-  async differs(device: OpenDevice, before: Remembered, signal: AbortSignal): Promise<string | undefined> {
+  async differs(device: NvmemDevice, before: Remembered, signal: AbortSignal): Promise<string | undefined> {
     const { size } = device;
     if (size !== before.size) {
       return `that one had ${String(before.size)} bytes, this one has ${String(size)}`;
@@ -109,7 +108,7 @@ export class Prover {
     return this.identity === 'content' ? differsIn(device, this.evidence, this.random, signal) : undefined;
   }
 
-  async #numberOf(device: OpenDevice, signal: AbortSignal): Promise<Buffer | undefined> {
+  async #numberOf(device: NvmemDevice, signal: AbortSignal): Promise<Buffer | undefined> {
     if (this.unique === undefined) return undefined;
     const { uri, offset, length } = this.unique;
     let number: Buffer;

@@ -7,7 +7,7 @@ import type { Evidence } from './evidence.js';
 import type { Audience, FollowChange, Life } from './life.js';
 import type { Surroundings } from './call.js';
 import type { OnUnplug } from './options.js';
-import type { FollowToken } from './share.js';
+import type { FollowToken } from './token.js';
 
 export interface FollowEvents {
   /** It can be used. */

@@ -5,9 +5,8 @@ import { BroadcastChannel } from 'node:worker_threads';
 import { isA } from '../base/foreign.js';
 import { NvmemError } from '../base/errors.js';
 import { checkKeys, checkObject, rangeError, typeError } from '../base/validate.js';
-import type { NvmemCellInfo } from '../core/cell_entry.js';
 import type { NvmemDevice } from '../core/device.js';
-import { attachShared, type SharedDevice } from '../core/share.js';
+import { attachShared } from '../core/share.js';
 import type { SharedToken } from '../core/share_token.js';
 import { realClock, type Clock } from '../hotplug/clock.js';
 import type { Surroundings } from './call.js';
@@ -16,18 +15,7 @@ import { FollowedDevice } from './followed_device.js';
 import type { Audience, FollowChange, FollowState, Life } from './life.js';
 import { checkOnUnplug, type OnUnplug } from './options.js';
 import { differsIn } from './prove.js';
-
-/** What FollowedDevice.share() gives: can be posted to any thread of the process, and outlives replugs. */
-export interface FollowToken {
-  readonly type: 'nvmem-shared-follow';
-  readonly id: string;
-  readonly uri: string;
-  readonly name: string | undefined;
-  readonly size: number | undefined;
-  readonly pageSize: number;
-  /** Those without readPostProcess, which stays in its thread. */
-  readonly cells: readonly NvmemCellInfo[];
-}
+import type { FollowToken } from './token.js';
 
 /** From the owner to all. */
 interface StateMessage {
@@ -120,10 +108,10 @@ export class Sharing {
 /** The other threads' end. */
 class RemoteLife implements Life {
   #current: FollowChange;
-  #device: SharedDevice | undefined;
-  #last: SharedDevice | undefined;
+  #device: NvmemDevice | undefined;
+  #last: NvmemDevice | undefined;
   /** Attached, and compared with what operations of this thread know. */
-  #candidate: SharedDevice | undefined;
+  #candidate: NvmemDevice | undefined;
   #closing: Promise<void> | undefined;
   /** Of the last message that was taken up. */
   #seen: string | undefined;
@@ -153,11 +141,11 @@ class RemoteLife implements Life {
     return this.#current;
   }
 
-  get device(): SharedDevice | undefined {
+  get device(): NvmemDevice | undefined {
     return this.#device;
   }
 
-  get lastDevice(): SharedDevice | undefined {
+  get lastDevice(): NvmemDevice | undefined {
     return this.#last;
   }
 
@@ -221,14 +209,14 @@ class RemoteLife implements Life {
   /** Nothing is read for anybody before what operations of this thread know of it is found there. */
   async #attach(token: SharedToken, change: FollowChange): Promise<void> {
     this.#letGo();
-    let device: SharedDevice;
+    let device: NvmemDevice;
     try {
       device = attachShared(token).unref();
     } catch {
       return; // gone again, and its owner is about to say so
     }
     this.#candidate = device;
-    device.once('removed', (reason) => {
+    device.once('removed', ({ reason }) => {
       this.#gone(device, reason);
     });
     this.prepare(device);
@@ -253,7 +241,7 @@ class RemoteLife implements Life {
     this.#become(change);
   }
 
-  #gone(device: SharedDevice, reason: string): void {
+  #gone(device: NvmemDevice, reason: string): void {
     if (this.#closing || (device !== this.#device && device !== this.#candidate)) return;
     this.#device = undefined;
     this.#candidate = undefined;

@@ -32,7 +32,7 @@ import type {
   UsbipOptions,
   UsbOptions,
   WriteIoOptions,
-} from './index.js';
+} from './types.js';
 import type { UsbIds } from '../base/usb_ids.js';
 
 const ENODEV = 19;

@@ -1,6 +1,6 @@
 /** What stands in for a slot that the addon refused to make: numb from the beginning, like one whose provider has gone. */
 import { Finding } from './finding.js';
-import type { NativeOutcome, NativeReadOutcome, NativeSlot } from './index.js';
+import type { NativeOutcome, NativeReadOutcome, NativeSlot } from './types.js';
 
 /** An operation that never began. */
 export function failed(status: number): NativeReadOutcome {

@@ -1,12 +1,12 @@
 import { EventEmitter } from 'node:events';
 import { Board } from './board.js';
 import type { Clock, Timer } from './clock.js';
-import type { Cp2112, SiliconVersion } from './cp2112.js';
+import type { Cp2112 } from './cp2112.js';
 import type { Eeprom } from './eeprom.js';
 import { newStats, type DeviceEvents, type DeviceStats } from './events.js';
 import { FaultBox, type FaultSpec, type UnplugFault } from './faults.js';
 import { ResponseQueue } from './responses.js';
-import type { DeviceSetup, TimeMode } from './setup.js';
+import type { DeviceSetup, SiliconVersion, TimeMode } from './setup.js';
 import type { Attachment, Urb, UrbPort } from './urb.js';
 import { EPIPE, isStall, NOTHING, Transactions } from './transactions.js';
 import { FRAME_US, frameAfter, UrbQueues } from './urb_queues.js';

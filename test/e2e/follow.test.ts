@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
 import {
-  Nvmem,
+  Registry,
   follow,
   open,
   type FollowState,
@@ -35,7 +35,7 @@ async function start(chip: string, image: Buffer, time: 'off' | 'real' = 'off'):
 }
 
 function followIt(uri: string, options: FollowOptions = {}): FollowedDevice {
-  const it = follow(uri, { registry: new Nvmem(), name: 'board', ...options });
+  const it = follow(uri, { registry: new Registry(), name: 'board', ...options });
   followed.add(it);
   return it;
 }
@@ -62,7 +62,7 @@ function unplugAgainAndAgain(times: number, size: number): { count: number } {
 test('A read goes on at the first byte that is missing: 64 KiB over 20 unplugs move less than 3 % more bytes on the wire.', async () => {
   const image = imageOf(65_536, SEED);
   const uri = await start('24c512', image);
-  const plain = await open(uri, { registry: new Nvmem() });
+  const plain = await open(uri, { registry: new Registry() });
   const before = bridge.stats.wireBytes;
   await plain.read(0, image.length);
   const alone = bridge.stats.wireBytes - before;
@@ -163,7 +163,7 @@ test('Another memory is ESTALE with all that is known: nothing of it is read for
 
 test('While it is absent the registry says EPROBE_DEFER and waitFor() waits; a plain device of it stays numb for ever.', async () => {
   const uri = await start('24c02', imageOf(256, SEED));
-  const registry = new Nvmem();
+  const registry = new Registry();
   const board = followIt(uri, {
     registry,
     cells: [{ name: 'mac', offset: 16, bytes: 6 }],

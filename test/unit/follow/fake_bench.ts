@@ -2,14 +2,15 @@
 import { EventEmitter } from 'node:events';
 
 import { NvmemError, type ByteRange } from '../../../lib/base/errors.js';
-import { coreOf, type NvmemDevice } from '../../../lib/core/device.js';
+import { CLOSED } from '../../../lib/core/device_end.js';
+import { coreOf, NvmemDevice } from '../../../lib/core/device.js';
 import type { NvmemWriteResult } from '../../../lib/core/device_core.js';
-import { Nvmem } from '../../../lib/core/registry.js';
+import { Registry } from '../../../lib/core/registry.js';
 import type { Attached, Attachment, PresencePort } from '../../../lib/follow/attach.js';
 import type { PresenceEvents } from '../../../lib/hotplug/presence.js';
 import type { PresenceCause } from '../../../lib/hotplug/observation.js';
 import type { PresenceState } from '../../../lib/hotplug/judge.js';
-import { OpenDevice, type OpenOptions } from '../../../lib/bus/open_device.js';
+import type { OpenOptions } from '../../../lib/bus/open_device.js';
 import { FakeClock } from '../hotplug/fake_clock.js';
 
 export const URI = 'usbip://bench/1-1/0x50?chip=24c02';
@@ -73,7 +74,7 @@ class FakePresence extends EventEmitter<PresenceEvents> {
 
 export class FakeBench {
   readonly clock = new FakeClock();
-  readonly registry = new Nvmem();
+  readonly registry = new Registry();
   readonly presence = new FakePresence();
   /** What is thrown by the next calls of open(). */
   readonly openFailures: Error[] = [];
@@ -103,7 +104,10 @@ export class FakeBench {
     for (const gate of this.#gates?.splice(0) ?? []) gate.fail();
     const device = this.#device;
     this.#device = undefined;
-    if (device) void this.#ending(this.registry.unplugged(device.registered, 'unplugged'));
+    if (device)
+      void this.#ending(
+        this.registry.unregister(device.registered, { cause: 'unplugged', reason: 'unplugged' }),
+      );
     if (isTold) this.presence.become(false, 'unplugged');
   }
 
@@ -135,7 +139,7 @@ export class FakeBench {
   }
 
   close(registered: NvmemDevice): Promise<void> {
-    return this.#ending(this.registry.unregister(registered, 'closed'));
+    return this.#ending(this.registry.unregister(registered, CLOSED));
   }
 
   #ending(promise: Promise<void>): Promise<void> {
@@ -195,19 +199,19 @@ export class FakeBench {
   }
 }
 
-class FakeDevice extends OpenDevice {
+class FakeDevice extends NvmemDevice {
   constructor(
     private readonly bench: FakeBench,
     readonly board: FakeBoard,
     readonly registered: NvmemDevice,
   ) {
-    super(registered, URI, { identity: new Map(), pageLock: undefined }, () => bench.close(registered));
+    super(coreOf(registered), { uri: URI, close: () => bench.close(registered) });
     this.unref();
   }
 
   override async read(
-    offset: number,
-    length: number,
+    offset = 0,
+    length = SIZE - offset,
     options: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void } = {},
   ): Promise<Buffer> {
     let good = 0;
