@@ -69,11 +69,12 @@ export type {
   AtomicCopy,
 } from './journal/atomic_cell.js';
 export { follow } from './follow/follow.js';
-export { FollowedDevice } from './follow/followed_device.js';
+export type { FollowedDevice } from './follow/followed_device.js';
 export { followShared } from './follow/share.js';
 export type { FollowSharedOptions } from './follow/share.js';
+export type { FollowToken } from './follow/token.js';
 export type { FollowEvents, FollowStats } from './follow/setup.js';
-export { FollowedCell } from './follow/cell.js';
+export type { FollowedCell } from './follow/cell.js';
 export type { FollowChange, FollowState } from './follow/life.js';
 export type {
   FollowCellReadOptions,
@@ -91,7 +92,6 @@ export type {
   ReadStreamOptions,
   WriteStreamOptions,
 } from './follow/streams.js';
-export type { FollowToken } from './follow/token.js';
 export { presence } from './hotplug/presence.js';
 export type { Presence, PresenceEvents, PresenceOptions } from './hotplug/presence.js';
 export type { PresenceState } from './hotplug/judge.js';

@@ -7,9 +7,10 @@ import type { Memory } from './memory.js';
 import { Progress } from './progress.js';
 import type { Output } from './output.js';
 
-/** The run of a command, as far as a wait is told to it and bounded by it. */
-interface Told {
+/** What is needed of a session. */
+interface Asked {
   readonly err: Output;
+  /** What is left of the time for all of it. */
   readonly limits: { readonly signal: AbortSignal; readonly timeoutMs?: number };
   note(line: string): Promise<void>;
 }
@@ -23,7 +24,7 @@ const SAY_AFTER_MS = 500;
  * @throws CliError EINVAL: it does not come and go. NvmemError as follow() and `body`.
  */
 export async function withFollowed(
-  session: Told,
+  session: Asked,
   parsed: NvmemUri,
   uri: string,
   openOptions: OpenOptions,

@@ -9,12 +9,12 @@ export interface MemoryOptions extends Omit<WriteOptions, 'onProgress'> {
   readonly onProgress?: OnProgress | undefined;
 }
 
-/** Rejects as the operations of a device. */
+/** A device has all of it. */
 export interface Memory {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
   read(offset: number, length: number, options: MemoryOptions): Promise<Buffer>;
   write(offset: number, data: Uint8Array, options: MemoryOptions): Promise<NvmemWriteResult>;
-  geometry(options: MemoryOptions): Promise<NvmemGeometry | undefined>;
+  geometry(options: Omit<MemoryOptions, 'onProgress'>): Promise<NvmemGeometry | undefined>;
 }

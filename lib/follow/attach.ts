@@ -1,8 +1,8 @@
 /** What following stands on: the presence of what a URI names, and opening it without anybody knowing yet. */
 import type { NvmemDevice } from '../core/device.js';
-import type { NvmemEnd } from '../core/device_end.js';
 import type { Names } from '../core/naming.js';
 import { Registry } from '../core/registry.js';
+import type { NvmemEnd } from '../core/device_end.js';
 import { presence, type Presence } from '../hotplug/presence.js';
 import type { ParsedTarget } from '../hotplug/target.js';
 import { open, openParsed } from '../open/open.js';

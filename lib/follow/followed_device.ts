@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events';
 
 import { LoopHold } from '../base/loop_hold.js';
-import { needZeros } from '../base/memory.js';
+import { needCopy, needZeros } from '../base/memory.js';
 import { boundsError, NvmemError, type NvmemErrorDetails } from '../base/errors.js';
 import {
   checkBoolean,
@@ -225,12 +225,12 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
   }
 
   /** As NvmemDevice.read(). Rejects as that, and with ESTALE: another memory is there now; `partial` is of the one before. */
-  async read(offset: number, length: number, options: FollowReadOptions = {}): Promise<Buffer> {
+  async read(offset = 0, length?: number, options: FollowReadOptions = {}): Promise<Buffer> {
     checkInteger('offset', offset, 0);
-    checkInteger('length', length, 0);
+    const count = checkInteger('length', length ?? Math.max(this.size - offset, 0), 0);
     checkReadOptions(options, ['onProgress']);
-    this.#checkBounds(offset, length);
-    return readOn(this.#around, 'read', offset, length, options, FollowedDevice.prototype.read);
+    this.#checkBounds(offset, count);
+    return readOn(this.#around, 'read', offset, count, options, FollowedDevice.prototype.read);
   }
 
   /** As NvmemDevice.write(). Rejects as that, and with ESTALE: the ranges it tells are those of the memory before. */
@@ -245,23 +245,21 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
   /** As NvmemDevice.erase(). Rejects as write(). */
   async erase(offset = 0, length?: number, options: FollowWriteOptions = {}): Promise<NvmemWriteResult> {
     checkInteger('offset', offset, 0);
-    const count = checkInteger('length', length ?? this.size - offset, 0);
+    const count = checkInteger('length', length ?? Math.max(this.size - offset, 0), 0);
     checkFollowWriteOptions(options, ['onProgress']);
     this.#checkBounds(offset, count);
     const blank = needZeros(count).fill(0xff);
     return this.#write('write', offset, blank, options, FollowedDevice.prototype.erase);
   }
 
-  /**
-   * Compares the memory with `data` from `offset` on (default 0), and says where it differs. Rejects as read().
-   */
+  /** As NvmemDevice.verify(). Rejects as read(). */
   async verify(
     data: Uint8Array,
     options: FollowReadOptions & { readonly offset?: number | undefined } = {},
   ): Promise<NvmemVerifyResult> {
-    const wanted = Uint8Array.from(checkBytes('data', data));
+    const wanted = needCopy(checkBytes('data', data));
     const { offset = 0, ...rest } = options;
-    checkReadOptions(options, ['offset', 'onProgress']);
+    checkReadOptions(rest, ['onProgress']);
     checkInteger('options.offset', offset, 0);
     this.#checkBounds(offset, wanted.length);
     const below = FollowedDevice.prototype.verify;

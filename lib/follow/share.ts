@@ -12,10 +12,10 @@ import { realClock, type Clock } from '../hotplug/clock.js';
 import type { Surroundings } from './call.js';
 import type { Evidence } from './evidence.js';
 import { FollowedDevice } from './followed_device.js';
-import type { FollowToken } from './token.js';
 import type { Audience, FollowChange, FollowState, Life } from './life.js';
 import { checkOnUnplug, type OnUnplug } from './options.js';
 import { differsIn } from './prove.js';
+import type { FollowToken } from './token.js';
 
 /** From the owner to all. */
 interface StateMessage {

@@ -6,11 +6,11 @@ import { Evidence } from './evidence.js';
 import type { FollowState } from './life.js';
 import { checkOnUnplug, type FollowReadOptions, type FollowWriteOptions, type OnUnplug } from './options.js';
 
-/** The followed memory behind a stream. */
-interface Streamed {
+/** Whose streams they are. */
+interface Source {
   readonly state: FollowState;
   readonly size: number;
-  present(options: { readonly signal: AbortSignal }): Promise<unknown>;
+  present(options: { readonly signal: AbortSignal }): Promise<void>;
   read(offset: number, length: number, options: FollowReadOptions): Promise<Buffer>;
   write(offset: number, data: Uint8Array, options: FollowWriteOptions): Promise<unknown>;
 }
@@ -58,7 +58,7 @@ function limitsOf({ onUnplug, timeoutMs }: StreamOptions, signal: AbortSignal): 
 }
 
 export class FollowReadStream extends Readable {
-  readonly #device: Streamed;
+  readonly #device: Source;
   readonly #evidence: Set<Evidence>;
   /** Between two pieces as well the memory has to be the same. */
   readonly #known = new Evidence();
@@ -69,7 +69,7 @@ export class FollowReadStream extends Readable {
   #end: number | undefined;
 
   /** @internal */
-  constructor(device: Streamed, evidence: Set<Evidence>, options: ReadStreamOptions) {
+  constructor(device: Source, evidence: Set<Evidence>, options: ReadStreamOptions) {
     check(options, ['end']);
     const { start = 0, end, highWaterMark = HIGH_WATER_MARK, signal } = options;
     if (end !== undefined) checkInteger('options.end', end, Math.max(start - 1, 0));
@@ -116,7 +116,7 @@ export class FollowReadStream extends Readable {
 }
 
 export class FollowWriteStream extends Writable {
-  readonly #device: Streamed;
+  readonly #device: Source;
   readonly #evidence: Set<Evidence>;
   readonly #known = new Evidence();
   readonly #options: WriteStreamOptions;
@@ -129,7 +129,7 @@ export class FollowWriteStream extends Writable {
   #written = 0;
 
   /** @internal */
-  constructor(device: Streamed, evidence: Set<Evidence>, pageSize: number, options: WriteStreamOptions) {
+  constructor(device: Source, evidence: Set<Evidence>, pageSize: number, options: WriteStreamOptions) {
     check(options, ['verify', 'skipEqual']);
     const { start = 0, highWaterMark = HIGH_WATER_MARK, signal } = options;
     super({ highWaterMark, decodeStrings: true });

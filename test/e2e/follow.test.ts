@@ -314,3 +314,28 @@ test('In a worker there are the same states, and operations go on through the sh
     await worker.terminate();
   }
 });
+
+test('by its serial number: the same part with other contents is the same, one with another number is not', async () => {
+  const place = { address: 0x50, chip: '24cs02' };
+  const restart = async (port: number, seed: number, window: Buffer): Promise<void> => {
+    const eeproms = [{ ...place, image: imageOf(256, seed), window }];
+    bench = await VirtualBench.start({ port, time: 'off', devices: [{ eeproms }] });
+  };
+  const [one, other] = [imageOf(16, SEED), imageOf(16, SEED + 1)] as [Buffer, Buffer];
+  await restart(0, SEED, one);
+  const { port } = bench;
+  const uri = `usbip://127.0.0.1:${String(port)}/1-1/0x50?chip=AT24CS02`;
+  const board = followIt(uri, { identity: 'unique' });
+  await becomes(board, 'present');
+  for (const [seed, number, state] of [
+    [SEED + 1, one, 'present'],
+    [SEED, other, 'replaced'],
+  ] as const) {
+    const absent = becomes(board, 'absent');
+    await bench.close();
+    await absent;
+    await restart(port, seed, number);
+    await becomes(board, state);
+  }
+  expect(board.current.error?.message).toContain(`its serial number is ${other.toString('hex')}`);
+});

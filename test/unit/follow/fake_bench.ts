@@ -2,6 +2,7 @@
 import { EventEmitter } from 'node:events';
 
 import { NvmemError, type ByteRange } from '../../../lib/base/errors.js';
+import { CLOSED } from '../../../lib/core/device_end.js';
 import { coreOf, NvmemDevice } from '../../../lib/core/device.js';
 import type { NvmemWriteResult } from '../../../lib/core/device_core.js';
 import { Registry } from '../../../lib/core/registry.js';
@@ -138,7 +139,7 @@ export class FakeBench {
   }
 
   close(registered: NvmemDevice): Promise<void> {
-    return this.#ending(this.registry.unregister(registered, { cause: 'closed', reason: 'closed' }));
+    return this.#ending(this.registry.unregister(registered, CLOSED));
   }
 
   #ending(promise: Promise<void>): Promise<void> {
@@ -204,13 +205,13 @@ class FakeDevice extends NvmemDevice {
     readonly board: FakeBoard,
     readonly registered: NvmemDevice,
   ) {
-    super(coreOf(registered), { uri: URI, holds: 'open', close: () => bench.close(registered) });
+    super(coreOf(registered), { uri: URI, close: () => bench.close(registered) });
     this.unref();
   }
 
   override async read(
-    offset: number,
-    length: number,
+    offset = 0,
+    length = SIZE - offset,
     options: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void } = {},
   ): Promise<Buffer> {
     let good = 0;

@@ -281,7 +281,7 @@ test('a function that proves: asked for each return, with the device; false is a
   const asked: string[] = [];
   const { it } = start({
     identity: (device) => {
-      asked.push(String(device.uri));
+      asked.push(device.uri ?? '');
       expect(() => bench.registry.get('board')).toThrow('EPROBE_DEFER');
       const answer = answers.shift();
       if (answer instanceof Error) throw answer;
