@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const { Nvmem, memoryProvider } = await import(join(root, 'dist', 'index.js'));
+const { Registry, memoryProvider } = await import(join(root, 'dist', 'index.js'));
 
 const CALLS = 100_000;
 const ROUNDS = 7;
@@ -33,7 +33,7 @@ function row(what, value, bare, aim) {
   );
 }
 
-const registry = new Nvmem();
+const registry = new Registry();
 const cells = [
   { name: 'bytes', offset: 0, bytes: 16 },
   { name: 'bits', offset: 4, bitOffset: 3, nbits: 11 },
@@ -66,7 +66,7 @@ const infos = Array.from({ length: CELLS }, (_, i) => ({ name: `cell${i}`, offse
 const times = [];
 let heap = 0;
 for (let round = 0; round <= 3; round++) {
-  const many = new Nvmem();
+  const many = new Registry();
   const providers = Array.from({ length: DEVICES }, () => memoryProvider(256));
   await collected();
   const before = process.memoryUsage().heapUsed;

@@ -44,8 +44,8 @@ function boundRead(file) {
   return read;
 }
 
-const { Nvmem, memoryProvider } = require(join(root, 'dist', 'index.js'));
-const device = await new Nvmem().register({ provider: memoryProvider(Buffer.alloc(SIZE, 7)) });
+const { Registry, memoryProvider } = require(join(root, 'dist', 'index.js'));
+const device = await new Registry().register({ provider: memoryProvider(Buffer.alloc(SIZE, 7)) });
 const reader = device.reader(OFFSET, LENGTH);
 if (reader.readSync()[0] !== 7) throw new Error('nothing was read');
 

@@ -3,22 +3,26 @@
  * cells, and pulling the cable in the middle of it is an ordinary event (`ENODEV`).
  */
 export { NvmemError, errorTable } from './base/errors.js';
-export type { ByteRange, ErrorEntry, ExitStatus, NvmemErrorCode, NvmemErrorDetails } from './base/errors.js';
-export { Nvmem, nvmem, memoryProvider } from './core/registry.js';
+export type {
+  ByteRange,
+  ErrorEntry,
+  NvmemErrorKind,
+  NvmemErrorCode,
+  NvmemErrorDetails,
+} from './base/errors.js';
+export { Registry, nvmem, memoryProvider } from './core/registry.js';
 export type { NvmemEvents } from './core/registry.js';
-export { NvmemDevice } from './core/device.js';
+export type { NvmemDevice } from './core/device.js';
 export type { NvmemDeviceEvents, NvmemDeviceStats } from './core/device.js';
-export { RegisteredDevice } from './core/registered_device.js';
 export type { NvmemType, NvmemWriteResult, WriteOptions } from './core/device_core.js';
-export { NvmemCell } from './core/cell.js';
+export type { NvmemVerifyResult } from './core/verify.js';
+export type { NvmemCell } from './core/cell.js';
 export type { CellReadOptions } from './core/cell.js';
-export { NvmemReader } from './core/reader.js';
-export { attachShared, SharedDevice } from './core/share.js';
+export type { NvmemReader } from './core/reader.js';
+export { attachShared } from './core/share.js';
 export type { SharedToken } from './core/share_token.js';
-export { NvmemConsumer } from './core/consumer.js';
+export type { NvmemConsumer } from './core/consumer.js';
 export { NvmemKernelApi } from './kernel/kernel_api.js';
-export { NvmemFile } from './kernel/user_files.js';
-export type { NvmemFiles, NvmemFileStat, NvmemOpenOptions } from './kernel/user_files.js';
 export type { AdHocCellInfo } from './core/device.js';
 export type { BoardCell } from './core/board_cells.js';
 export type { LayoutContext, NvmemLayout } from './core/layouts.js';
@@ -29,41 +33,65 @@ export type { NvmemCellInfo, PostProcessContext } from './core/cell_entry.js';
 export type { NvmemConfig } from './core/config.js';
 export type { Keepout } from './core/keepouts.js';
 export type { NvmemId } from './core/naming.js';
-export { NativeProvider } from './core/provider.js';
+export type { NativeProvider } from './core/provider.js';
 export type { NvmemProvider, ProviderContext } from './core/provider.js';
 export type { OperationOptions } from './base/validate.js';
 export { open } from './open/open.js';
-export { Bus, openBus } from './bus/bus.js';
-export type { BusEnd, BusEvents, BusScanOptions, OpenBusOptions } from './bus/bus.js';
+export { openBus } from './bus/bus.js';
+export type { Bus, BusEnd, BusEvents, BusScanOptions, OpenBusOptions } from './bus/bus.js';
 export type { WidthProposal } from './bus/probe_width.js';
 export type { HeldPart, PartGuess, ScannedPart } from './bus/scan/scan.js';
 export type { PartSpec } from './uri/part_spec.js';
-export { OpenDevice } from './bus/open_device.js';
 export type { OpenOptions } from './bus/open_device.js';
 export { doctor } from './doctor/doctor.js';
 export type { DoctorOptions, Finding } from './doctor/finding.js';
 export { list } from './machine/list.js';
 export type { KernelMemory, ListOptions, LocalAdapter, LocalBridge, MachineList } from './machine/list.js';
 export type { Access } from './machine/machine.js';
-export type { LockOptions } from './bus/page_lock.js';
-export type { NvmemGeometry } from './bus/geometry.js';
+export type { LockOptions, NvmemGeometry } from './core/part_commands.js';
+export type { NvmemEnd, NvmemEndCause } from './core/device_end.js';
 export type { NvmemDiagnosis } from './base/diagnosis.js';
 export type { UsbBridge, UsbInterface } from './machine/bridges.js';
-export { BridgeWatch, watchBridges } from './hotplug/watch.js';
-export type { BridgeEvent, BridgeWatchEvents, WatchOptions } from './hotplug/watch.js';
+export { watchBridges } from './hotplug/watch.js';
+export type { BridgeEvent, BridgeWatch, BridgeWatchEvents, WatchOptions } from './hotplug/watch.js';
 export { journalledWrite } from './journal/write.js';
 export type { JournalledWriteOptions, JournalledWriteResult } from './journal/write.js';
 export { recover } from './journal/recover.js';
 export type { RecoverOptions, RecoverResult } from './journal/recover.js';
 export type { JournalDevice, KnownOfMemory } from './journal/memory.js';
-export { AtomicCell, atomicCell } from './journal/atomic_cell.js';
+export { atomicCell } from './journal/atomic_cell.js';
 export type {
+  AtomicCell,
   AtomicCellConfig,
   AtomicCellState,
   AtomicCellWriteOptions,
   AtomicCellWriteResult,
   AtomicCopy,
 } from './journal/atomic_cell.js';
+export { follow } from './follow/follow.js';
+export type { FollowedDevice } from './follow/followed_device.js';
+export { followShared } from './follow/share.js';
+export type { FollowSharedOptions } from './follow/share.js';
+export type { FollowToken } from './follow/token.js';
+export type { FollowEvents, FollowStats } from './follow/setup.js';
+export type { FollowedCell } from './follow/cell.js';
+export type { FollowChange, FollowState } from './follow/life.js';
+export type {
+  FollowCellReadOptions,
+  FollowCellWriteOptions,
+  FollowOptions,
+  FollowProgress,
+  FollowReadOptions,
+  FollowWriteOptions,
+  OnUnplug,
+} from './follow/options.js';
+export type { FollowIdentity } from './follow/prove.js';
+export type {
+  FollowReadStream,
+  FollowWriteStream,
+  ReadStreamOptions,
+  WriteStreamOptions,
+} from './follow/streams.js';
 export { presence } from './hotplug/presence.js';
 export type { Presence, PresenceEvents, PresenceOptions } from './hotplug/presence.js';
 export type { PresenceState } from './hotplug/judge.js';

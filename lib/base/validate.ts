@@ -1,7 +1,6 @@
 /** Argument checks. Each names the field and the rule, and runs before any I/O. */
 import { types } from 'node:util';
 
-import { EINVAL } from './errno.js';
 import { bytesOf, isDetached, lengthOf, propertyOf, show } from './foreign.js';
 
 /** TypeError with Node's code for it. */
@@ -14,15 +13,6 @@ export function typeError(field: string, rule: string, value: unknown): TypeErro
 export function rangeError(field: string, rule: string, value: unknown): RangeError {
   const error = new RangeError(`${field} must be ${rule}, got ${show(value)}`);
   return Object.assign(error, { code: 'ERR_OUT_OF_RANGE' });
-}
-
-/** RangeError for what lies beyond the end of a device: `code` is EINVAL, as at24 says (nvmem-core: no check there). */
-export function boundsError(device: string, size: number, offset: number, length: number): RangeError {
-  const error = new RangeError(
-    `offset + length must be at most ${String(size)}, the size of ${device} in bytes, ` +
-      `got ${String(offset)} + ${String(length)}`,
-  );
-  return Object.assign(error, { code: 'EINVAL', errno: EINVAL });
 }
 
 export function checkInteger(

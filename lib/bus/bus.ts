@@ -14,6 +14,8 @@ import {
   checkTimeout,
   type OperationOptions,
 } from '../base/validate.js';
+import type { NvmemDevice } from '../core/device.js';
+import { callUser } from '../core/report.js';
 import { thisMachine } from '../machine/machine.js';
 import { partUriOf, type PartSpec } from '../uri/part_spec.js';
 import { parseBusUri, parsePartUri, type BusUri } from '../uri/uri.js';
@@ -22,7 +24,6 @@ import {
   DEFAULT_OPEN_TIMEOUT_MS,
   registerOpened,
   throwIfAborted,
-  type OpenDevice,
   type OpenOptions,
 } from './open_device.js';
 import { openPartOn } from './part_device.js';
@@ -76,7 +77,7 @@ export class Bus extends EventEmitter<BusEvents> {
   readonly gone: Promise<BusEnd>;
   readonly #parsed: BusUri;
   readonly #lease: BusLease;
-  readonly #devices = new Set<OpenDevice>();
+  readonly #devices = new Set<NvmemDevice>();
   readonly #hold = new LoopHold();
   #over: (end: BusEnd) => void = () => undefined;
   #end: BusEnd | undefined;
@@ -124,7 +125,7 @@ export class Bus extends EventEmitter<BusEvents> {
    *
    * Rejects with NvmemError as open() says, and ENODEV where the bus is closed or gone.
    */
-  async device(part: PartSpec, options: OpenOptions = {}): Promise<OpenDevice> {
+  async device(part: PartSpec, options: OpenOptions = {}): Promise<NvmemDevice> {
     const uri = partUriOf(this.#parsed, part);
     checkOpenOptions(options);
     const parsed = parsePartUri(uri);
@@ -173,7 +174,10 @@ export class Bus extends EventEmitter<BusEvents> {
     await Promise.all([...this.#devices].map((device) => device.close()));
     await this.#lease.release();
     this.#over(end);
-    this.emit('removed', end);
+    for (const listener of this.rawListeners('removed'))
+      callUser(() => {
+        listener.call(this, end);
+      });
   }
 
   /** The bus no longer keeps the program, or the worker, from ending; its devices and what is under way do. */
@@ -207,7 +211,7 @@ export class Bus extends EventEmitter<BusEvents> {
  * open already, it is shared.
  *
  * Rejects with NvmemError: EINVAL (bad URI, or one that names a part), ENOENT (no such bridge, bus id or node), EACCES, EBUSY
- * (somebody else has it, or it is open with another clock), ENOTSUP (no CP2112), ECONNREFUSED, EHOSTUNREACH, EPROTO (no USB/IP
+ * (somebody else has it, or it is open with another clock), EOPNOTSUPP (no CP2112), ECONNREFUSED, EHOSTUNREACH, EPROTO (no USB/IP
  * server), ENODEV, ETIMEDOUT, ABORT_ERR; TypeError and RangeError for bad options.
  */
 export async function openBus(uri: string, options: OpenBusOptions = {}): Promise<Bus> {

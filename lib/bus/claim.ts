@@ -1,8 +1,6 @@
 /** The claim of a part's device addresses, in the whole process: two geometries cannot share one. */
 import { codeOf, NvmemError, saysOf } from '../base/errors.js';
 import { usesOf } from '../chips/uses.js';
-import { bridgesOf } from '../machine/bridges.js';
-import { thisMachine } from '../machine/machine.js';
 import type { Part } from '../uri/part.js';
 import type { BusLease } from './pool.js';
 
@@ -31,13 +29,6 @@ export async function claimPart(
   // A handle that is not there any more is a bus that has just gone.
   const code = codeOf(claimed) === 'EBADF' ? 'ENODEV' : codeOf(claimed);
   throw new NvmemError(code, `cannot open ${what}: ${saysOf(code)}`, { syscall: 'open', device: uri });
-}
-
-/** The wires behind a node: those of a CP2112 are the bridge's, whether one goes through hidraw or through its adapter. */
-export async function wireOfNode(node: string, machine = thisMachine): Promise<string> {
-  const bridges = await bridgesOf(machine);
-  const bridge = bridges.find(({ hidraw, i2c }) => hidraw.includes(node) || i2c.includes(node));
-  return bridge === undefined ? `node ${node}` : `usb ${bridge.path}`;
 }
 
 /** How others are told who has a part; `device`: its name, once it has one. */

@@ -27,7 +27,7 @@ export async function usbSource({ bridge: wanted, ids }: Cp2112Uri, uri: string)
     open: (clockHz, openTimeoutMs) => openUsb(bridge, clockHz, openTimeoutMs),
     sentences: {
       ENOENT: 'nothing is plugged in there any more',
-      ENOTSUP: 'the device is no CP2112',
+      EOPNOTSUPP: 'the device is no CP2112',
       ETIMEDOUT: 'the bridge did not answer',
       EBUSY: 'another program has it',
       EACCES: 'no permission for its device node',
@@ -82,7 +82,7 @@ function hint(code: string, bridge: UsbBridge): string | undefined {
     case 'ETIMEDOUT':
       return 'It is plugged in and says nothing: plug it in again, which resets it. nvmem doctor with this URI says how far it gets.';
     case 'ENOENT':
-    case 'ENOTSUP':
+    case 'EOPNOTSUPP':
       return 'nvmem list shows the bridges of this machine.';
     default:
       return undefined;

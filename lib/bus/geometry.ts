@@ -1,23 +1,9 @@
 /** Whether a part is the one its URI names, as far as reading tells. */
 import { diagnosed } from '../base/diagnosis.js';
 import { codeOf, NvmemError, saysOf } from '../base/errors.js';
+import type { NvmemGeometry } from '../core/part_commands.js';
 import { Finding } from '../native/finding.js';
 import type { IoOptions, NativeSlot } from '../native/index.js';
-
-export interface NvmemGeometry {
-  /**
-   * `fits`: width and size are those of the URI. `contradicts`: they are not; write() refuses with EMEDIUMTYPE.
-   * `repeats`: what the part holds comes again after `size` bytes, as in a smaller part, or because it holds the same twice;
-   * the first page that is written decides. `undecided`: it is blank, or the same everywhere; so does it then.
-   */
-  readonly verdict: 'fits' | 'contradicts' | 'repeats' | 'undecided';
-  /** Bits of the word address that the part takes; undefined: what it holds does not tell. */
-  readonly addressWidth: 8 | 16 | undefined;
-  /** Bytes that it looks like, where it contradicts or repeats and this shows; else undefined. */
-  readonly size: number | undefined;
-  /** What it looks like, in a sentence; empty where nothing contradicts. */
-  readonly reason: string;
-}
 
 const VERDICTS: Readonly<Partial<Record<Finding, NvmemGeometry['verdict']>>> = {
   [Finding.None]: 'fits',

@@ -3,7 +3,7 @@ import { promises } from 'node:fs';
 import { NvmemError } from '../base/errors.js';
 import { native } from '../native/index.js';
 import type { HidrawUri } from '../uri/bus_uri.js';
-import { wireOfNode } from './claim.js';
+import { wireOfNode } from './wire.js';
 import type { BusSource } from './source.js';
 import {
   adaptersOfHidraw,
@@ -17,7 +17,7 @@ import type { UsbIds } from '../base/usb_ids.js';
 
 const HINTS: Readonly<Partial<Record<string, string>>> = {
   ENOENT: 'Plug the bridge in; nvmem list says which node is its own.',
-  ENOTSUP: 'nvmem list shows the nodes of bridges.',
+  EOPNOTSUPP: 'nvmem list shows the nodes of bridges.',
   EBUSY: 'Close it there, or end that process, then repeat.',
   ENODEV: 'Plug the bridge in again and repeat.',
   ETIMEDOUT: 'Plug the bridge in again and repeat.',
@@ -48,7 +48,7 @@ export function hidrawSource({ path, force }: HidrawUri, uri: string, machine = 
       EACCES: 'the node is not yours to open',
       EPERM: 'the node is not yours to open',
       EBUSY: 'another open() of this package, here or in another process, has the node',
-      ENOTSUP: 'the device is no CP2112',
+      EOPNOTSUPP: 'the device is no CP2112',
       ETIMEDOUT: 'the bridge did not answer',
     },
     hint: (code) => (code === 'EACCES' || code === 'EPERM' ? notPermitted(ids) : HINTS[code]),

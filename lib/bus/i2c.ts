@@ -7,7 +7,7 @@ import { splitDeviceNumber, thisMachine } from '../machine/machine.js';
 import { native } from '../native/index.js';
 import type { I2cUri } from '../uri/bus_uri.js';
 import type { Part } from '../uri/part.js';
-import { wireOfNode } from './claim.js';
+import { wireOfNode } from './wire.js';
 import type { BusSource } from './source.js';
 
 /** An I2C adapter of the kernel. */

@@ -1,16 +1,14 @@
-import type { NvmemGeometry } from './geometry.js';
 import type { NvmemCellInfo } from '../core/cell_entry.js';
 import type { NvmemType } from '../core/device_core.js';
-import type { PageLock } from './page_lock.js';
-import type { Nvmem } from '../core/registry.js';
-import type { IoOptions } from '../native/index.js';
+import type { PartCommands } from '../core/part_commands.js';
+import type { Registry } from '../core/registry.js';
 
 /** What is behind a URI, opened: ready to be registered, and how to let go of it. */
 export interface Opened {
   readonly name: string;
-  readonly provider: Parameters<Nvmem['register']>[0]['provider'];
-  /** Of a part. */
-  readonly pageLock?: PageLock | undefined;
+  readonly provider: Parameters<Registry['register']>[0]['provider'];
+  /** Absent: it is no part on an I2C bus. */
+  readonly part?: PartCommands | undefined;
   /** Told the name under which it was registered. */
   named?(device: string): void;
   readonly readOnly: boolean;
@@ -19,8 +17,6 @@ export interface Opened {
   readonly cells?: readonly NvmemCellInfo[];
   readonly identity: ReadonlyMap<string, string>;
   readonly gone: Promise<string> | undefined;
-  /** Whether it is the part that the URI names; absent: it is no part on an I2C bus. */
-  readonly geometry?: (device: string, io: IoOptions) => Promise<NvmemGeometry>;
   /** Undoes all of it when the device is not registered after all. */
   discard(): Promise<void>;
   /** Lets go of the bridge or file, after the device was unregistered. */

@@ -1,19 +1,16 @@
 /** The lockable page of a part: whether it is locked, and the command that locks it for ever (ST's Lock ID). */
 import { EOPNOTSUPP, EPERM } from '../base/errno.js';
 import { CallSite, type NvmemError } from '../base/errors.js';
-import { checkOperationOptions, type OperationOptions } from '../base/validate.js';
+import { checkOperationOptions } from '../base/validate.js';
 import { Interrupted, Operation } from '../core/operation.js';
+import { noPage, type Below, type LockOptions, type PartCommands } from '../core/part_commands.js';
 import type { NativeSlot } from '../native/index.js';
 import type { Part } from '../uri/part.js';
 import { serialPartOf } from '../chips/chips.js';
 
-export type LockOptions = Pick<OperationOptions, 'signal' | 'timeoutMs'>;
-
 const KEYS = ['signal', 'timeoutMs'];
 
-type Below = (...args: never[]) => unknown;
-
-export class PageLock {
+export class PageLock implements Pick<PartCommands, 'isLocked' | 'lock'> {
   readonly #slot: NativeSlot;
   readonly #part: Part;
 
@@ -69,7 +66,7 @@ export class PageLock {
     const operation = new Operation(device, syscall, 0, size, new CallSite(below), options);
     try {
       if (operation.status !== 0) throw operation.error({ status: operation.status });
-      if (chip.lockWord === undefined) throw noPage(operation, this.#part);
+      if (chip.lockWord === undefined) throw noPageAt(operation, this.#part);
       return await body(operation);
     } finally {
       operation.dispose();
@@ -81,21 +78,11 @@ function ioOf(operation: Operation): { signal: AbortSignal | undefined; timeoutM
   return { signal: operation.signal, timeoutMs: operation.remainingMs };
 }
 
-/** For memories that are no part at all. */
-export function refuseLock(device: string, syscall: string, options: LockOptions, below: Below): never {
-  checkOperationOptions(options, KEYS);
-  throw noPage(new Operation(device, syscall, 0, 0, new CallSite(below), {}));
-}
-
-function noPage(operation: Operation, part?: Part): NvmemError {
-  const page = part && serialPartOf(part.chip, part.address);
-  const isElsewhere = page?.chip.lockWord !== undefined;
-  return operation.error(
-    { status: EOPNOTSUPP, reason: 'it has no page that a command locks' },
-    {
-      hint: isElsewhere
-        ? `The lockable page of this part is at 0x${page.address.toString(16)}: open it there.`
-        : "Parts with a lockable page are ST's -D, -A125 and E types, by the name on the part and at 0x58 to 0x5f.",
-    },
+function noPageAt(operation: Operation, part: Part): NvmemError {
+  const page = serialPartOf(part.chip, part.address);
+  if (page?.chip.lockWord === undefined) return noPage(operation);
+  return noPage(
+    operation,
+    `The lockable page of this part is at 0x${page.address.toString(16)}: open it there.`,
   );
 }

@@ -6,6 +6,7 @@ import { partWords } from '../base/part_words.js';
 import { monotonicMs } from '../base/timers.js';
 import { WRITE_TIMEOUT_MS } from '../chips/chips.js';
 import { providerOfSlot } from '../core/backend.js';
+import type { PartCommands } from '../core/part_commands.js';
 import type { NativeSlot } from '../native/index.js';
 import type { BusUri } from '../uri/bus_uri.js';
 import type { Part } from '../uri/part.js';
@@ -89,7 +90,7 @@ export async function openPartOn(lease: BusLease, part: Part, options: PartOptio
       sharesWriters: true,
       isPart: true,
     }),
-    pageLock: new PageLock(slot, part),
+    part: commandsOf(slot, part),
     named: (device) => {
       if (claim !== undefined) lease.bus.nameClaim?.(claim, holderOf(uri, device));
     },
@@ -97,9 +98,17 @@ export async function openPartOn(lease: BusLease, part: Part, options: PartOptio
     type: 'EEPROM',
     identity: lease.bus.identity,
     gone: lease.bus.gone,
-    geometry: (device, io) => geometryOf(slot, device, io),
     discard,
     free: () => lease.release(),
+  };
+}
+
+function commandsOf(slot: NativeSlot, part: Part): PartCommands {
+  const page = new PageLock(slot, part);
+  return {
+    isLocked: (device, options, below) => page.isLocked(device, options, below),
+    lock: (device, readOnly, options, below) => page.lock(device, readOnly, options, below),
+    geometry: (device, io) => geometryOf(slot, device, io),
   };
 }
 

@@ -164,12 +164,12 @@ function openingError(
   reason: string,
   passedMs: number | undefined,
 ): NvmemError {
-  const code = codeOf(status) === 'EOPNOTSUPP' ? 'ENOTSUP' : codeOf(status);
+  const code = codeOf(status);
   // A wait of the protocol's own may end long before the limit.
   const limit = code === 'ETIMEDOUT' && passedMs !== undefined ? ` within ${String(passedMs)} ms` : '';
   const sentence = `${source.sentences[code] ?? saysOf(code)}${limit}`;
   // Where the two would say the same, the transport's own words are the better ones.
-  const both = code === 'ENOTSUP' || code === 'ETIMEDOUT';
+  const both = code === 'EOPNOTSUPP' || code === 'ETIMEDOUT';
   const why = reason === '' ? sentence : both ? `${sentence} (${reason})` : reason;
   return new NvmemError(code, `cannot open ${source.what}: ${why}`, {
     errno: status,

@@ -8,7 +8,7 @@ const HINTS: Readonly<Partial<Record<string, string>>> = {
   ENETUNREACH: 'Check the host name and the network.',
   ECONNRESET: 'Look at the log of the server, then repeat.',
   ENOENT: 'The server lists its bus ids: nvmem list --usbip HOST, or usbip list -r HOST.',
-  ENOTSUP:
+  EOPNOTSUPP:
     'nvmem list --usbip HOST shows what the server exports. A CP2112 with ids of its own, whose HID report descriptor cannot be read, is named by them: add id=VVVV:PPPP.',
   EPROTO: 'Check that the port is that of a USB/IP server (3240 is the usual one).',
   ETIMEDOUT:
@@ -33,7 +33,7 @@ export function usbipSource({ host, port, busid, ids }: UsbipUri): BusSource {
     sentences: {
       ECONNREFUSED: 'nobody listens there',
       ENOENT: 'the server exports no such device',
-      ENOTSUP: 'the device is no CP2112',
+      EOPNOTSUPP: 'the device is no CP2112',
       EPROTO: 'what answers is no USB/IP server',
       ETIMEDOUT: 'the server or the bridge did not answer',
       EBUSY: 'the bridge is in use by someone else',

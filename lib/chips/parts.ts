@@ -1,5 +1,5 @@
 /** What makers print on their parts, with what their data sheets say where that is more than the kernel's row. */
-import type { At24Chip } from './chips.js';
+import type { At24Chip } from './chip.js';
 
 export interface PartRow {
   /** Without package and speed, one after another. */

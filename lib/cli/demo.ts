@@ -3,7 +3,7 @@
  * each step came out as it said.
  */
 import { NvmemError } from '../base/errors.js';
-import type { OpenDevice } from '../bus/open_device.js';
+import type { NvmemDevice } from '../core/device.js';
 import { open } from '../open/open.js';
 import { VirtualBench, type VirtualDevice } from '../rig/index.js';
 import { CliError, CommandFailure } from './failure.js';
@@ -174,11 +174,11 @@ async function writeWithLine(stage: Stage): Promise<void> {
   await detail(stage, `${bytes(GREETING.length)} written and read back; the WP pin is high again`);
 }
 
-function openFor({ session }: Stage, uri: string): Promise<OpenDevice> {
+function openFor({ session }: Stage, uri: string): Promise<NvmemDevice> {
   return open(uri, { signal: session.io.signal });
 }
 
-async function using(device: OpenDevice, body: (device: OpenDevice) => Promise<void>): Promise<void> {
+async function using(device: NvmemDevice, body: (device: NvmemDevice) => Promise<void>): Promise<void> {
   try {
     await body(device);
   } finally {
@@ -186,7 +186,7 @@ async function using(device: OpenDevice, body: (device: OpenDevice) => Promise<v
   }
 }
 
-async function readShown(session: Session, device: OpenDevice): Promise<Buffer> {
+async function readShown(session: Session, device: NvmemDevice): Promise<Buffer> {
   const progress = new Progress(session, '  reading', 0);
   try {
     return await device.read(0, device.size, { ...session.limits, onProgress: progress.update });

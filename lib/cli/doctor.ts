@@ -1,5 +1,5 @@
 /** `nvmem doctor`: what stands between this user and an EEPROM, and the command that takes it away. */
-import { entryOf } from '../base/errors.js';
+import { exitStatusOf } from './exit_status.js';
 import { parseUsbIds, type UsbIds } from '../base/usb_ids.js';
 import { visible } from '../base/visible.js';
 import { udevRules } from '../machine/udev.js';
@@ -52,7 +52,7 @@ export async function doctorCommand(
   }
   const { code = 'ERR_DOCTOR' } = first;
   const counted = problems.length === 1 ? '1 problem' : `${String(problems.length)} problems`;
-  const exit = entryOf(code)?.exit ?? 1;
+  const exit = exitStatusOf(code);
   await session.say();
   // On a terminal the findings stand above it already.
   const failure = session.json

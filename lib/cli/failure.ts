@@ -1,6 +1,7 @@
 /** Errors on their way out of the command line: one sentence, the next step, and an exit status. */
 import { messageOf, propertyOf } from '../base/foreign.js';
-import { entryOf, NvmemError, type ExitStatus } from '../base/errors.js';
+import { entryOf, NvmemError } from '../base/errors.js';
+import { exitStatusOf, type ExitStatus } from './exit_status.js';
 import { SignalReceived } from './io.js';
 
 /** Ends a command with more to say than the error itself has. */
@@ -88,7 +89,7 @@ function statusOf(error: unknown): number {
   if (cause instanceof SignalReceived) return cause.exitStatus;
   if (typeof code !== 'string') return 1;
   if (code === 'ERR_INVALID_ARG_TYPE' || code === 'ERR_OUT_OF_RANGE') return 2;
-  return entryOf(code)?.exit ?? 1;
+  return exitStatusOf(code);
 }
 
 export function withoutUndefined(record: Record<string, unknown>): Record<string, unknown> {

@@ -33,7 +33,7 @@ export async function infoCommand(session: Session, uri: string): Promise<void> 
         geometry,
         part: part && partFacts(part),
         speed: 'bus' in parsed ? parsed.bus.clockHz : undefined,
-        bridge: part && Object.fromEntries(device.identity),
+        bridge: part && device.identity,
         path: parsed.scheme === 'file' ? parsed.path : undefined,
         cells: cells.length > 0 ? cells : undefined,
         kernel: kernel && withoutUndefined({ ...kernel }),
@@ -45,7 +45,7 @@ export async function infoCommand(session: Session, uri: string): Promise<void> 
       ['size', bytes(size)],
     ];
     if (part) lines.push(...partLines(part));
-    lines.push(...(part ? busLines(device.identity) : device.identity));
+    lines.push(...(part ? busLines(device.identity) : Object.entries(device.identity)));
     for (const { name, offset, bytes: length } of cells) {
       lines.push([`cell ${name}`, `${bytes(length)} at 0x${offset.toString(16)}`]);
     }
@@ -79,8 +79,8 @@ function partLines(part: Part): [string, string][] {
 }
 
 /** What the bus says of itself, and where it does not say it as a CP2112 does, as it says it. */
-function busLines(identity: ReadonlyMap<string, string>): [string, string][] {
-  const rest = new Map(identity);
+function busLines(identity: Readonly<Record<string, string>>): [string, string][] {
+  const rest = new Map(Object.entries(identity));
   const take = (key: string): string | undefined => {
     const value = rest.get(key);
     rest.delete(key);

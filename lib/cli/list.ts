@@ -119,13 +119,13 @@ function cellText(cells: readonly string[]): string {
   return `${names.length === 1 ? 'cell' : 'cells'} ${shown.join(', ')}`;
 }
 
-interface Server {
+export interface Server {
   readonly host: string;
   readonly port: number;
 }
 
 /** @throws CliError */
-function serverOf(text: string): Server {
+export function serverOf(text: string): Server {
   const [, bracketed, plain, portText] =
     /^(?:\[([0-9a-f:.]+)\]|([^:/[\]\s]+))(?::([0-9]{1,5}))?$/i.exec(text) ?? [];
   const host = bracketed ?? plain;
@@ -141,7 +141,7 @@ function serverOf(text: string): Server {
   return { host, port };
 }
 
-function exportedUri({ host, port }: Server, { busid }: ExportedDevice): string {
+export function exportedUri({ host, port }: Server, { busid }: ExportedDevice): string {
   const name = host.includes(':') ? `[${host}]` : host;
   // A server may call a bus id what it likes, and this is there to be pasted into a shell.
   const id = busid.replace(/[^\w.:-]/g, (character) =>

@@ -1,25 +1,22 @@
 /** Reads and writes that Ctrl-Z can interrupt, as one operation: what they say at their end is about the whole. */
 import type { ByteRange, NvmemError } from '../base/errors.js';
 import type { NvmemWriteResult, WriteOptions } from '../core/device_core.js';
-import type { OpenDevice } from '../bus/open_device.js';
+import type { Memory, MemoryOptions, OnProgress } from './memory.js';
 import type { Session } from './session.js';
-
-type Progress = (done: number, total: number) => void;
 
 export interface PausableWriteResult extends Omit<NvmemWriteResult, 'bytesUnchanged'> {
   /** Undefined where the write was interrupted: what it wrote before was there already when it went on. */
   readonly bytesUnchanged: number | undefined;
 }
 
-/** The bytes from `offset` on. Rejects as NvmemFile.read(). */
+/** The bytes from `offset` on. Rejects as NvmemDevice.read(). */
 export async function readPausable(
   session: Session,
-  device: OpenDevice,
+  memory: Pick<Memory, 'read'>,
   offset: number,
   length: number,
-  onProgress: Progress,
+  onProgress: OnProgress,
 ): Promise<Buffer> {
-  using file = device.files.open('nvmem');
   const good: Buffer[] = [];
   let done = 0;
   const keep = (part: Buffer): void => {
@@ -29,11 +26,11 @@ export async function readPausable(
   await pausable(session, async (limits, interrupted) => {
     if (interrupted?.partial) keep(interrupted.partial);
     const before = done;
-    const told = (count: number): void => {
-      onProgress(before + count, length);
+    const told: OnProgress = (count, _total, progress) => {
+      onProgress(before + count, length, progress);
     };
     try {
-      keep(await file.read(offset + before, length - before, { ...limits, onProgress: told }));
+      keep(await memory.read(offset + before, length - before, { ...limits, onProgress: told }));
     } catch (error) {
       throw before === 0 ? error : withGoodBytes(error, good, length);
     }
@@ -48,8 +45,8 @@ export async function readPausable(
 export async function writePausable(
   session: Session,
   total: number,
-  options: WriteOptions,
-  write: (options: WriteOptions) => Promise<NvmemWriteResult>,
+  options: MemoryOptions,
+  write: (options: MemoryOptions) => Promise<NvmemWriteResult>,
 ): Promise<PausableWriteResult> {
   let before: NvmemError | undefined;
   return pausable(session, async (limits, interrupted) => {

@@ -20,6 +20,7 @@ import type { ScanCommandOptions } from './scan.js';
 import { Session, type CommonOptions } from './session.js';
 import { wrap } from './table.js';
 import { verifyCommand, type VerifyCommandOptions } from './verify.js';
+import type { WatchCommandOptions } from './watch.js';
 import { writeCommand, type WriteCommandOptions } from './write.js';
 
 const URI_HELP = `
@@ -104,6 +105,8 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
     command(name, description)
       .argument('<uri>', 'device, see nvmem --help')
       .option('--timeout <ms>', 'give up after that many milliseconds', number(1));
+  const waits = (it: Command): Command =>
+    it.option('--wait', 'wait until it is plugged in, and go on after an unplug; --timeout bounds all of it');
   const withInput = (it: Command): Command =>
     it
       .argument('[file]', "image, '-' for standard input")
@@ -141,7 +144,7 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
         await scanCommand(session, uri, options);
       }),
     );
-  onDevice('read', 'dump the device: to a file, as hex on a terminal, raw into a pipe')
+  waits(onDevice('read', 'dump the device: to a file, as hex on a terminal, raw into a pipe'))
     .option('-o, --output <file>', 'file to write; it appears only when the dump is complete')
     .option('--offset <bytes>', 'where to begin', number(0))
     .option('--length <bytes>', 'how much', number(1))
@@ -149,7 +152,7 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
     .action((uri: string, options: ReadCommandOptions & CommonOptions) =>
       run(options, (session) => readCommand(session, uri, options)),
     );
-  withInput(onDevice('write', 'write a file, or a few bytes, to the device, and read it back'))
+  waits(withInput(onDevice('write', 'write a file, or a few bytes, to the device, and read it back')))
     .option('--offset <bytes>', 'where to begin', number(0))
     .option('--no-verify', 'do not read back')
     .option('--skip-equal', 'read first, and write only the pages that differ')
@@ -175,7 +178,7 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
         await lockCommand(session, uri, options);
       }),
     );
-  withInput(onDevice('verify', 'compare the device with a file; exit status 5 where they differ'))
+  waits(withInput(onDevice('verify', 'compare the device with a file; exit status 5 where they differ')))
     .option('--offset <bytes>', 'where to begin in the device', number(0))
     .action((uri: string, file: string | undefined, options: VerifyCommandOptions & CommonOptions) =>
       run(options, (session) => verifyCommand(session, uri, file, options)),
@@ -183,6 +186,19 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
   onDevice('info', 'say what is behind a URI').action((uri: string, options: CommonOptions) =>
     run(options, (session) => infoCommand(session, uri)),
   );
+  command(
+    'watch',
+    'show what comes and goes: bridges, adapters, nvmem devices, and what URIs name; until Ctrl-C',
+  )
+    .argument('[uri...]', 'a bus, which is only looked at, or a device, which is opened while it is there')
+    .option('--usbip <host[:port]>', 'also what a USB/IP server exports')
+    .option('--timeout <ms>', 'end after that many milliseconds', number(1))
+    .action((uris: string[], options: WatchCommandOptions & CommonOptions) =>
+      run(options, async (session) => {
+        const { watchCommand } = await import('./watch.js');
+        await watchCommand(session, uris, options);
+      }),
+    );
   command('recover', 'finish a write that was cut off, or undo it, from its journal')
     .argument('<file>', 'the journal')
     .argument('<uri>', 'the memory it is of, see nvmem --help')

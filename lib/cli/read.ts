@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 
 import { NvmemError } from '../base/errors.js';
-import type { OpenDevice } from '../bus/open_device.js';
 import { CliError, CommandFailure, withoutUndefined } from './failure.js';
 import { checkWritable, dropPart, isStdout, keepPart, writeWhole } from './files.js';
 import { bytes, duration, hexdump } from './format.js';
 import { contradiction } from '../bus/geometry.js';
 import { geometryWarning } from './geometry.js';
+import type { Memory } from './memory.js';
 import { readPausable } from './pausable.js';
 import { Progress } from './progress.js';
 import type { DeviceFacts, Session } from './session.js';
@@ -24,7 +24,7 @@ export async function readCommand(session: Session, uri: string, options: ReadCo
   const toStdout = options.output !== undefined && isStdout(options.output);
   const output = toStdout ? undefined : options.output;
   if (output !== undefined) await checkWritable(output);
-  await session.withDevice(uri, { readOnly: true }, async (device, facts) => {
+  await session.withMemory(uri, { readOnly: true }, async (device, facts) => {
     const { offset, length } = window(device, options);
     const encode = (data: Buffer): Buffer => (hex ? Buffer.from(hexdump(data, offset)) : data);
     const began = performance.now();
@@ -70,7 +70,7 @@ export async function readCommand(session: Session, uri: string, options: ReadCo
 
 /** The part of the device that --offset and --length name; all of it without them. */
 export function window(
-  device: OpenDevice,
+  device: Pick<Memory, 'size'>,
   { offset = 0, length }: { readonly offset?: number; readonly length?: number },
 ): { offset: number; length: number } {
   const { size } = device;
@@ -89,7 +89,7 @@ export function window(
 
 export async function readWithProgress(
   session: Session,
-  device: OpenDevice,
+  device: Pick<Memory, 'read'>,
   offset: number,
   length: number,
 ): Promise<Buffer> {

@@ -5,7 +5,7 @@ import { VirtualBench } from '../rig/bench.js';
 import { startControl, summary, type ControlPort } from '../rig/control.js';
 import { parseUsbIds, type UsbIds } from '../base/usb_ids.js';
 import { codeOf, messageOf, portOf } from '../rig/problem.js';
-import type { SiliconVersion } from '../rig/cp2112.js';
+import type { SiliconVersion } from '../rig/setup.js';
 import type { TimeMode } from '../rig/setup.js';
 import { groupByBridge, parseEepromSpec, parseFault, SpecError, type EepromSpec } from '../rig/spec.js';
 import { writeWhole } from './files.js';

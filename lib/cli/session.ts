@@ -1,12 +1,14 @@
 /** One run of one command: where it prints, and the device it works on. */
 import pc from 'picocolors';
 
-import type { OpenDevice, OpenOptions } from '../bus/open_device.js';
-import { open } from '../open/open.js';
+import type { OpenOptions } from '../bus/open_device.js';
+import type { NvmemDevice } from '../core/device.js';
+import { openParsed } from '../open/open.js';
 import { jsonLine, visible } from '../base/visible.js';
 import type { NvmemUri } from '../uri/uri.js';
 import { CommandFailure, withoutUndefined } from './failure.js';
 import type { CliIo } from './io.js';
+import type { Memory } from './memory.js';
 import type { Output } from './output.js';
 import { wrap } from './table.js';
 import { parseUriArgument } from './uri_argument.js';
@@ -15,6 +17,8 @@ import { Machine } from '../machine/machine.js';
 export interface CommonOptions {
   readonly json?: boolean;
   readonly timeout?: number;
+  /** What is not there, or is unplugged meanwhile, is waited for. */
+  readonly wait?: boolean;
 }
 
 export type JsonDocument = Readonly<Record<string, unknown>>;
@@ -28,6 +32,7 @@ export class Session {
   readonly colors: Colors;
   readonly machine: Machine;
   #document: JsonDocument | undefined;
+  #end: number | undefined;
 
   constructor(
     readonly io: CliIo,
@@ -92,13 +97,13 @@ export class Session {
   async withDevice(
     uri: string,
     openOptions: OpenOptions,
-    body: (device: OpenDevice, facts: DeviceFacts) => Promise<void>,
+    body: (device: NvmemDevice, facts: DeviceFacts) => Promise<void>,
   ): Promise<void> {
     const parsed = parseUriArgument(uri);
     const { signal } = this.io;
     const { timeout } = this.options;
     const limit = timeout === undefined ? undefined : { openTimeoutMs: timeout };
-    const device = await open(uri, { ...openOptions, ...limit, signal }).catch((error: unknown) => {
+    const device = await openParsed(parsed, { ...openOptions, ...limit, signal }).catch((error: unknown) => {
       throw error instanceof CommandFailure
         ? error
         : new CommandFailure(error, { uri, chip: chipName(parsed) });
@@ -110,10 +115,32 @@ export class Session {
     }
   }
 
-  /** Options for one read or write. */
-  get limits(): { signal: AbortSignal; timeoutMs?: number } {
+  /** As withDevice(), for what is only read and written: with --wait the memory is followed. */
+  async withMemory(
+    uri: string,
+    openOptions: OpenOptions,
+    body: (memory: Memory, facts: DeviceFacts) => Promise<void>,
+  ): Promise<void> {
+    if (this.options.wait !== true) {
+      await this.withDevice(uri, openOptions, (device, facts) => body(device, facts));
+      return;
+    }
+    const parsed = parseUriArgument(uri);
+    const facts = { uri, chip: chipName(parsed) };
     const { timeout } = this.options;
-    return { signal: this.io.signal, ...(timeout !== undefined && { timeoutMs: timeout }) };
+    if (timeout !== undefined) this.#end = performance.now() + timeout;
+    const { withFollowed } = await import('./followed_memory.js');
+    await withFollowed(this, parsed, uri, openOptions, (memory) =>
+      body(memory, { ...facts, device: memory.name }),
+    ).catch((error: unknown) => {
+      throw error instanceof CommandFailure ? error : new CommandFailure(error, facts);
+    });
+  }
+
+  /** Options for one read or write; with --wait what is left for all of it. */
+  get limits(): { signal: AbortSignal; timeoutMs?: number } {
+    const left = this.#end === undefined ? this.options.timeout : Math.max(this.#end - performance.now(), 1);
+    return { signal: this.io.signal, ...(left !== undefined && { timeoutMs: left }) };
   }
 }
 

@@ -1,6 +1,7 @@
 import { NvmemError } from '../base/errors.js';
 import { CommandFailure, withoutUndefined } from './failure.js';
 import { bytes, duration } from './format.js';
+import { compare } from '../core/verify.js';
 import { contradiction } from '../bus/geometry.js';
 import { geometryWarning } from './geometry.js';
 import { checkFits, loadInput, type InputOptions } from './input.js';
@@ -18,7 +19,7 @@ export async function verifyCommand(
   { offset = 0, ...input }: VerifyCommandOptions,
 ): Promise<void> {
   const { name, file, data: wanted } = await loadInput(session, uri, source, offset, input);
-  await session.withDevice(uri, { readOnly: true }, async (device, facts) => {
+  await session.withMemory(uri, { readOnly: true }, async (device, facts) => {
     checkFits(name, wanted.length, offset, device.size, uri);
     const began = performance.now();
     const about = withoutUndefined({ ...facts, file, offset, bytes: wanted.length });
@@ -27,10 +28,9 @@ export async function verifyCommand(
     });
     const ms = since(began);
     const geometry = await contradiction(device, session.limits);
-    const difference = firstDifference(wanted, found);
-    if (difference) {
-      const { index, count } = difference;
-      const at = offset + index;
+    const { mismatchOffset: at, mismatchCount: count } = compare(wanted, found, offset);
+    if (at !== undefined) {
+      const index = at - offset;
       const [inFile, inDevice] = [hex(wanted[index]), hex(found[index])];
       throw new CommandFailure(
         new NvmemError(
@@ -63,19 +63,4 @@ export async function verifyCommand(
 
 function hex(byte: number | undefined): string {
   return `0x${(byte ?? 0).toString(16).padStart(2, '0')}`;
-}
-
-/** Where two arrays of one length begin to differ, and in how many bytes they do. */
-export function firstDifference(
-  a: Uint8Array,
-  b: Uint8Array,
-): { readonly index: number; readonly count: number } | undefined {
-  let index = -1;
-  let count = 0;
-  for (let i = 0; i < a.length; i++) {
-    if (a[i] === b[i]) continue;
-    if (index < 0) index = i;
-    count++;
-  }
-  return index < 0 ? undefined : { index, count };
 }

@@ -1,8 +1,9 @@
 import { NvmemError } from '../base/errors.js';
-import type { NvmemWriteResult, WriteOptions } from '../core/device_core.js';
+import type { NvmemWriteResult } from '../core/device_core.js';
 import { CommandFailure, withoutUndefined } from './failure.js';
 import { bytes, duration, range } from './format.js';
 import { checkFits, loadInput, type InputOptions } from './input.js';
+import type { MemoryOptions } from './memory.js';
 import { writePausable } from './pausable.js';
 import { Progress } from './progress.js';
 import { describe, sha256, since } from './read.js';
@@ -23,15 +24,15 @@ export async function writeCommand(
   { offset = 0, verify = true, skipEqual = false, forceGeometry = false, ...input }: WriteCommandOptions,
 ): Promise<void> {
   const { name, file, data } = await loadInput(session, uri, source, offset, input);
-  await session.withDevice(uri, { forceGeometry }, async (device, facts) => {
+  await session.withMemory(uri, { forceGeometry }, async (device, facts) => {
     checkFits(name, data.length, offset, device.size, uri);
     const began = performance.now();
     const progress = new Progress(session, 'writing');
     const about = withoutUndefined({ ...facts, file, offset, bytes: data.length, verify });
     try {
-      using memory = device.files.open('nvmem', { flags: 'w' });
       const how = { verify, skipEqual, onProgress: progress.update };
-      const write = (options: WriteOptions): Promise<NvmemWriteResult> => memory.write(offset, data, options);
+      const write = (options: MemoryOptions): Promise<NvmemWriteResult> =>
+        device.write(offset, data, options);
       const result = await writePausable(session, data.length, how, write);
       const { bytesSkipped, bytesUnchanged, protectError } = result;
       progress.end();

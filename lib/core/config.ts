@@ -51,7 +51,7 @@ export interface NvmemConfig {
    * write. A provider of the addon brings its own.
    */
   readonly wp?: WpLine | undefined;
-  /** Name of the layout that finds the cells; see Nvmem.addLayout(). */
+  /** Name of the layout that finds the cells; see Registry.addLayout(). */
   readonly layout?: string | undefined;
   /** Cells as a board file has them. */
   readonly boardCells?: readonly BoardCell[] | undefined;

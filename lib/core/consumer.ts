@@ -15,7 +15,7 @@ export class NvmemConsumer {
   /** What lookups call `devId`. */
   readonly name: string;
 
-  /** @internal Consumers come from Nvmem.consumer(). */
+  /** @internal Consumers come from Registry.consumer(). */
   constructor(registry: Finder, name: string) {
     this.#registry = registry;
     this.name = name;
@@ -26,7 +26,7 @@ export class NvmemConsumer {
     return this.#registry.get(name);
   }
 
-  /** nvmem_cell_get() @throws NvmemError EINVAL, ENOENT, EPROBE_DEFER; see Nvmem.lookupCell(). */
+  /** nvmem_cell_get() @throws NvmemError EINVAL, ENOENT, EPROBE_DEFER; see Registry.lookupCell(). */
   cell(conId: string): NvmemCell {
     return this.#registry.lookupCell(this.name, conId);
   }

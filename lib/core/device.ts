@@ -1,27 +1,31 @@
 /* eslint-disable @typescript-eslint/unbound-method -- methods are only named, as the end of a stack trace */
 import { EventEmitter } from 'node:events';
 
+import { onListenersChanged } from '../base/listeners.js';
+import { LoopHold } from '../base/loop_hold.js';
 import { NvmemCell } from './cell.js';
 import { makeCellEntry, type NvmemCellInfo } from './cell_entry.js';
+import type { NvmemEnd } from './device_end.js';
 import type { DeviceCore, NvmemType, NvmemWriteResult, WriteOptions } from './device_core.js';
-import { NvmemError } from '../base/errors.js';
+import { boundsError, NvmemError } from '../base/errors.js';
 import { makeReader, type NvmemReader } from './reader.js';
+import { refuseLock, type LockOptions, type NvmemGeometry, type PartCommands } from './part_commands.js';
 import { callUser } from './report.js';
 import { shareDevice, type SharedToken } from './share_token.js';
-import { deviceFiles, type NvmemFiles } from '../kernel/user_files.js';
 import {
   checkBoolean,
+  checkBytes,
   checkIsBytes,
   checkInteger,
   checkObject,
-  boundsError,
   checkOperationOptions,
   checkString,
   checkWriteOptions,
   type OperationOptions,
   typeError,
 } from '../base/validate.js';
-import { needZeros } from '../base/memory.js';
+import { needCopy, needZeros } from '../base/memory.js';
+import { compare, type NvmemVerifyResult } from './verify.js';
 
 /** Counters of a device, from its opening on; see NvmemDevice.stats. */
 export interface NvmemDeviceStats {
@@ -40,9 +44,25 @@ export interface NvmemDeviceStats {
 }
 
 export interface NvmemDeviceEvents {
-  /** Once, after every pending operation has settled: the provider is gone, and why in a few words. */
-  removed: [reason: string];
+  /** Once, after every pending operation has settled: the provider is gone. */
+  removed: [end: NvmemEnd];
 }
+
+/** What the maker of a handle knows besides the memory. */
+export interface HandleTies {
+  /** What close() does; absent: nothing, for the device is another's. */
+  readonly close?: () => Promise<void>;
+  readonly uri?: string | undefined;
+  readonly identity?: Readonly<Record<string, string>> | undefined;
+  /** Of a part on an I2C bus. */
+  readonly part?: PartCommands | undefined;
+  /** Where somebody else may take the provider away. */
+  readonly isAlive?: () => boolean;
+  /** What keeps the event loop going until the provider is gone; absent: nothing does. */
+  readonly holds?: 'open' | 'listeners';
+}
+
+const NOTHING_KNOWN: Readonly<Record<string, string>> = Object.freeze({});
 
 /** A cell that is not registered: where it lies, without a name. */
 export type AdHocCellInfo = Omit<NvmemCellInfo, 'name'> & { readonly name?: string | undefined };
@@ -60,17 +80,38 @@ export function coreOf(device: NvmemDevice): DeviceCore {
  * A handle on a registered memory. It may be kept for ever and never blocks an unplug: once the provider is gone
  * every operation gives ENODEV.
  *
+ * open(), register() and attachShared() give a handle to who has to close it; get(), find() and events give one to who only
+ * uses the device. An opened one holds the event loop open until it is closed or gone, as a socket does, one of
+ * attachShared() while somebody listens for 'removed', as a MessagePort does; unref() says otherwise.
+ *
  * Reads overlap each other; writes to one device take turns. A failed operation rejects once, with everything that
  * is known in the error (see NvmemError); bad arguments reject with TypeError or RangeError before any I/O.
  */
 export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
   readonly #core: DeviceCore;
 
-  /** @internal Devices come from Nvmem.register(), Nvmem.get() and open(). */
-  constructor(core: DeviceCore) {
+  /** As it was given to open(); undefined: it was registered. */
+  readonly uri: string | undefined;
+  /** What is behind it: of a part the bridge's part, version, serial number and clock, of a file its path. */
+  readonly identity: Readonly<Record<string, string>>;
+  readonly #ties: HandleTies;
+  readonly #hold = new LoopHold();
+  #isOver = false;
+
+  /** @internal Devices come from register(), get() and open(). */
+  constructor(core: DeviceCore, ties: HandleTies = {}) {
     super();
     this.#core = core;
+    this.#ties = ties;
+    this.uri = ties.uri;
+    this.identity = ties.identity ?? NOTHING_KNOWN;
     cores.set(this, core);
+    if (ties.holds === 'open') this.#hold.needed = true;
+    if (ties.holds === 'listeners') {
+      onListenersChanged(this, () => {
+        this.#hold.needed = !this.#isOver && this.listenerCount('removed') > 0;
+      });
+    }
   }
 
   /** As the registry knows it. */
@@ -105,7 +146,7 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
 
   /** Whether its provider is still there. */
   get alive(): boolean {
-    return this.#core.gone === undefined;
+    return this.#core.gone === undefined && (this.#ties.isAlive?.() ?? true);
   }
 
   /**
@@ -132,13 +173,17 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
   }
 
   /**
-   * `length` bytes from `offset`; keepouts read as their fill value.
+   * `length` bytes from `offset`, all of them unless told; keepouts read as their fill value.
    *
    * Rejects with NvmemError: ENODEV (gone, before or during the read), ABORT_ERR, ETIMEDOUT, EOPNOTSUPP, and what the
-   * bus or provider says (ENXIO, EIO, EBUSY …), each with the good bytes in `partial`; RangeError with code EINVAL
-   * beyond the end of the device.
+   * bus or provider says (ENXIO, EIO, EBUSY …), each with the good bytes in `partial`; EINVAL beyond the end of the
+   * device.
    */
-  async read(offset: number, length: number, options: OperationOptions = {}): Promise<Buffer> {
+  async read(
+    offset = 0,
+    length = Math.max(this.size - offset, 0),
+    options: OperationOptions = {},
+  ): Promise<Buffer> {
     checkInteger('offset', offset, 0);
     checkInteger('length', length, 0);
     checkOperationOptions(options, ['signal', 'timeoutMs', 'onProgress']);
@@ -152,7 +197,7 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
    *
    * Rejects with NvmemError: EPERM (read-only, or write control high on ST parts), EBADMSG (reads back differently:
    * most often WP is high), ENODEV, ABORT_ERR, ETIMEDOUT, EOPNOTSUPP, and what the bus or provider says, each with the
-   * committed, uncertain and untouched ranges; RangeError with code EINVAL beyond the end of the device.
+   * committed, uncertain and untouched ranges; EINVAL beyond the end of the device.
    */
   async write(offset: number, data: Uint8Array, options: WriteOptions = {}): Promise<NvmemWriteResult> {
     checkInteger('offset', offset, 0);
@@ -168,7 +213,7 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
    */
   async erase(
     offset = 0,
-    length = this.size - offset,
+    length = Math.max(this.size - offset, 0),
     options: WriteOptions = {},
   ): Promise<NvmemWriteResult> {
     checkInteger('offset', offset, 0);
@@ -177,6 +222,26 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
     if (length > this.size - offset) throw boundsError(this.name, this.size, offset, length);
     const blank = needZeros(length).fill(0xff);
     return this.#core.write(offset, blank, options, NvmemDevice.prototype.erase);
+  }
+
+  /**
+   * Compares the device with `data` from `offset` on (default 0), and says where it differs.
+   *
+   * Rejects as read().
+   *
+   * @example
+   * const { equal, differs } = await device.verify(image);
+   */
+  async verify(
+    data: Uint8Array,
+    options: OperationOptions & { readonly offset?: number | undefined } = {},
+  ): Promise<NvmemVerifyResult> {
+    const wanted = needCopy(checkBytes('data', data));
+    const { offset = 0, ...rest } = options;
+    checkOperationOptions(options, ['offset', 'signal', 'timeoutMs', 'onProgress']);
+    checkInteger('options.offset', offset, 0);
+    const found = await this.#core.read(offset, wanted.length, rest, NvmemDevice.prototype.verify);
+    return compare(wanted, found, offset);
   }
 
   /**
@@ -191,8 +256,8 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
    * A read of `length` bytes from `offset` that is prepared once and then carried out synchronously, as often as wanted and
    * at the price of a function call. Instead of a length there may be memory to read into, in a SharedArrayBuffer.
    *
-   * @throws NvmemError EOPNOTSUPP: the provider has to be waited for (an EEPROM, JavaScript); ENODEV. TypeError, RangeError
-   *   (code EINVAL beyond the end of the device).
+   * @throws NvmemError EOPNOTSUPP: the provider has to be waited for (an EEPROM, JavaScript); ENODEV; EINVAL beyond the
+   *   end of the device. TypeError, RangeError.
    *
    * @example
    * const reader = device.reader(0x10, 6);
@@ -253,14 +318,83 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
     return new NvmemCell(this.#core, entry);
   }
 
-  /** The user boundary: what sysfs shows of the device (`nvmem`, `type`, `force_ro`, `cells/NAME@OFFSET,BIT`). */
-  get files(): NvmemFiles {
-    return deviceFiles(this.#core);
+  /**
+   * Whether the lockable page of a part (ST's -D, -A125 and E types, opened at 0x58 to 0x5f) is locked for ever. Undefined:
+   * this bus cannot ask without writing, for it has no repeated START. True also where WC (WP) is high and nobody lowers it,
+   * because a part then answers the same. Nothing is written: the byte sent is the one that is there, and no STOP follows.
+   *
+   * Rejects with NvmemError: EOPNOTSUPP (no such page), ENODEV, ETIMEDOUT, ABORT_ERR, and what the bus says.
+   */
+  async isLocked(options: LockOptions = {}): Promise<boolean | undefined> {
+    const { part } = this.#ties;
+    const below = NvmemDevice.prototype.isLocked;
+    if (part) return part.isLocked(this.name, options, below);
+    return refuseLock(this.name, 'lock-state', options, below);
   }
 
-  /** Nothing to do (nvmem_device_put()): a handle keeps nothing alive. It is there for `using`. */
+  /**
+   * Makes the lockable page read-only FOR EVER: nothing undoes it. Resolves with true where the part says afterwards that it
+   * is locked, and with false where it has taken the command and cannot be asked.
+   *
+   * Rejects with NvmemError: EOPNOTSUPP (no such page), EPERM (locked already, write-protected, or opened read-only: nothing
+   * was changed), ENODEV, ETIMEDOUT, ABORT_ERR, EIO, and what the bus says; the message tells whether it may be locked.
+   */
+  async lockPermanently(options: LockOptions = {}): Promise<boolean> {
+    const { part } = this.#ties;
+    const below = NvmemDevice.prototype.lockPermanently;
+    if (part) return part.lock(this.name, this.forceRo, options, below);
+    return refuseLock(this.name, 'lock', options, below);
+  }
+
+  /**
+   * Whether the part is the one that the URI names: by its word address bytes and its size, as far as reading tells. It is asked
+   * once, as before the first write; nothing that could change a part is sent. Undefined: no part on an I2C bus.
+   *
+   * Rejects with NvmemError: ENODEV, ABORT_ERR, ETIMEDOUT, and what the bus says.
+   *
+   * @example
+   * const geometry = await device.geometry();
+   * if (geometry?.verdict === 'contradicts') console.warn(geometry.reason); // it looks like a part of one address byte, …
+   */
+  async geometry(options: Omit<OperationOptions, 'onProgress'> = {}): Promise<NvmemGeometry | undefined> {
+    checkOperationOptions(options, ['signal', 'timeoutMs']);
+    return this.#ties.part?.geometry(this.name, options);
+  }
+
+  /**
+   * Of a handle that open() gave: unregisters the device, raises write protect, and lets go of the bridge with its last device;
+   * one that the kernel does not let go of is waited for up to two seconds, and the next open() of it waits for the rest. Of one
+   * that register() gave: Registry.unregister(). Of attachShared(): lets go of the device in this thread. Else nothing, as
+   * nvmem_device_put(): a handle keeps nothing alive.
+   *
+   * Pending operations reject with ENODEV. Idempotent; never rejects.
+   */
+  async close(): Promise<void> {
+    // What it still has to wait for holds the loop by itself.
+    this.#hold.needed = false;
+    await this.#ties.close?.();
+  }
+
+  /** The device no longer keeps the program, or the worker, from ending; what is under way does. */
+  unref(): this {
+    this.#hold.allowed = false;
+    return this;
+  }
+
+  /** Takes unref() back. */
+  ref(): this {
+    this.#hold.allowed = true;
+    return this;
+  }
+
+  /** Closes it without waiting for that. */
   [Symbol.dispose](): void {
-    // The kernel counts references here; a handle of this library has none.
+    void this.close();
+  }
+
+  /** `await using device = await open(…)` closes it at the end of the block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   /** All cells, in the order in which they were added. */
@@ -269,10 +403,12 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
   }
 
   /** @internal Tells this handle's listeners that the provider is gone. */
-  announceRemoved(reason: string): void {
+  announceRemoved(end: NvmemEnd): void {
+    this.#isOver = true;
+    this.#hold.needed = false;
     for (const listener of this.rawListeners('removed')) {
       callUser(() => {
-        listener.call(this, reason);
+        listener.call(this, end);
       });
     }
   }

@@ -9,7 +9,7 @@ import { extractBits, insertBits } from './bits.js';
 import { isA, isDetached, lengthOf } from '../base/foreign.js';
 import { goneHint, partWords } from '../base/part_words.js';
 import { checkCellData, isBitCell, type CellEntry } from './cell_entry.js';
-import { CallSite, codeOf, NvmemError, saysOf, type NvmemErrorDetails } from '../base/errors.js';
+import { boundsError, CallSite, codeOf, NvmemError, saysOf, type NvmemErrorDetails } from '../base/errors.js';
 import { waitsForItself } from './callback_scope.js';
 import { heldCall } from './held_call.js';
 import { splitAtKeepouts, type Keepout } from './keepouts.js';
@@ -17,7 +17,7 @@ import { anyBytes, copyOf, Destination, zeros } from '../base/memory.js';
 import { failureOf, Interrupted, Operation, type Failure } from './operation.js';
 import { nothingWritten, type ReadEnd, readSegments, writeSegments, type WriteEnd } from './transfer.js';
 import { callUser } from './report.js';
-import { boundsError, type OperationOptions } from '../base/validate.js';
+import { type OperationOptions } from '../base/validate.js';
 import { WriterLock } from './writer_lock.js';
 
 const UINT_MAX = 0xffffffff;
@@ -85,6 +85,8 @@ export class DeviceCore {
   readOnly: ReadOnly;
   /** Why the provider is gone, in a few words; undefined while it is there. */
   gone: string | undefined;
+  /** Told of every write as it is asked for, whoever asks: the bytes that may be others from now on. */
+  wrote: ((offset: number, length: number) => void) | undefined;
   readonly #lock = new WriterLock();
   readonly #pending = new Map<Operation, Promise<void>>();
   /** Bytes of the writes among them. */
@@ -128,6 +130,7 @@ export class DeviceCore {
     const { backend } = this;
     // The array may be anybody's: it goes to the addon, or is copied, without being asked for more.
     const length = lengthOf(data);
+    this.wrote?.(offset, length);
     const immediate =
       this.#isImmediate(options) && this.#inside(offset, length) && length > 0 && this.readOnly !== 'yes';
     if (immediate && this.#lock.tryAcquire()) {
@@ -211,6 +214,7 @@ export class DeviceCore {
     const { offset, bytes, bitOffset, nbits } = cell;
     const { name, size, wordSize } = this.facts;
     const how = howOf(options);
+    this.wrote?.(offset, bytes);
     return this.#track('cell-write', offset, bytes, options, below, async (operation) => {
       const { canRead, canWrite } = this.backend;
       const kept = isBitCell(cell) ? neighbours(cell, wordSize) : [];

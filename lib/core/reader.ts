@@ -8,10 +8,10 @@ import { goneHint } from '../base/part_words.js';
 import { extractBits } from './bits.js';
 import { isBitCell, type CellEntry } from './cell_entry.js';
 import type { Below, DeviceCore } from './device_core.js';
-import { CallSite, type NvmemError } from '../base/errors.js';
+import { boundsError, CallSite, type NvmemError } from '../base/errors.js';
 import { splitAtKeepouts } from './keepouts.js';
 import { Operation } from './operation.js';
-import { boundsError, checkInteger, typeError } from '../base/validate.js';
+import { checkInteger, typeError } from '../base/validate.js';
 
 /**
  * A read of one place that is carried out as often as wanted, without a promise and without an allocation. It keeps nothing

@@ -16,6 +16,7 @@ import {
 } from './config.js';
 import { NvmemConsumer } from './consumer.js';
 import { coreOf, NvmemDevice } from './device.js';
+import { checkEnd, CLOSED, UNREGISTERED, type NvmemEnd } from './device_end.js';
 import { DeviceCore } from './device_core.js';
 import { codeOf, NvmemError, saysOf } from '../base/errors.js';
 import { goneHint } from '../base/part_words.js';
@@ -24,11 +25,9 @@ import { LookupTable, type NvmemCellLookup } from './lookups.js';
 import { checkNaming, deviceName, type Names, NumberPool } from './naming.js';
 import { endsRound, NotifierChain, type NvmemNotification, type NvmemNotifier } from './notifier.js';
 import { claimFor, NativeProvider } from './provider.js';
-import { RegisteredDevice } from './registered_device.js';
 import { callUser } from './report.js';
 import { ScriptBackend } from './script_backend.js';
 import { uriKey } from './uri_key.js';
-import { compatFile, type NvmemFiles } from '../kernel/user_files.js';
 import {
   checkBytes,
   checkFunction,
@@ -59,7 +58,7 @@ export interface NvmemEvents {
   remove: [device: NvmemDevice];
   'cell-remove': [cell: NvmemCell, device: NvmemDevice];
   /** The provider is gone and every operation has settled. */
-  removed: [device: NvmemDevice, reason: string];
+  removed: [device: NvmemDevice, end: NvmemEnd];
 }
 
 interface Registration {
@@ -70,6 +69,8 @@ interface Registration {
   readonly key: string | undefined;
   /** It went by itself and may come back: its number is kept for it. */
   isAway: boolean;
+  /** Nobody finds it or has heard of it: see reveal(). */
+  isHidden: boolean;
   /** Other handles that announce 'removed' as well. */
   readonly handles: Set<NvmemDevice>;
   /** Lets go of what the provider stood on (a bus, a file), once nothing uses it any more. */
@@ -91,7 +92,7 @@ interface Unregistering {
 }
 
 /** A registry of memories: the kernel's nvmem bus. Most programs use the one called `nvmem`. */
-export class Nvmem extends EventEmitter<NvmemEvents> {
+export class Registry extends EventEmitter<NvmemEvents> {
   readonly #byName = new Map<string, Registration>();
   readonly #byCore = new WeakMap<DeviceCore, Registration>();
   readonly #numbers = new NumberPool();
@@ -105,27 +106,29 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
    * Rejects with TypeError or RangeError naming the field; NvmemError EINVAL (no read and no write; an end before a
    * start; off the stride or word size), ERANGE (keepouts unsorted, overlapping or too small), EEXIST (name taken).
    */
-  async register(config: NvmemConfig): Promise<RegisteredDevice> {
+  async register(config: NvmemConfig): Promise<NvmemDevice> {
     return Promise.resolve(this.registerAs(config, 'checked'));
   }
 
   /** @internal As register(). */
-  registerAs(config: NvmemConfig, names: Names): RegisteredDevice {
+  registerAs(config: NvmemConfig, names: Names): NvmemDevice {
     const device = this.registerNow(config, undefined, undefined, names);
-    const owner = new RegisteredDevice(device, () => this.unregister(device));
+    const owner = new NvmemDevice(coreOf(device), { close: () => this.unregister(device, CLOSED) });
     this.addHandle(device, owner);
     return owner;
   }
 
   /**
    * @internal `free` lets go of what the provider stands on; it runs before 'removed'. `uri`: where that is; a device that
-   * has been unplugged (see unplugged()) has its number back when what is there is registered again.
+   * has been unplugged has its number back when what is there is registered again. `isHidden`: it is found by nobody, and
+   * nobody hears of it, until reveal().
    */
   registerNow(
     config: NvmemConfig,
     free?: () => Promise<void>,
     uri?: string,
     names: Names = 'checked',
+    isHidden = false,
   ): NvmemDevice {
     const checked = checkConfig(config, names);
     const key = uri === undefined ? undefined : uriKey('uri', uri);
@@ -143,12 +146,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       makeCells(checked, cells, names);
       // What device_add() says, after the cells.
       if (name === '') throw new NvmemError('EINVAL', 'the name is empty', { syscall: 'register' });
-      if (this.#byName.has(name)) {
-        throw new NvmemError('EEXIST', `a device called ${name} is registered`, {
-          syscall: 'register',
-          device: name,
-        });
-      }
+      this.#refuseTaken(name);
       checkCellFiles(cells);
       backend = makeBackend(name, checked, config.provider);
     } catch (error) {
@@ -176,6 +174,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       number,
       key,
       isAway: false,
+      isHidden,
       handles: new Set([device]),
       free,
       unregistering: undefined,
@@ -184,9 +183,38 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       layoutDone: false,
       baseDev: checked.compat ? checked.baseDev : undefined,
     };
-    this.#byName.set(name, registration);
     this.#byCore.set(core, registration);
     core.cells.push(...cells);
+    if (!isHidden) this.#publish(registration);
+    return device;
+  }
+
+  /**
+   * @internal From now on a device that was registered hidden is there for everybody.
+   *
+   * @throws NvmemError EEXIST: its name was taken meanwhile.
+   */
+  reveal(device: NvmemDevice): void {
+    const registration = this.#registrationOf(device);
+    if (!registration.isHidden) return;
+    this.#refuseTaken(device.name);
+    registration.isHidden = false;
+    this.#publish(registration);
+  }
+
+  #refuseTaken(name: string): void {
+    if (!this.#byName.has(name)) return;
+    throw new NvmemError('EEXIST', `a device called ${name} is registered`, {
+      syscall: 'register',
+      device: name,
+    });
+  }
+
+  #publish(registration: Registration): void {
+    const { core, device } = registration;
+    const { name } = core.facts;
+    const cells = [...core.cells];
+    this.#byName.set(name, registration);
     for (const cell of cells) this.#notify('CELL_ADD', cell.name, name);
     this.#notify('ADD', name, name);
     this.#announce('add', device);
@@ -194,7 +222,6 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
       for (const cell of cells) this.#announce('cell-add', new NvmemCell(core, cell), device);
     }
     this.#lookInto(registration);
-    return device;
   }
 
   /**
@@ -224,23 +251,20 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
    * Takes a device out of the registry and its provider away (nvmem_unregister()): it can no longer be found, pending
    * operations reject with ENODEV, and when the promise resolves no call into the provider runs or will ever run.
    *
-   * It never rejects. Repeated and concurrent calls get the same end; null is nothing to do. From inside a call of
+   * `end` is what 'removed' says; of a device that was opened and then unplugged the number is kept until it comes back.
+   *
+   * It never rejects but for bad arguments. Repeated and concurrent calls get the same end; null is nothing to do. From inside a call of
    * the device's own provider (or readPostProcess) it resolves as soon as every operation has settled, because that
    * call itself is what the rest waits for. A provider whose promise never settles is waited for without end.
    */
-  async unregister(device: NvmemDevice | null | undefined, reason = 'unregistered'): Promise<void> {
+  async unregister(device: NvmemDevice | null | undefined, end: NvmemEnd = UNREGISTERED): Promise<void> {
+    checkEnd(end);
     if (device === null || device === undefined) return;
     const registration = this.#registrationOf(device);
     const { core } = registration;
     const nested = insideCallbackOf(core.backend);
-    const { detached, done } = (registration.unregistering ??= this.#unregister(registration, reason));
+    const { detached, done } = (registration.unregistering ??= this.#unregister(registration, end));
     await (nested ? detached : done);
-  }
-
-  /** @internal As unregister(), of a device that went by itself: its number is kept until it comes back. */
-  unplugged(device: NvmemDevice, reason: string): Promise<void> {
-    this.#registrationOf(device).isAway = true;
-    return this.unregister(device, reason);
   }
 
   /**
@@ -395,13 +419,9 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     this.#layouts.remove(layout);
   }
 
-  /** The user boundary's file of a parent device: `eeprom` or `fram` (compat). */
-  compatFiles(baseDev: string): NvmemFiles {
-    checkString('baseDev', baseDev);
-    for (const { core, baseDev: base } of this.#byName.values()) {
-      if (base === baseDev) return compatFile(core);
-    }
-    return compatFile(undefined);
+  /** @internal The device whose provider has that parent and a compat file in its folder. */
+  compatOf(baseDev: string): NvmemDevice | undefined {
+    return [...this.#byName.values()].find((one) => one.baseDev === baseDev)?.device;
   }
 
   /** All registered devices, oldest first. */
@@ -414,7 +434,8 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     this.#registrationOf(device).handles.add(handle);
   }
 
-  #unregister(registration: Registration, reason: string): Unregistering {
+  #unregister(registration: Registration, end: NvmemEnd): Unregistering {
+    registration.isAway = end.cause === 'unplugged';
     let onDetached!: () => void;
     let onDone!: () => void;
     const detached = new Promise<void>((resolve) => {
@@ -425,22 +446,24 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     });
     // Known before any listener runs: one that unregisters the same device again must find it under way.
     registration.unregistering = { detached, done };
-    void this.#tearDown(registration, reason, onDetached).then(onDone);
+    void this.#tearDown(registration, end, onDetached).then(onDone);
     return registration.unregistering;
   }
 
-  async #tearDown(registration: Registration, reason: string, onDetached: () => void): Promise<void> {
-    const { core, device, number, key, isAway, handles, free, layout, layoutDone } = registration;
+  async #tearDown(registration: Registration, end: NvmemEnd, onDetached: () => void): Promise<void> {
+    const { core, device, number, key, isAway, isHidden, handles, free, layout, layoutDone } = registration;
     const { name } = core.facts;
     // Hidden first: a new consumer gets EPROBE_DEFER and never a dead handle (D15), and a replugged device finds its
     // old name and number free at once (D18).
-    this.#byName.delete(name);
+    if (!isHidden) this.#byName.delete(name);
     if (isAway && key !== undefined) this.#numbers.pin(number, key);
     else this.#numbers.give(number);
-    this.#notify('REMOVE', name, name);
-    this.#announce('remove', device);
-    const freed = core.backend.unregister(reason);
-    core.detach(reason);
+    if (!isHidden) {
+      this.#notify('REMOVE', name, name);
+      this.#announce('remove', device);
+    }
+    const freed = core.backend.unregister(end.reason);
+    core.detach(end.reason);
     await core.idle();
     onDetached();
     await freed;
@@ -449,13 +472,15 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
     await free?.().catch(() => undefined);
     // The consumers' own continuations run before anybody hears that the device is gone.
     await nextTurn();
-    if (layout !== undefined && layoutDone) this.#announce('layout-remove', device, layout);
-    for (const cell of core.cells) {
-      this.#notify('CELL_REMOVE', cell.name, name);
-      this.#announce('cell-remove', new NvmemCell(core, cell), device);
+    if (!isHidden) {
+      if (layout !== undefined && layoutDone) this.#announce('layout-remove', device, layout);
+      for (const cell of core.cells) {
+        this.#notify('CELL_REMOVE', cell.name, name);
+        this.#announce('cell-remove', new NvmemCell(core, cell), device);
+      }
+      this.#announce('removed', device, end);
     }
-    this.#announce('removed', device, reason);
-    for (const handle of handles) handle.announceRemoved(reason);
+    for (const handle of handles) handle.announceRemoved(end);
   }
 
   /** The device's layout, if it has one and that is known, adds its cells. */
@@ -514,7 +539,7 @@ export class Nvmem extends EventEmitter<NvmemEvents> {
   #announce<E extends keyof NvmemEvents>(event: E, ...args: NvmemEvents[E]): void {
     for (const listener of this.rawListeners(event)) {
       callUser(() => {
-        (listener as (this: Nvmem, ...args: NvmemEvents[E]) => unknown).apply(this, args);
+        (listener as (this: Registry, ...args: NvmemEvents[E]) => unknown).apply(this, args);
       });
     }
   }
@@ -560,4 +585,4 @@ function slotFor(what: string, slot: NativeSlot | number): NativeSlot {
 }
 
 /** The registry that a program shares: the one that open() uses unless told otherwise. */
-export const nvmem = new Nvmem();
+export const nvmem = new Registry();

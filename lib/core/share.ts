@@ -3,78 +3,21 @@ import { ENODEV } from '../base/errno.js';
 import { native } from '../native/index.js';
 import { SlotBackend } from './backend.js';
 import { NvmemDevice } from './device.js';
+import { endOf } from './device_end.js';
 import { DeviceCore } from './device_core.js';
 import { NvmemError } from '../base/errors.js';
 import type { Description, SharedToken } from './share_token.js';
-import { onListenersChanged } from '../base/listeners.js';
-import { LoopHold } from '../base/loop_hold.js';
 import { nextTurn } from '../base/timers.js';
 import { checkObject, typeError } from '../base/validate.js';
 
 /**
- * A device that another thread has shared, or this one. The memory is the same, and so is its end: when its owner unregisters
- * it, or the owner's thread ends, every handle in every thread says ENODEV at once and announces 'removed'.
+ * A handle on a device that another thread has shared, or this one. The memory is the same, and so is its end: when its owner
+ * unregisters it, or the owner's thread ends, every handle in every thread says ENODEV at once and announces 'removed'. It is in
+ * no registry. 'removed' comes after every operation of this thread has settled and after the provider has been freed; in which
+ * order the threads hear of it is not defined. close() lets go of it in this thread and changes nothing for others: what waits
+ * here rejects with ENODEV, what the provider is at ends first.
  *
- * It is in no registry. 'removed' comes after every operation of this thread has settled and after the provider has been
- * freed; in which order the threads hear of it is not defined.
- *
- * It keeps its thread going only while somebody listens for 'removed', as a MessagePort does for 'message'; unref() says
- * otherwise.
- */
-export class SharedDevice extends NvmemDevice {
-  readonly #close: () => Promise<void>;
-  readonly #isAlive: () => boolean;
-  readonly #hold = new LoopHold();
-  #isOver = false;
-
-  /** @internal Use attachShared(). */
-  constructor(core: DeviceCore, close: () => Promise<void>, isAlive: () => boolean) {
-    super(core);
-    this.#close = close;
-    this.#isAlive = isAlive;
-    onListenersChanged(this, () => {
-      this.#hold.needed = !this.#isOver && this.listenerCount('removed') > 0;
-    });
-  }
-
-  override get alive(): boolean {
-    return this.#isAlive();
-  }
-
-  /**
-   * Lets go of the device in this thread; nothing changes for others. What waits here rejects with ENODEV, what the
-   * provider is at ends first. Idempotent; never rejects.
-   */
-  close(): Promise<void> {
-    return this.#close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#close();
-  }
-
-  /** Who listens for 'removed' no longer keeps the thread from ending. */
-  unref(): this {
-    this.#hold.allowed = false;
-    return this;
-  }
-
-  /** Takes unref() back. */
-  ref(): this {
-    this.#hold.allowed = true;
-    return this;
-  }
-
-  /** @internal */
-  override announceRemoved(reason: string): void {
-    this.#isOver = true;
-    this.#hold.needed = false;
-    super.announceRemoved(reason);
-  }
-}
-
-/**
- * A handle on a shared device. Its name, size, cells (those without readPostProcess), keepouts and forceRo are those of the
+ * Its name, size, cells (those without readPostProcess), keepouts and forceRo are those of the
  * last share(); forceRo is its own from then on. It has to be closed only where the thread outlives the need for it.
  *
  * @throws TypeError: not a token. NvmemError ENODEV: the device is gone, or no device was ever shared under that token in
@@ -85,7 +28,7 @@ export class SharedDevice extends NvmemDevice {
  * // in the worker:
  * const device = attachShared(workerData);
  */
-export function attachShared(token: SharedToken): SharedDevice {
+export function attachShared(token: SharedToken): NvmemDevice {
   const { type, id } = checkObject('token', token) as { type?: unknown; id?: unknown };
   if (type !== 'nvmem-shared-device' || typeof id !== 'string') {
     throw typeError('token', 'what share() gave', token);
@@ -114,7 +57,7 @@ export function attachShared(token: SharedToken): SharedDevice {
     announced = true;
     // The consumers' own continuations run before anybody hears that the device is gone.
     await nextTurn();
-    device.announceRemoved(core.gone ?? 'unregistered');
+    device.announceRemoved(endOf(core.gone ?? ''));
   };
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
@@ -122,7 +65,7 @@ export function attachShared(token: SharedToken): SharedDevice {
     closing ??= end();
     return closing;
   };
-  const device = new SharedDevice(core, close, () => core.gone === undefined && slot.alive);
+  const device = new NvmemDevice(core, { close, isAlive: () => slot.alive, holds: 'listeners' });
   void slot.detached.then((reason) => {
     core.detach(core.gone ?? (reason === '' ? 'unregistered' : reason));
   });

@@ -1,8 +1,9 @@
 /** What a URI needs, looked at from the outside first, and then by opening it. */
 import type { UsbIds } from '../base/usb_ids.js';
 import { entryOf, NvmemError } from '../base/errors.js';
-import { contradiction, type NvmemGeometry } from '../bus/geometry.js';
-import { open } from '../open/open.js';
+import { contradiction } from '../bus/geometry.js';
+import type { NvmemGeometry } from '../core/part_commands.js';
+import { openParsed } from '../open/open.js';
 import { findBridge, usbIdsOf, type UsbBridge } from '../machine/bridges.js';
 import { exportedDevices } from '../bus/usbip_devices.js';
 import type { Cp2112Uri } from '../uri/bus_uri.js';
@@ -168,7 +169,7 @@ async function checkKernelDevice(machine: Machine, { name }: SysfsUri): Promise<
 async function inside(uri: NvmemUri, { timeoutMs, signal }: DoctorOptions): Promise<Finding[]> {
   let geometry: NvmemGeometry | undefined;
   try {
-    const device = await open(uri.uri, { readOnly: true, signal, openTimeoutMs: timeoutMs });
+    const device = await openParsed(uri, { readOnly: true, signal, openTimeoutMs: timeoutMs });
     try {
       await device.read(0, 1, { signal, timeoutMs });
       geometry = await contradiction(device, { signal, timeoutMs });

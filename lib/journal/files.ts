@@ -86,7 +86,7 @@ export const nodeJournalFs: JournalFs = {
 };
 
 /** What link(2) says on a file system that has one name a file (FAT, exFAT, some of other machines). */
-const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
+const NO_LINKS = ['EPERM', 'EOPNOTSUPP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
 
 /**
  * Makes a journal. When it resolves the whole of it would survive a power cut; when it rejects there is nothing, as before.
@@ -203,7 +203,7 @@ export async function refuseExisting(fs: JournalFs, file: string, memory: Memory
 /**
  * Reads a journal.
  *
- * Rejects with NvmemError: ENOENT, EINVAL (no journal; torn or damaged; no regular file), ENOTSUP (another version), EISDIR,
+ * Rejects with NvmemError: ENOENT, EINVAL (no journal; torn or damaged; no regular file), EOPNOTSUPP (another version), EISDIR,
  * EACCES and what else the operating system says.
  */
 export async function readJournal(fs: JournalFs, file: string): Promise<Journal> {

@@ -77,7 +77,7 @@ interface Shape {
 /**
  * What the first bytes of a file say of it: up to JOURNAL_HEADER of them, fewer where the file is shorter.
  *
- * @throws NvmemError EINVAL: no journal, or a torn one; ENOTSUP: one of another version.
+ * @throws NvmemError EINVAL: no journal, or a torn one; EOPNOTSUPP: one of another version.
  */
 export function decodeHeader(file: string, head: Buffer): Shape {
   if (head.length === 0)
@@ -93,7 +93,7 @@ export function decodeHeader(file: string, head: Buffer): Shape {
       file,
       `is a journal of version ${String(version)}, and this nvmem knows version ${String(VERSION)}`,
       'Recover it with the nvmem that made it, or with a newer one.',
-      'ENOTSUP',
+      'EOPNOTSUPP',
     );
   }
   if (head.length < JOURNAL_HEADER) refuse(file, `is torn: it ends after ${bytes(head.length)}`, TORN_HINT);

@@ -18,7 +18,7 @@ export interface JournalDevice {
   /** Bytes. */
   readonly size: number;
   /** The URI it was opened by, where there is one. */
-  readonly uri?: string;
+  readonly uri?: string | undefined;
   read(offset: number, length: number, options?: OperationOptions): Promise<Uint8Array>;
   write(offset: number, data: Uint8Array, options?: WriteOptions): Promise<NvmemWriteResult>;
 }

@@ -61,7 +61,7 @@ export interface RecoverResult {
  * killed at any point and run again, in either direction.
  *
  * Rejects with NvmemError: ENOENT (no journal: the write was finished, or never begun), EINVAL (no journal, or a torn one; the
- * message says which), ENOTSUP (of another version), ESTALE (a journal of another memory; or the memory holds neither the old
+ * message says which), EOPNOTSUPP (of another version), ESTALE (a journal of another memory; or the memory holds neither the old
  * nor the new content, in `mismatchOffset` and `mismatchCount`), and as NvmemDevice.read() and write(). The journal stays then.
  *
  * @example

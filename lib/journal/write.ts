@@ -1,6 +1,6 @@
 /** A write that survives the death of its process. */
-import { NvmemError } from '../base/errors.js';
-import { boundsError, checkBytes, checkInteger, checkString, checkWriteOptions } from '../base/validate.js';
+import { boundsError, NvmemError } from '../base/errors.js';
+import { checkBytes, checkInteger, checkString, checkWriteOptions } from '../base/validate.js';
 import type { NvmemWriteResult, WriteOptions } from '../core/device_core.js';
 import { createJournal, nodeJournalFs, refuseExisting, removeJournal, type JournalFs } from './files.js';
 import { encodeJournal, type Journal } from './format.js';

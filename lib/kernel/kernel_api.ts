@@ -17,7 +17,7 @@ import type { NvmemCellLookup } from '../core/lookups.js';
 import { checkNaming } from '../core/naming.js';
 import type { NvmemNotifier } from '../core/notifier.js';
 import { hostNumber, variableNumber } from '../core/numbers.js';
-import type { Nvmem } from '../core/registry.js';
+import type { Registry } from '../core/registry.js';
 import { checkBytes, checkInteger, checkObject, rangeError } from '../base/validate.js';
 import { needZeros } from '../base/memory.js';
 
@@ -25,9 +25,9 @@ const RAW = { unbounded: true, verify: false } as const;
 const UINT_MAX = 0xffffffff;
 
 export class NvmemKernelApi {
-  readonly #registry: Nvmem;
+  readonly #registry: Registry;
 
-  constructor(registry: Nvmem) {
+  constructor(registry: Registry) {
     this.#registry = registry;
   }
 

@@ -4,6 +4,8 @@
  * nvmem core). Handles stay valid for ever and say ENODEV once the provider is gone.
  */
 import { isAligned, roundDown } from '../core/align.js';
+import { coreOf, type NvmemDevice } from '../core/device.js';
+import type { Registry } from '../core/registry.js';
 import type { CellEntry } from '../core/cell_entry.js';
 import { Turns } from '../core/turns.js';
 import { orCount, readOrCount } from './count_answer.js';
@@ -61,12 +63,16 @@ export interface NvmemFiles {
   open(name: string, options?: NvmemOpenOptions): NvmemFile;
 }
 
-export function deviceFiles(core: DeviceCore): NvmemFiles {
+/** The files that sysfs shows of a device: `nvmem`, `type`, `force_ro`, `cells/NAME@OFFSET,BIT`. */
+export function filesOf(device: NvmemDevice): NvmemFiles {
+  const core = coreOf(device);
   return new Files(core, () => nodesOf(core));
 }
 
-/** `eeprom`, or `fram` of a FRAM, in the folder of its parent. */
-export function compatFile(core: DeviceCore | undefined): NvmemFiles {
+/** The file that a device has in the folder of its parent (compat): `eeprom`, or `fram` of a FRAM. */
+export function compatFilesOf(registry: Registry, baseDev: string): NvmemFiles {
+  const device = registry.compatOf(checkString('baseDev', baseDev));
+  const core = device && coreOf(device);
   const nodes = new Map<string, FileNode>();
   if (core) nodes.set(core.facts.type === 'FRAM' ? 'fram' : 'eeprom', memoryNode(core));
   return new Files(core, () => nodes);

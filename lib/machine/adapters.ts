@@ -35,7 +35,7 @@ const DEVICES = '/sys/bus/i2c/devices';
  * All I2C adapters, by number; none where the kernel has no I2C.
  *
  * @param functions Also ask what each can do (main thread only). Opens every node for a moment.
- * @throws NvmemError ENOTSUP: `functions` in a worker.
+ * @throws NvmemError EOPNOTSUPP: `functions` in a worker.
  */
 export async function adaptersOf(machine: Machine, functions = false): Promise<I2cAdapter[]> {
   if (functions) loadI2cBus('asking adapters what they can do');

@@ -112,7 +112,7 @@ export interface MachineList {
  * The CP2112 bridges, I2C adapters and nvmem devices of the kernel on this machine, each with its URI and whether this user
  * may open it. It reads sysfs: no USB traffic, no I2C, no permissions needed, no udevd.
  *
- * @throws TypeError: a wrong option; NvmemError ENOTSUP: `functions` in a worker.
+ * @throws TypeError: a wrong option; NvmemError EOPNOTSUPP: `functions` in a worker.
  *
  * @example
  * const { bridges } = await list();

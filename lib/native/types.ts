@@ -1,9 +1,4 @@
-/**
- * The typed face of the addon: promises over native completions. The public API never re-exports it.
- *
- * C++ returns codes; nothing in here throws for a device's sake. `lib/core` turns outcomes into errors.
- */
-
+/** What the addon is to the library: outcomes, slots, buses and how they are opened. */
 import type { UsbIds } from '../base/usb_ids.js';
 import type { Finding } from './finding.js';
 

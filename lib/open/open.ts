@@ -1,11 +1,11 @@
 import { checkString } from '../base/validate.js';
+import type { NvmemDevice } from '../core/device.js';
 import { memoryProvider } from '../core/registry.js';
 import {
   checkOpenOptions,
   DEFAULT_OPEN_TIMEOUT_MS,
   registerOpened,
   throwIfAborted,
-  type OpenDevice,
   type OpenOptions,
 } from '../bus/open_device.js';
 import type { Opened } from '../bus/opened.js';
@@ -20,7 +20,7 @@ import { openSysfs } from './sysfs_device.js';
  *
  * When the bridge goes, its devices are unregistered by themselves and announce 'removed'.
  *
- * Rejects with NvmemError: EINVAL (bad URI, unknown chip), ENOTSUP (scheme not in this version; no CP2112),
+ * Rejects with NvmemError: EINVAL (bad URI, unknown chip), EOPNOTSUPP (scheme not in this version; no CP2112),
  * ECONNREFUSED, EHOSTUNREACH, EPROTO (no USB/IP server), ENOENT (no such bus id, file, or line for wp=), ENXIO (nobody
  * at that address), EMEDIUMTYPE (another part there, see forceGeometry), EBUSY (bridge or WP line in use, open with another clock, an address
  * of the part in use as another part, or its I2C bus held low), EAGAIN (arbitration lost), ENODEV, ETIMEDOUT, ABORT_ERR, EEXIST (name taken), EACCES, ENOSYS (no
@@ -32,12 +32,16 @@ import { openSysfs } from './sysfs_device.js';
  * const data = await eeprom.read(0, eeprom.size);
  * await eeprom.close();
  */
-export async function open(uri: string, options: OpenOptions = {}): Promise<OpenDevice> {
+export async function open(uri: string, options: OpenOptions = {}): Promise<NvmemDevice> {
   checkString('uri', uri);
   checkOpenOptions(options);
-  const parsed = parseUri(uri);
-  throwIfAborted(options.signal, uri);
-  return registerOpened(openMemoryBehind(parsed, options), uri, options);
+  return openParsed(parseUri(uri), options);
+}
+
+/** As open(), of a URI that has been taken apart already. */
+export async function openParsed(uri: NvmemUri, options: OpenOptions): Promise<NvmemDevice> {
+  throwIfAborted(options.signal, uri.uri);
+  return registerOpened(openMemoryBehind(uri, options), uri.uri, options);
 }
 
 function openMemoryBehind(

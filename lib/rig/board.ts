@@ -1,12 +1,12 @@
 import { chipNames, findChip } from './chips.js';
-import { Cp2112, type SiliconVersion } from './cp2112.js';
+import { Cp2112 } from './cp2112.js';
 import { Eeprom, type EepromEvent } from './eeprom.js';
 import type { DeviceStats } from './events.js';
 import type { FaultBox, UnplugFault } from './faults.js';
 import { Gpio } from './gpio.js';
 import { Ee1004, PAGE_SELECT, PageSelect, Spd5118 } from './spd.js';
 import { Otp } from './otp.js';
-import type { DeviceSetup, EepromSetup } from './setup.js';
+import type { DeviceSetup, EepromSetup, SiliconVersion } from './setup.js';
 import type { I2cTarget } from './i2c.js';
 import type { StartTrouble } from './transfer.js';
 

@@ -7,9 +7,8 @@ import {
   encodeSmbusConfig,
   type SmbusConfig,
 } from './smbus_config.js';
+import type { SiliconVersion } from './setup.js';
 import { Reason, Transfer, type Outcome, type TransferRequest, type Wire } from './transfer.js';
-
-export type SiliconVersion = 1 | 2 | 3;
 
 /** What the chip needs of the device around it. Instants are µs. */
 export interface ChipPorts extends Omit<Wire, 'received'> {

@@ -6,7 +6,7 @@
 export { VirtualBench, type BenchEvents, type BenchOptions } from './bench.js';
 export { chipNames, findChip, type ChipModel, type ChipWindow } from './chips.js';
 export { ManualClock, RealClock, type Clock, type Timer } from './clock.js';
-export type { SiliconVersion } from './cp2112.js';
+export type { SiliconVersion } from './setup.js';
 export { VirtualDevice } from './device.js';
 export type { DeviceEvents, DeviceStats, ReportEvent } from './events.js';
 export type { DeviceSetup, EepromSetup, TimeMode } from './setup.js';

@@ -1,5 +1,7 @@
-import type { SiliconVersion } from './cp2112.js';
 import type { Maker, PowerLoss } from './eeprom.js';
+
+/** Revision of the chip; cp2112.ts says how they differ. */
+export type SiliconVersion = 1 | 2 | 3;
 
 /** `real`: wire and USB frames take their time. `off`: everything is over at once and in a fixed order. */
 export type TimeMode = 'real' | 'off';

@@ -4,9 +4,10 @@
  */
 import { once } from 'node:events';
 
+import { filesOf } from '../../lib/kernel/index.js';
 import {
   memoryProvider,
-  Nvmem,
+  Registry,
   type NvmemDevice,
   type NvmemError,
   type NvmemLayout,
@@ -14,10 +15,10 @@ import {
 } from '../../lib/index.js';
 import { native } from '../../lib/native/index.js';
 
-let registry: Nvmem;
+let registry: Registry;
 
 beforeEach(() => {
-  registry = new Nvmem();
+  registry = new Registry();
 });
 
 afterEach(async () => {
@@ -125,13 +126,13 @@ test('D12: what a provider says of itself stays what it said at the user boundar
     throw Object.assign(new Error('not this part'), { code: 'EOPNOTSUPP' });
   };
   const device = await registry.register({ size: 4, provider: { read: refuse, write: refuse } });
-  using file = device.files.open('nvmem', { flags: 'r+' });
+  using file = filesOf(device).open('nvmem', { flags: 'r+' });
   expect(await codeOf(file.pread(1, 0))).toBe('EOPNOTSUPP');
   expect(await codeOf(file.pwrite(Buffer.of(1), 0))).toBe('EOPNOTSUPP');
   // EPERM is for what is missing.
   const reader = await registry.register({ size: 4, provider: { read: (_at, n) => new Uint8Array(n) } });
-  expect(reader.files.list()).not.toContain('force_ro');
-  expect(() => reader.files.open('nvmem', { flags: 'w' })).toThrow(
+  expect(filesOf(reader).list()).not.toContain('force_ro');
+  expect(() => filesOf(reader).open('nvmem', { flags: 'w' })).toThrow(
     expect.objectContaining({ code: 'EACCES' }) as Error,
   );
 });
@@ -193,7 +194,7 @@ test('D19: no way of writing gets past read-only', async () => {
   expect(await codeOf(device.write(0, bytes))).toBe('EPERM');
   expect(await codeOf(device.cellWrite({ offset: 0, bytes: 2 }, bytes))).toBe('EINVAL');
   expect(await codeOf(device.cell('c').write(bytes))).toBe('EINVAL');
-  expect(() => device.files.open('nvmem', { flags: 'w' })).toThrow(
+  expect(() => filesOf(device).open('nvmem', { flags: 'w' })).toThrow(
     expect.objectContaining({ code: 'EACCES' }) as Error,
   );
   expect(written).toBe(0);

@@ -4,7 +4,7 @@
  */
 import {
   memoryProvider,
-  Nvmem,
+  Registry,
   type NvmemCell,
   type NvmemDevice,
   type NvmemError,
@@ -12,10 +12,10 @@ import {
 } from '../../lib/index.js';
 import { native } from '../../lib/native/index.js';
 
-let registry: Nvmem;
+let registry: Registry;
 
 beforeEach(() => {
-  registry = new Nvmem();
+  registry = new Registry();
 });
 
 afterEach(async () => {

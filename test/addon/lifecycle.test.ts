@@ -93,7 +93,7 @@ test('the process is registered for membarrier by a thread of ours, and by none 
     ]);
     const library = JSON.stringify(join(__dirname, '..', '..', 'dist', 'index.js'));
     const registered = async (use: string): Promise<string> => {
-      const script = `const { memoryProvider, Nvmem } = require(${library}); ${use}`;
+      const script = `const { memoryProvider, Registry } = require(${library}); ${use}`;
       const { status, stderr } = await runNode(['-e', script], { LD_PRELOAD: preload });
       expect(status).toBe(0);
       return stderr;
@@ -101,7 +101,7 @@ test('the process is registered for membarrier by a thread of ours, and by none 
     expect(await registered('')).toBe('');
     // One that is read and unregistered: its grace period comes after the registration, on the same thread.
     const use = `void (async () => {
-      const registry = new Nvmem();
+      const registry = new Registry();
       const device = await registry.register({ size: 4, provider: { read: async (offset, length) => {
         await new Promise((resolve) => setImmediate(resolve));
         return Buffer.alloc(length);

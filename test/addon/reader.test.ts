@@ -1,7 +1,7 @@
 /** The synchronous fast path. */
-import { memoryProvider, Nvmem } from '../../lib/index.js';
+import { memoryProvider, Registry } from '../../lib/index.js';
 
-const registry = new Nvmem();
+const registry = new Registry();
 /** For toThrow(). */
 function coded(code: string): Error {
   const matcher: unknown = expect.objectContaining({ code });
@@ -12,7 +12,7 @@ afterEach(async () => {
   for (const device of registry.devices()) await registry.unregister(device);
 });
 
-async function device(extra: object = {}): Promise<Awaited<ReturnType<Nvmem['register']>>> {
+async function device(extra: object = {}): Promise<Awaited<ReturnType<Registry['register']>>> {
   return registry.register({ provider: memoryProvider(Buffer.from('0123456789abcdef')), ...extra });
 }
 
@@ -92,7 +92,7 @@ test('after unregister() it says ENODEV, at once and for ever, with the caller o
   const reader = memory.reader(0, 4);
   const cell = memory.cell('text');
   cell.readSync();
-  const gone = registry.unregister(memory, 'pulled');
+  const gone = registry.unregister(memory, { cause: 'unplugged', reason: 'pulled' });
   for (const read of [() => reader.readSync(), () => cell.readSync(), () => memory.reader(0, 4)]) {
     expect(read).toThrow(/^ENODEV.*pulled/);
   }

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import {
   attachShared,
   memoryProvider,
-  Nvmem,
+  Registry,
   open,
   type NvmemDevice,
   type SharedToken,
@@ -13,7 +13,7 @@ import {
 import { native } from '../../lib/native/index.js';
 import { VirtualBench } from '../../lib/rig/index.js';
 
-const registry = new Nvmem();
+const registry = new Registry();
 /** For toThrow(). */
 function coded(code: string): Error {
   const matcher: unknown = expect.objectContaining({ code });
@@ -116,8 +116,8 @@ test('after unregister() every thread says ENODEV, and hears of it once everythi
   await helper.ask('readSync', { id, offset: 0, length: 4 });
   const here = attachShared(token);
   const removedHere = once(here, 'removed');
-  await registry.unregister(device, 'taken away');
-  expect(await removedHere).toEqual(['taken away']);
+  await registry.unregister(device, { cause: 'unplugged', reason: 'taken away' });
+  expect(await removedHere).toMatchObject([{ cause: 'unplugged', reason: 'taken away' }]);
   expect(await helper.removed).toMatchObject({ reason: 'taken away', alive: false });
   for (const [command, details] of [
     ['read', { offset: 0, length: 4 }],
@@ -199,7 +199,7 @@ test('when the owner ends, its device ends everywhere', async () => {
   const reader = device.reader(0, 6);
   const removed = once(device, 'removed');
   owner.postMessage('end');
-  expect(await removed).toEqual(['its thread has ended']);
+  expect(await removed).toMatchObject([{ reason: 'its thread has ended' }]);
   expect(() => reader.readSync()).toThrow(coded('ENODEV'));
 });
 
@@ -224,7 +224,7 @@ test('close() lets go in one thread and changes nothing in others', async () => 
   const slots = native().counts().slots;
   await here.close();
   await here.close();
-  expect(await removed).toEqual(['closed']);
+  expect(await removed).toEqual([{ cause: 'closed', reason: 'closed' }]);
   expect(native().counts().slots).toBe(slots - 1);
   await expect(here.read(0, 1)).rejects.toMatchObject({ code: 'ENODEV' });
   expect(device.alive).toBe(true);

@@ -7,10 +7,11 @@ import { runInNewContext } from 'node:vm';
 
 import fc from 'fast-check';
 
+import { filesOf } from '../../lib/kernel/index.js';
 import {
   fromI2cBus,
   memoryProvider,
-  Nvmem,
+  Registry,
   NvmemError,
   NvmemKernelApi,
   type NvmemDevice,
@@ -40,15 +41,15 @@ afterAll(() => {
 /** The device of a provider, which is unregistered at the end: a hold that leaks would keep that waiting. */
 async function withDevice<T>(
   provider: NvmemProvider,
-  body: (device: NvmemDevice, registry: Nvmem) => Promise<T>,
+  body: (device: NvmemDevice, registry: Registry) => Promise<T>,
   more: object = {},
 ): Promise<T> {
-  const registry = new Nvmem();
+  const registry = new Registry();
   const device = await registry.register({ provider, name: 'dev', id: 'none', size: 16, ...more });
   try {
     return await body(device, registry);
   } finally {
-    await device.unregister();
+    await device.close();
   }
 }
 
@@ -249,7 +250,7 @@ describe('a thenable is read once and called once', () => {
   test.each(['read', 'write', 'readPostProcess', 'wp', 'layout'] as const)('%s', async (who) => {
     const counts = { read: 0, called: 0 };
     const answer = (): never => lazy(who === 'read' ? bytes() : undefined, counts) as never;
-    const registry = new Nvmem();
+    const registry = new Registry();
     if (who === 'layout') registry.addLayout({ name: 'l', addCells: answer });
     const device = await registry.register({
       provider: {
@@ -278,7 +279,7 @@ describe('a thenable is read once and called once', () => {
     // A line is set twice for a write: down and up.
     const times = who === 'wp' ? 2 : 1;
     expect(counts).toEqual({ read: times, called: times });
-    await device.unregister();
+    await device.close();
   });
 
   test('a `then` that throws when it is read for the second time is not read for the second time', async () => {
@@ -478,7 +479,7 @@ test('a hook that transfers its data away is EIO', async () => {
 });
 
 test('what a provider, line, layout or notifier says at registration counts, whatever it says later', async () => {
-  const registry = new Nvmem();
+  const registry = new Registry();
   const seen: string[] = [];
   const notifier = { priority: 1, notify: (event: string) => void seen.push(event) };
   const layout = { name: 'l', addCells: () => void seen.push('cells') };
@@ -494,7 +495,7 @@ test('what a provider, line, layout or notifier says at registration counts, wha
     for (const key of Object.keys(one)) Object.assign(one, { [key]: undefined });
   }
   await device.write(0, bytes(), { verify: false });
-  await device.unregister();
+  await device.close();
   expect(seen).toEqual(['ADD', 'cells', 'wp false', 'write', 'wp true', 'REMOVE']);
 });
 
@@ -520,7 +521,7 @@ test("a line's release that throws is reported, and unregister() ends", async ()
 test("a line's request that is async is refused: nobody would know when it protects", async () => {
   const request = (): never => Promise.reject(new Error('late')) as never;
   await expect(
-    new Nvmem().register({
+    new Registry().register({
       provider: { write: () => undefined },
       size: 4,
       wp: { set: () => undefined, request },
@@ -599,7 +600,7 @@ describe('a write inside of a write', () => {
   });
 
   test('through another device and back is EDEADLK, and so is a circle of two writers', async () => {
-    const registry = new Nvmem();
+    const registry = new Registry();
     const devices: NvmemDevice[] = [];
     const gate: (() => void)[] = [];
     const across = (other: number): NvmemProvider => ({
@@ -654,12 +655,12 @@ describe('a write inside of a write', () => {
         return new Uint8Array(length);
       },
     };
-    const registry = new Nvmem();
+    const registry = new Registry();
     const device = await registry.register({ provider, size: 16 });
-    const file = device.files.open('nvmem');
+    const file = filesOf(device).open('nvmem');
     expect(await file.read(0, 4)).toEqual(Buffer.alloc(4));
     expect((await inner)?.code).toBe('EDEADLK');
-    await device.unregister();
+    await device.close();
   });
 
   test('a read inside of a write, and a write after it, are nothing of the kind', async () => {
@@ -688,21 +689,21 @@ describe('what callers give', () => {
   ])('an array %s is written as it is', async (_what, make) => {
     const cells = [{ name: 'c', offset: 8, bytes: 4 }];
     for (const provider of [memoryProvider(16), script()]) {
-      const registry = new Nvmem();
+      const registry = new Registry();
       const kernel = new NvmemKernelApi(registry);
       const device = await registry.register({ provider, cells });
       expect(await device.write(0, make())).toMatchObject({ bytesWritten: 4 });
       await device.cell('c').write(make());
-      await device.files.open('nvmem', { flags: 'r+' }).write(4, make());
+      await filesOf(device).open('nvmem', { flags: 'r+' }).write(4, make());
       expect(await kernel.nvmemDeviceWrite(device, 12, make())).toBe(4);
       expect(await device.read(0, 16)).toEqual(Buffer.concat([bytes(), bytes(), bytes(), bytes()]));
       expect(memoryProvider(make()).size).toBe(4);
-      await device.unregister();
+      await device.close();
     }
   });
 
   test('an array whose memory was transferred is refused by name', async () => {
-    const registry = new Nvmem();
+    const registry = new Registry();
     const cells = [{ name: 'c', offset: 0, bytes: 4 }];
     const device = await registry.register({ provider: memoryProvider(16), cells });
     await expect(device.write(0, transferred())).rejects.toThrow(
@@ -710,7 +711,7 @@ describe('what callers give', () => {
     );
     await expect(device.cell('c').write(transferred())).rejects.toThrow(/^data must be/);
     expect(() => memoryProvider(transferred())).toThrow(/^image must be/);
-    await device.unregister();
+    await device.close();
   });
 
   test('a signal of another making does', async () => {
@@ -725,7 +726,7 @@ describe('what callers give', () => {
     };
     let end: (data: Uint8Array) => void = () => undefined;
     const read = (): Promise<Uint8Array> => new Promise((resolve) => (end = resolve));
-    const registry = new Nvmem();
+    const registry = new Registry();
     const device = await registry.register({ provider: { read, write: () => undefined }, size: 4 });
     const call = failure(device.read(0, 4, { signal: signal as never }));
     signal.aborted = true;
@@ -733,7 +734,7 @@ describe('what callers give', () => {
     expect(await call).toMatchObject({ code: 'ABORT_ERR', cause: 'mine' });
     await device.write(0, bytes(), { signal: { ...signal, aborted: false } as never, verify: false });
     end(bytes());
-    await device.unregister();
+    await device.close();
   });
 });
 

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { Nvmem, type NvmemDevice } from '../../lib/index.js';
+import { Registry, type NvmemDevice } from '../../lib/index.js';
 import { native } from '../../lib/native/index.js';
 import { openSysfs } from '../../lib/open/sysfs_device.js';
 import { parseUri, type SysfsUri } from '../../lib/uri/uri.js';
@@ -12,7 +12,7 @@ import { imageOf, left } from '../e2e/bench.js';
 
 const SIZE = 1500;
 const image = imageOf(SIZE, 7);
-const registry = new Nvmem();
+const registry = new Registry();
 const before = native().counts();
 let root: string;
 
@@ -30,13 +30,15 @@ afterEach(() => {
   rmSync(root, { recursive: true });
 });
 
-async function opened(readOnly = false): Promise<NvmemDevice & { close(): Promise<void> }> {
+async function opened(readOnly = false): Promise<NvmemDevice> {
   const source = await openSysfs(parseUri('sysfs://0-00500') as SysfsUri, readOnly, 5000, undefined, root);
   const { provider, name, type, cells } = source;
   const config = { provider, name, id: 'none' as const, type, readOnly: source.readOnly, cells };
   const device = registry.registerNow(config, () => source.free());
-  void source.gone?.then((reason) => registry.unregister(device, reason));
-  return Object.assign(device, { close: () => registry.unregister(device, 'closed') });
+  void source.gone?.then((reason) => registry.unregister(device, { cause: 'unplugged', reason }));
+  return Object.assign(device, {
+    close: () => registry.unregister(device, { cause: 'closed', reason: 'closed' }),
+  });
 }
 
 test('its bytes, its type, its cells; and writes, read back', async () => {
@@ -108,7 +110,10 @@ test('removed by the kernel: "removed" says so, and then everything is ENODEV', 
   const device = await opened();
   const removed = new Promise((resolve) => device.once('removed', resolve));
   renameSync(join(root, '0-00500'), join(root, 'aside'));
-  expect(await removed).toMatch(/the kernel has removed/);
+  expect(await removed).toMatchObject({
+    cause: 'unplugged',
+    reason: expect.stringMatching(/the kernel has removed/) as string,
+  });
   await expect(device.read(0, 1)).rejects.toMatchObject({ code: 'ENODEV' });
   expect(left(native().counts(), before)).toEqual({});
 });

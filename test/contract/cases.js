@@ -251,7 +251,7 @@ const cases = [
     async run(subject, device, next) {
       const image = Buffer.from(await subject.content());
       const order = [];
-      const gone = removed(device).then((reason) => order.push(`removed ${typeof reason}`));
+      const gone = removed(device).then(({ cause }) => order.push(`removed ${cause}`));
       await subject.arm(`unplug:host=${1 + upTo(next, Math.min(1500, subject.size - 61))}`);
       const first = failure(device.read(0, subject.size), 'ENODEV').then((error) => {
         order.push('first');
@@ -267,7 +267,7 @@ const cases = [
       await Promise.all(others);
       await gone;
       same(error.partial, image.subarray(0, error.bytesTransferred), 'its good bytes');
-      assert.equal(order.at(-1), 'removed string', order.join(', '));
+      assert.equal(order.at(-1), 'removed unplugged', order.join(', '));
       assert.equal(order.length, 4);
       for (const again of [
         device.read(0, 1),
@@ -336,7 +336,7 @@ const cases = [
         : undefined;
       const gone = removed(device);
       const closing = device.close();
-      assert.equal(await gone, 'closed');
+      assert.deepEqual(await gone, { cause: 'closed', reason: 'closed' });
       await closing;
       await pending;
       await device.close();

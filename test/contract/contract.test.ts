@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { memoryProvider, Nvmem, open, type NvmemDevice, type OpenOptions } from '../../lib/index.js';
+import { memoryProvider, Registry, open, type NvmemDevice, type OpenOptions } from '../../lib/index.js';
 import { VirtualBench } from '../../lib/rig/index.js';
 import { parseFault } from '../../lib/rig/spec.js';
 import { imageOf, seedOfRun } from '../e2e/bench.js';
@@ -12,18 +12,15 @@ import { plan, runCase, type Subject } from './cases.js';
 const seed = seedOfRun();
 const SIZE = 2048;
 const folder = mkdtempSync(join(tmpdir(), 'nvmem-contract-'));
-const registry = new Nvmem();
+const registry = new Registry();
 
 afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
 /** A device that is registered for every case, and unregistered by close(). */
-async function registered(
-  config: Parameters<Nvmem['register']>[0],
-): Promise<NvmemDevice & { close(): Promise<void> }> {
-  const device = await registry.register(config);
-  return Object.assign(device, { close: () => registry.unregister(device, 'closed') });
+function registered(config: Parameters<Registry['register']>[0]): Promise<NvmemDevice> {
+  return registry.register(config);
 }
 
 function memory(): Subject {

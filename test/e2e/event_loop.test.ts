@@ -65,7 +65,7 @@ const IDLE = `say('waiting');`;
 
 describe('an open device', () => {
   test("holds the loop until it is gone: await once(device, 'removed')", async () => {
-    const body = `const device = await lib.open(uri); ${IDLE} say((await once(device, 'removed'))[0]);`;
+    const body = `const device = await lib.open(uri); ${IDLE} say((await once(device, 'removed'))[0].reason);`;
     const { status, said } = await waiting(body, pull);
     expect({ status, said }).toEqual({ status: 0, said: expect.stringMatching(/^waiting\n.+\n$/) });
   });

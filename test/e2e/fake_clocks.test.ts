@@ -26,7 +26,7 @@ async function everything({ lib, rig }: Loaded): Promise<unknown[]> {
     time: 'real',
     devices: [{ eeproms: [{ address: 0x50, chip: '24c02', wp: 0 }] }],
   });
-  const registry = new lib.Nvmem();
+  const registry = new lib.Registry();
   const uri = `usbip://127.0.0.1:${String(bench.port)}/1-1/0x50?chip=24c02&wp=0`;
   const device = await lib.open(uri, { registry });
   await device.write(0, Buffer.from('written under a fake clock'), { timeoutMs: 10_000 });

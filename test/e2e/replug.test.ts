@@ -1,11 +1,11 @@
 /** Devices by where they are: found by their URI, and known by their old name when they come back. */
 import { once } from 'node:events';
 
-import { Nvmem, open, memoryProvider, type OpenDevice } from '../../lib/index.js';
+import { Registry, open, memoryProvider, type NvmemDevice } from '../../lib/index.js';
 import { VirtualBench } from '../../lib/rig/index.js';
 
 let bench: VirtualBench;
-let registry: Nvmem;
+let registry: Registry;
 
 beforeAll(async () => {
   bench = await VirtualBench.start({
@@ -26,15 +26,15 @@ afterAll(async () => {
 });
 
 beforeEach(() => {
-  registry = new Nvmem();
+  registry = new Registry();
 });
 
 const at = (address: string, more = ''): string =>
   `usbip://127.0.0.1:${String(bench.port)}/1-1/${address}?chip=24c02${more}`;
-const opened = (address: string): Promise<OpenDevice> =>
+const opened = (address: string): Promise<NvmemDevice> =>
   open(at(address), { registry, name: 'part', id: 'auto' });
 
-async function unplug(...devices: OpenDevice[]): Promise<void> {
+async function unplug(...devices: NvmemDevice[]): Promise<void> {
   const removed = Promise.all(devices.map((device) => once(device, 'removed')));
   bench.device().unplug();
   await removed;

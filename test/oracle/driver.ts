@@ -1,11 +1,10 @@
 /** Puts one case to the library: each operation of the oracle is one call of the public interface. */
+import { compatFilesOf, filesOf, type NvmemFile, type NvmemFiles } from '../../lib/kernel/index.js';
 import {
-  Nvmem,
+  Registry,
   type NvmemCell,
   type NvmemCellLookup,
   type NvmemDevice,
-  type NvmemFile,
-  type NvmemFiles,
   NvmemKernelApi,
   type NvmemNotifier,
 } from '../../lib/index.js';
@@ -36,7 +35,7 @@ export class Driver implements World {
   sharedLine: World['sharedLine'];
   /** Everything since the case began. */
   readonly timeline: TraceEvent[] = [];
-  readonly #registry = new Nvmem();
+  readonly #registry = new Registry();
   readonly #kernel = new NvmemKernelApi(this.#registry);
   readonly #rams = new Map<string, Ram>();
   readonly #registered = new Map<string, NvmemDevice>();
@@ -313,9 +312,9 @@ export class Driver implements World {
 
   /** The folder of a device, or of a provider's parent. */
   #folder({ dev = '', base }: Args): NvmemFiles {
-    if (base !== undefined) return this.#registry.compatFiles(`parent-${base}`);
+    if (base !== undefined) return compatFilesOf(this.#registry, `parent-${base}`);
     const device = this.#registry.find(dev);
-    if (device) return device.files;
+    if (device) return filesOf(device);
     throw Object.assign(new Error('no such folder'), { code: 'ENOENT', syscall: 'open' });
   }
 

@@ -30,7 +30,7 @@ const READABLE: readonly (readonly [first: number, last: number])[] = [
  * nothing else. Never the SMBus quick command: its write locks up some EEPROMs. Other kinds of parts may mind
  * being read, so only 0x30 to 0x37 and 0x50 to 0x5f are asked.
  *
- * Main thread only. Rejects with NvmemError: ENOTSUP (a worker), ENOENT (no such adapter), EACCES, ENODEV (it went);
+ * Main thread only. Rejects with NvmemError: EOPNOTSUPP (a worker), ENOENT (no such adapter), EACCES, ENODEV (it went);
  * RangeError for other addresses.
  */
 export async function scanAddresses(number: number, options: ScanOptions = {}): Promise<ScannedAddress[]> {

@@ -12,7 +12,7 @@ const commands = {
   async open({ uri, options }) {
     const device = await open(uri, options);
     devices.set(uri, device);
-    return { name: device.name, identity: Object.fromEntries(device.identity) };
+    return { name: device.name, identity: device.identity };
   },
   async read({ uri }) {
     const device = devices.get(uri);

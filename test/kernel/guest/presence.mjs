@@ -56,9 +56,13 @@ class Follower {
   }
 
   async ready() {
-    return await until(`program that follows (${this.#stderr})`, 30_000, () =>
-      this.#lines.find(({ ready }) => ready),
-    );
+    try {
+      return await until('program that follows', 30_000, () => this.#lines.find(({ ready }) => ready));
+    } catch (error) {
+      throw new Error(`${error.message}; it said: ${JSON.stringify(this.#lines)} ${this.#stderr}`, {
+        cause: error,
+      });
+    }
   }
 
   /** Causes in order. A state that is only passed through may be seen or not. */

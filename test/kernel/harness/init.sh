@@ -44,7 +44,8 @@ port=/dev/console
 for p in /sys/class/virtio-ports/*; do
   [ "$(cat "$p/name" 2>/dev/null)" = command ] && port=/dev/${p##*/}
 done
-chroot /new /bin/bash /run/ctl/command </dev/null >"$port" 2>&1
+# Moved to the root before, as switch_root does: in a chroot the kernel gives nobody a user namespace.
+(cd /new && mount --move . / && exec chroot . /bin/bash /run/ctl/command) </dev/null >"$port" 2>&1
 echo $? >/ctl/status.new
 dmesg >/ctl/dmesg
 mv /ctl/status.new /ctl/status

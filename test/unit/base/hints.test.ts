@@ -1,7 +1,8 @@
 /** Advice follows from the cause: what a provider of another kind ends with says nothing of an I2C bus. */
+import { filesOf } from '../../../lib/kernel/index.js';
 import { errorTable, NvmemError, type NvmemErrorCode } from '../../../lib/base/errors.js';
 import { partWords } from '../../../lib/base/part_words.js';
-import { memoryProvider, Nvmem, open, type NvmemDevice, type NvmemProvider } from '../../../lib/index.js';
+import { memoryProvider, Registry, open, type NvmemDevice, type NvmemProvider } from '../../../lib/index.js';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,7 +32,7 @@ test.each(codes)('%s from a provider in JavaScript says nothing of a bus', async
   const fail = (): never => {
     throw Object.assign(new Error('so it is'), { code });
   };
-  const registry = new Nvmem();
+  const registry = new Registry();
   const cells = [
     { name: 'c', offset: 0, bytes: 1 },
     { name: 'b', offset: 0, bitOffset: 1, nbits: 3 },
@@ -46,20 +47,20 @@ test.each(codes)('%s from a provider in JavaScript says nothing of a bus', async
     () => device.cell('c').read(),
     () => device.cell('b').write(Buffer.of(1)),
     () => other.cell('p').read(),
-    () => device.files.open('nvmem').read(0, 1),
-    () => other.files.open('nvmem', { flags: 'w' }).write(0, Buffer.of(1)),
+    () => filesOf(device).open('nvmem').read(0, 1),
+    () => filesOf(other).open('nvmem', { flags: 'w' }).write(0, Buffer.of(1)),
   ]) {
     const error = await failure(call);
     if (code !== 'ABORT_ERR') expect(error.message).toContain('so it is');
     expect(`${error.message} ${error.hint}`).not.toMatch(BUS);
   }
-  await device.unregister();
-  await other.unregister();
+  await device.close();
+  await other.close();
 });
 
 describe('what a device of memory, a file or JavaScript can end with', () => {
   const script = (): NvmemProvider => ({ read: () => new Uint8Array(1), write: () => undefined });
-  const devices: [string, (registry: Nvmem) => Promise<NvmemDevice>][] = [
+  const devices: [string, (registry: Registry) => Promise<NvmemDevice>][] = [
     ['memory', (registry) => registry.register({ provider: memoryProvider(8), name: 'd', id: 'none' })],
     ['JavaScript', (registry) => registry.register({ provider: script(), size: 8, name: 'd', id: 'none' })],
     ['mem://', (registry) => open('mem://8', { registry, name: 'd' })],
@@ -73,7 +74,7 @@ describe('what a device of memory, a file or JavaScript can end with', () => {
     ],
   ];
   test.each(devices)('%s', async (name, make) => {
-    const registry = new Nvmem();
+    const registry = new Registry();
     const device = await make(registry);
     const aborted = { signal: AbortSignal.abort() };
     const hints = new Map<string, string>();
@@ -89,7 +90,7 @@ describe('what a device of memory, a file or JavaScript can end with', () => {
     await tell('wait', () => registry.waitFor('nothing', { timeoutMs: 1 }));
     await tell('aborted', () => device.read(0, 1, aborted));
     await tell('aborted write', () => device.write(0, Buffer.of(1), aborted));
-    await tell('file', () => device.files.open('nothing'));
+    await tell('file', () => filesOf(device).open('nothing'));
     if (name === 'JavaScript') {
       await tell('short', () => device.read(0, 4));
       await tell('reader', () => device.reader(0, 4));
@@ -97,14 +98,14 @@ describe('what a device of memory, a file or JavaScript can end with', () => {
     }
     device.forceRo = true;
     await tell('read-only', () => device.write(0, Buffer.of(1)));
-    const file = device.files.open('nvmem');
-    await ('close' in device ? (device as { close(): Promise<void> }).close() : registry.unregister(device));
+    const file = filesOf(device).open('nvmem');
+    await (name.includes('://') ? device.close() : registry.unregister(device));
     for (const call of [
       () => device.read(0, 1),
       () => device.write(0, Buffer.of(1)),
       () => device.reader(0, 1),
       () => file.read(0, 1),
-      () => device.files.open('nvmem'),
+      () => filesOf(device).open('nvmem'),
     ]) {
       await tell('gone', call);
       expect(hints.get('gone')).toMatch(

@@ -1,8 +1,9 @@
 jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../fake_native.js'));
 
+import { filesOf } from '../../../lib/kernel/index.js';
 import {
   memoryProvider,
-  Nvmem,
+  Registry,
   type NvmemConfig,
   type NvmemEvents,
   type NvmemLayout,
@@ -11,7 +12,7 @@ import {
 
 const LOOKUP = { nvmemName: 'dev', cellName: 'mac', devId: 'eth0', conId: 'mac-address' };
 
-const register = (nvmem: Nvmem, config: Partial<NvmemConfig> = {}): ReturnType<Nvmem['register']> =>
+const register = (nvmem: Registry, config: Partial<NvmemConfig> = {}): ReturnType<Registry['register']> =>
   nvmem.register({
     provider: memoryProvider(Uint8Array.from({ length: 16 }, (_, i) => i + 1)),
     name: 'dev',
@@ -19,7 +20,7 @@ const register = (nvmem: Nvmem, config: Partial<NvmemConfig> = {}): ReturnType<N
     ...config,
   });
 
-function record(nvmem: Nvmem): string[] {
+function record(nvmem: Registry): string[] {
   const events: string[] = [];
   const names: (keyof NvmemEvents)[] = [
     'add',
@@ -40,7 +41,7 @@ function record(nvmem: Nvmem): string[] {
 
 describe('lookups', () => {
   test('a consumer gets its cell by its own name, as soon as it is there', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     nvmem.addCellLookups(LOOKUP);
     const eth0 = nvmem.consumer('eth0');
     expect(() => eth0.cell('mac-address')).toThrow(
@@ -58,7 +59,7 @@ describe('lookups', () => {
   });
 
   test('waiting ends with the signal, with the time, and with a cell that will never come', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     nvmem.addCellLookups(LOOKUP);
     const controller = new AbortController();
     const aborted = nvmem.waitFor('dev', { signal: controller.signal });
@@ -82,7 +83,7 @@ describe('layouts', () => {
 
   test('cells appear when the layout does, before or after the device', async () => {
     for (const first of ['layout', 'device']) {
-      const nvmem = new Nvmem();
+      const nvmem = new Registry();
       nvmem.addCellLookups(LOOKUP);
       const events = record(nvmem);
       if (first === 'layout') nvmem.addLayout(layout);
@@ -105,7 +106,7 @@ describe('layouts', () => {
   });
 
   test('one that fails takes its cells with it and says so', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     nvmem.addCellLookups(LOOKUP);
     const events = record(nvmem);
     const failed = new Promise((resolve) => {
@@ -135,7 +136,7 @@ describe('layouts', () => {
 
 describe('board cells', () => {
   test('become cells, without their unit address, after the provider has had its say', async () => {
-    const device = await register(new Nvmem(), {
+    const device = await register(new Registry(), {
       boardCells: [
         { name: 'mac@2', reg: [2, 2] },
         { name: 'trim@4', reg: [4, 1], bits: [2, 3] },
@@ -155,7 +156,7 @@ describe('board cells', () => {
     [{ name: 'a', reg: [1, 1], bits: [0, 0] }],
     [{ name: 'a', reg: [1, 1], bits: [4, 5] }],
   ])('%j is refused', async (node) => {
-    await expect(register(new Nvmem(), { boardCells: [node] })).rejects.toMatchObject({ code: 'EINVAL' });
+    await expect(register(new Registry(), { boardCells: [node] })).rejects.toMatchObject({ code: 'EINVAL' });
   });
 });
 
@@ -188,7 +189,7 @@ describe('a write-protect line', () => {
   const raw = { verify: false };
 
   test('is down while somebody writes behind it, and one writer never raises it on another', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const { log, config } = bench();
     const one = await register(nvmem, config);
     const two = await register(nvmem, { ...config, name: 'two' });
@@ -198,19 +199,19 @@ describe('a write-protect line', () => {
 
   test('that cannot be lowered stops the write; one that cannot be raised is told beside it (D11)', async () => {
     const down = bench({ on: false });
-    const stuck = await register(new Nvmem(), down.config);
+    const stuck = await register(new Registry(), down.config);
     await expect(stuck.write(0, Uint8Array.of(1), raw)).rejects.toMatchObject({
       code: 'EIO',
       untouched: [{ offset: 0, length: 1 }],
     });
     expect(down.log).toEqual(['request', 'down']);
-    const open = await register(new Nvmem(), bench({ on: true }).config);
+    const open = await register(new Registry(), bench({ on: true }).config);
     const result = await open.write(0, Uint8Array.of(1), raw);
     expect(result).toMatchObject({ bytesWritten: 1, protectError: { code: 'EIO', syscall: 'protect' } });
   });
 
   test('goes back up, and only then is let go of, when the device goes in the middle of a write', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const { log, config } = bench();
     const device = await register(nvmem, config);
     const write = device.write(0, Uint8Array.of(1), raw);
@@ -222,12 +223,12 @@ describe('a write-protect line', () => {
   });
 
   test('keeps cells and files from being written until forceRo is cleared', async () => {
-    const device = await register(new Nvmem(), {
+    const device = await register(new Registry(), {
       ...bench().config,
       cells: [{ name: 'c', offset: 0, bytes: 1 }],
     });
     await expect(device.cell('c').write(Uint8Array.of(1), raw)).rejects.toMatchObject({ code: 'EINVAL' });
-    using ro = device.files.open('force_ro', { flags: 'r+' });
+    using ro = filesOf(device).open('force_ro', { flags: 'r+' });
     expect((await ro.read(0, ro.size)).toString()).toBe('1\n');
     await ro.pwrite(Buffer.from('0\n'), 0);
     await device.cell('c').write(Uint8Array.of(1), raw);
@@ -238,8 +239,8 @@ describe('a write-protect line', () => {
 describe('files', () => {
   test('a long read is many pages, and its caller does not see them', async () => {
     const image = Uint8Array.from({ length: 10_000 }, (_, i) => i & 0xff);
-    const device = await register(new Nvmem(), { provider: memoryProvider(image) });
-    using file = device.files.open('nvmem', { flags: 'r+' });
+    const device = await register(new Registry(), { provider: memoryProvider(image) });
+    using file = filesOf(device).open('nvmem', { flags: 'r+' });
     expect((await file.pread(10_000, 0)).length).toBe(4096);
     expect(Buffer.compare(await file.read(0, 20_000), image)).toBe(0);
     await expect(file.write(9_999, Uint8Array.of(1, 2))).rejects.toMatchObject({ code: 'EFBIG' });
@@ -258,7 +259,7 @@ describe('files', () => {
   test('a whole read or write is whole words on the stride, and says what a device says', async () => {
     const memory = Buffer.alloc(16, 7);
     let drops = false;
-    const device = await register(new Nvmem(), {
+    const device = await register(new Registry(), {
       size: 16,
       wordSize: 4,
       stride: 4,
@@ -269,7 +270,7 @@ describe('files', () => {
         },
       },
     });
-    using file = device.files.open('nvmem', { flags: 'r+' });
+    using file = filesOf(device).open('nvmem', { flags: 'r+' });
     expect(await file.read(8, 100)).toEqual(Buffer.alloc(8, 7));
     for (const [position, length] of [
       [0, 6],
@@ -292,9 +293,9 @@ describe('files', () => {
   });
 
   test('an open one outlives its device, numb; a closed one says so', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const device = await register(nvmem, { cells: [{ name: 'c', offset: 10, bitOffset: 3, nbits: 2 }] });
-    const { files } = device;
+    const files = filesOf(device);
     expect(files.list()).toEqual(['cells', 'force_ro', 'nvmem', 'type']);
     expect(files.list('cells')).toEqual(['c@a,3']);
     const file = files.open('nvmem');
@@ -307,7 +308,7 @@ describe('files', () => {
   });
 
   test('only the owner opens what is rootOnly', async () => {
-    const { files } = await register(new Nvmem(), { rootOnly: true });
+    const files = filesOf(await register(new Registry(), { rootOnly: true }));
     expect(files.stat('nvmem').mode).toBe(0o600);
     expect(() => files.open('nvmem', { as: 'other' })).toThrow(
       expect.objectContaining({ code: 'EACCES' }) as Error,

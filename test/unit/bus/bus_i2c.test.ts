@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { Nvmem } from '../../../lib/core/registry.js';
+import { Registry } from '../../../lib/core/registry.js';
 import type { BusOpening, I2cOptions, NativeBus } from '../../../lib/native/index.js';
 import { open } from '../../../lib/open/open.js';
 import { fake, FakeSlot } from '../fake_native.js';
@@ -39,7 +39,7 @@ function bus(probe = 0): NativeBus {
   };
 }
 
-const registry = new Nvmem();
+const registry = new Registry();
 const openPart = (uri: string): ReturnType<typeof open> => open(uri, { registry });
 
 test('the addon gets the node and force, and the device the name that the kernel gives its own', async () => {

@@ -2,7 +2,7 @@ jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../f
 
 import { existsSync } from 'node:fs';
 
-import { wireOfNode } from '../../../lib/bus/claim.js';
+import { wireOfNode } from '../../../lib/bus/wire.js';
 import { hidrawSource } from '../../../lib/bus/hidraw.js';
 import type { BusSource } from '../../../lib/bus/source.js';
 import { splitDeviceNumber } from '../../../lib/machine/machine.js';

@@ -3,7 +3,7 @@ jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../f
 import fc from 'fast-check';
 
 import { providerOfSlot } from '../../../lib/core/backend.js';
-import { Nvmem } from '../../../lib/core/registry.js';
+import { Registry } from '../../../lib/core/registry.js';
 import type { NvmemCellInfo, NvmemConfig, NvmemDevice } from '../../../lib/index.js';
 import { FakeSlot } from '../fake_native.js';
 
@@ -13,7 +13,7 @@ async function withCells(
   config: Partial<NvmemConfig> = {},
 ): Promise<NvmemDevice> {
   const provider = providerOfSlot(slot, slot.memory.length, { hasWpLine: false });
-  return new Nvmem().register({ provider, name: 'dev', id: 'none', cells, ...config });
+  return new Registry().register({ provider, name: 'dev', id: 'none', cells, ...config });
 }
 
 test('a cell is read and written by name', async () => {

@@ -2,9 +2,10 @@ jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../f
 
 import fc from 'fast-check';
 
+import { filesOf } from '../../../lib/kernel/index.js';
 import {
   memoryProvider,
-  Nvmem,
+  Registry,
   NvmemKernelApi,
   type Keepout,
   type NvmemProvider,
@@ -133,7 +134,7 @@ const machine = fc.constantFrom(1, 2, 4).chain((unit) =>
 test('any mix of keepouts, words, bit cells, reads and writes is a flat array', async () => {
   await fc.assert(
     fc.asyncProperty(machine, async ({ unit, keepouts, image, how, steps }) => {
-      const registry = new Nvmem();
+      const registry = new Registry();
       const memory = Uint8Array.from(image);
       const provider = how === 'native' ? memoryProvider(memory) : ram(memory, how === 'async');
       const device = await registry.register({
@@ -161,7 +162,7 @@ test('any mix of keepouts, words, bit cells, reads and writes is a flat array', 
           const length = Math.min(one.length, SIZE - offset);
           const whole = length - (length % unit);
           if (whole === 0) continue;
-          using file = device.files.open('nvmem', { flags: 'r+' });
+          using file = filesOf(device).open('nvmem', { flags: 'r+' });
           expect([...(await file.pread(one.length, offset))]).toEqual(model.read(offset, whole));
           const data = pattern(one.length, one.seed);
           expect(await file.pwrite(Uint8Array.from(data), offset)).toBe(whole);
@@ -191,7 +192,7 @@ test('the kernel’s entry points see the same array', async () => {
       keepoutsFor(1),
       fc.array(fc.tuple(fc.nat(SIZE), fc.nat(SIZE), fc.nat(255)), { maxLength: 8 }),
       async (keepouts, writes) => {
-        const registry = new Nvmem();
+        const registry = new Registry();
         const kernel = new NvmemKernelApi(registry);
         const memory = new Uint8Array(SIZE);
         const device = await kernel.nvmemRegister({ provider: ram(memory, false), size: SIZE, keepouts });

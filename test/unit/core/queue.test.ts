@@ -1,5 +1,5 @@
 /** What waits for one device: its number and its bytes are limited, and what is more is told at once. */
-import { Nvmem, type NvmemDevice } from '../../../lib/index.js';
+import { Registry, type NvmemDevice } from '../../../lib/index.js';
 
 const MOST = 32_768;
 const MIB = 1024 * 1024;
@@ -19,7 +19,7 @@ async function stalled(): Promise<{ device: NvmemDevice; go: () => void }> {
     },
     write: () => gate,
   };
-  return { device: await new Nvmem().register({ provider, name: 'slow' }), go };
+  return { device: await new Registry().register({ provider, name: 'slow' }), go };
 }
 
 test('so many operations, and no more; and again when they have ended', async () => {

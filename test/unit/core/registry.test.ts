@@ -3,11 +3,11 @@ jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../f
 import { once } from 'node:events';
 
 import { providerOfSlot } from '../../../lib/core/backend.js';
-import { memoryProvider, Nvmem, type NvmemEvents } from '../../../lib/core/registry.js';
+import { memoryProvider, Registry, type NvmemEvents } from '../../../lib/core/registry.js';
 import type { NvmemConfig, NvmemDevice, NvmemError, NvmemProvider } from '../../../lib/index.js';
 import { fake, FakeSlot } from '../fake_native.js';
 
-function record(nvmem: Nvmem): string[] {
+function record(nvmem: Registry): string[] {
   const events: string[] = [];
   const names: (keyof NvmemEvents)[] = ['add', 'remove', 'cell-add', 'cell-remove', 'removed'];
   for (const name of names) {
@@ -18,7 +18,7 @@ function record(nvmem: Nvmem): string[] {
   return events;
 }
 
-function onSlot(nvmem: Nvmem, slot: FakeSlot, config: Partial<NvmemConfig> = {}): Promise<NvmemDevice> {
+function onSlot(nvmem: Registry, slot: FakeSlot, config: Partial<NvmemConfig> = {}): Promise<NvmemDevice> {
   return nvmem.register({
     provider: providerOfSlot(slot, slot.memory.length, { hasWpLine: false }),
     name: 'dev',
@@ -95,7 +95,7 @@ describe('register', () => {
       'ERR_OUT_OF_RANGE',
     ],
   ])('refuses %s', async (_name, config, code) => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const events = record(nvmem);
     const slots = fake.slots.length;
     await expect(nvmem.register(config as NvmemConfig)).rejects.toMatchObject({ code });
@@ -107,7 +107,7 @@ describe('register', () => {
   });
 
   test('names, and finds by name', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const first = await nvmem.register({ provider: memoryProvider(1), name: 'eeprom' });
     const second = await nvmem.register({ provider: memoryProvider(1), name: 'eeprom' });
     const third = await nvmem.register({ provider: memoryProvider(1), name: 'eeprom', id: 'none' });
@@ -131,13 +131,13 @@ describe('register', () => {
 
   test('copies the keepouts', async () => {
     const keepouts = [{ start: 0, end: 1, value: 7 }];
-    const device = await new Nvmem().register({ provider: memoryProvider(2), keepouts });
+    const device = await new Registry().register({ provider: memoryProvider(2), keepouts });
     keepouts.pop();
     expect([...(await device.read(0, 2))]).toEqual([7, 0]);
   });
 
   test('a device that comes back has its old name', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const names: string[] = [];
     for (let i = 0; i < 3; i++) {
       const device = await nvmem.register({ provider: memoryProvider(1), name: '1-0050' });
@@ -148,7 +148,7 @@ describe('register', () => {
   });
 
   test('a cell may come later', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const events = record(nvmem);
     const device = await nvmem.register({ provider: memoryProvider(4), name: 'd', stride: 2 });
     nvmem.addCell(device, { name: 'late', offset: 2, bytes: 1 });
@@ -163,10 +163,13 @@ describe('register', () => {
 });
 
 test('a device that comes back and is refused keeps its number for the next try', async () => {
-  const nvmem = new Nvmem();
+  const nvmem = new Registry();
   const uri = 'mem://1';
   const config = (): NvmemConfig => ({ provider: memoryProvider(1), name: 'd' });
-  await nvmem.unplugged(nvmem.registerNow(config(), undefined, uri), 'pulled');
+  await nvmem.unregister(nvmem.registerNow(config(), undefined, uri), {
+    cause: 'unplugged',
+    reason: 'pulled',
+  });
   const keepouts = [{ start: 4, end: 2, value: 0 }];
   expect(() => nvmem.registerNow({ ...config(), keepouts }, undefined, uri)).toThrow();
   expect((await nvmem.register(config())).name).toBe('d1');
@@ -177,7 +180,7 @@ describe('handles', () => {
   const config = { name: 'd', id: 'none', cells: [{ name: 'c', offset: 0, bytes: 1 }] } as const;
 
   test('await using: who registered a device has it unregistered at the end of the block', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const events = record(nvmem);
     let inside: NvmemDevice | undefined;
     {
@@ -190,7 +193,7 @@ describe('handles', () => {
   });
 
   test('using does the same and does not wait', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const removed = once(nvmem, 'removed');
     {
       using device = await nvmem.register({ ...config, provider: memoryProvider(4) });
@@ -201,7 +204,7 @@ describe('handles', () => {
   });
 
   test('whoever got a device or a cell lets go of nothing but the handle', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const device = await nvmem.register({ ...config, provider: memoryProvider(4) });
     {
       using found = nvmem.get('d');
@@ -211,8 +214,8 @@ describe('handles', () => {
     }
     expect(device.alive).toBe(true);
     const removed = once(device, 'removed');
-    await device.unregister();
-    expect(await removed).toEqual(['unregistered']);
+    await device.close();
+    expect(await removed).toEqual([{ cause: 'closed', reason: 'closed' }]);
   });
 });
 
@@ -223,35 +226,35 @@ describe('unregister', () => {
   ];
 
   test('tells in order: hidden, cells, and removed after every operation has settled', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const events = record(nvmem);
     const slot = new FakeSlot(new Uint8Array(8));
     const device = await onSlot(nvmem, slot, { cells });
     const found: unknown[] = [];
     nvmem.on('remove', () => found.push(nvmem.find('dev'), device.alive, slot.alive));
-    nvmem.on('removed', (_device, reason) => events.push(reason));
+    nvmem.on('removed', (_device, { cause, reason }) => events.push(`${cause}: ${reason}`));
     const note = (what: string) => (error: unknown) => {
       events.push(`${what} ${(error as NvmemError).code}`);
     };
     const read = device.read(0, 4).catch(note('read'));
     const write = device.write(0, Uint8Array.of(1)).catch(note('write'));
     const queued = device.write(0, Uint8Array.of(2)).catch(note('queued'));
-    await nvmem.unregister(device, 'cable');
+    await nvmem.unregister(device, { cause: 'unplugged', reason: 'cable' });
     await Promise.all([read, write, queued]);
     expect(found).toEqual([undefined, true, true]);
     expect(events.slice(0, 4)).toEqual(['add dev', 'cell-add a', 'cell-add b', 'remove dev']);
     expect(events.slice(4, 7).sort()).toEqual(['queued ENODEV', 'read ENODEV', 'write ENODEV']);
-    expect(events.slice(7)).toEqual(['cell-remove a', 'cell-remove b', 'removed dev', 'cable']);
+    expect(events.slice(7)).toEqual(['cell-remove a', 'cell-remove b', 'removed dev', 'unplugged: cable']);
     expect(slot.log).toEqual(['read 0+4', 'write 0+1']);
     expect(slot.holds).toBe(0);
   });
 
   test('afterwards every operation on every handle says ENODEV and why, and calls nobody', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const slot = new FakeSlot(new Uint8Array(8), true);
     const device = await onSlot(nvmem, slot, { cells });
     const cell = device.cell('a');
-    await nvmem.unregister(device, 'the cable was pulled');
+    await nvmem.unregister(device, { cause: 'unplugged', reason: 'the cable was pulled' });
     expect(device.alive).toBe(false);
     for (const operation of [
       device.read(0, 1),
@@ -269,7 +272,7 @@ describe('unregister', () => {
   });
 
   test('twice, concurrently, from listeners, on null: one end', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const events = record(nvmem);
     const device = await onSlot(nvmem, new FakeSlot(new Uint8Array(8)));
     const nested: Promise<void>[] = [];
@@ -285,7 +288,7 @@ describe('unregister', () => {
   });
 
   test('one that is asked for in a listener still waits for the end', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const slot = new FakeSlot(new Uint8Array(8));
     const device = await onSlot(nvmem, slot);
     let nested: Promise<void> | undefined;
@@ -300,21 +303,21 @@ describe('unregister', () => {
   });
 
   test('a device of another registry is a TypeError', async () => {
-    const device = await new Nvmem().register({ provider: memoryProvider(1) });
-    await expect(new Nvmem().unregister(device)).rejects.toBeInstanceOf(TypeError);
-    await expect(new Nvmem().unregister({} as never)).rejects.toBeInstanceOf(TypeError);
+    const device = await new Registry().register({ provider: memoryProvider(1) });
+    await expect(new Registry().unregister(device)).rejects.toBeInstanceOf(TypeError);
+    await expect(new Registry().unregister({} as never)).rejects.toBeInstanceOf(TypeError);
   });
 
   test('listeners of the device hear removed once', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const device = await nvmem.register({ provider: memoryProvider(1) });
     const removed = once(device, 'removed');
-    await nvmem.unregister(device, 'why');
-    expect(await removed).toEqual(['why']);
+    await nvmem.unregister(device, { cause: 'unplugged', reason: 'why' });
+    expect(await removed).toEqual([{ cause: 'unplugged', reason: 'why' }]);
   });
 
   test('a listener that throws upsets nobody', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const later: unknown[] = [];
     const nextTick = jest.spyOn(process, 'nextTick').mockImplementation((callback: unknown) => {
       later.push(callback);
@@ -350,7 +353,7 @@ describe('a provider in JavaScript', () => {
       }
     }
     const provider = new Counter();
-    const device = await new Nvmem().register({ provider });
+    const device = await new Registry().register({ provider });
     expect(device.size).toBe(4);
     expect([...(await device.read(1, 2))]).toEqual([41, 42]);
     await device.write(0, Uint8Array.of(7), { verify: false });
@@ -359,7 +362,7 @@ describe('a provider in JavaScript', () => {
 
   test('gets accesses of no bytes, as from the kernel', async () => {
     const calls: number[] = [];
-    const device = await new Nvmem().register({
+    const device = await new Registry().register({
       size: 4,
       provider: {
         read: (offset) => {
@@ -373,7 +376,7 @@ describe('a provider in JavaScript', () => {
   });
 
   test('that lacks a function: EOPNOTSUPP, and EPERM where the missing write makes it read-only', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const writer = await nvmem.register({ size: 4, provider: { write: () => undefined } });
     await expect(writer.read(0, 1)).rejects.toMatchObject({ code: 'EOPNOTSUPP' });
     const reader = await nvmem.register({
@@ -389,7 +392,7 @@ describe('a provider in JavaScript', () => {
 
   test('fails with its own code and cause', async () => {
     const boom = Object.assign(new Error('bus held low'), { code: 'EBUSY' });
-    const device = await new Nvmem().register({
+    const device = await new Registry().register({
       size: 4,
       provider: {
         read: () => Promise.reject(boom),
@@ -412,7 +415,7 @@ describe('a provider in JavaScript', () => {
 
   test('that gives too few bytes, or none at all, is EIO with what is good', async () => {
     let answer: unknown = Uint8Array.of(1, 2);
-    const device = await new Nvmem().register({ size: 4, provider: { read: () => answer as Uint8Array } });
+    const device = await new Registry().register({ size: 4, provider: { read: () => answer as Uint8Array } });
     await expect(device.read(0, 4)).rejects.toMatchObject({ code: 'EIO', partial: Buffer.of(1, 2) });
     answer = 'text';
     await expect(device.read(0, 4)).rejects.toMatchObject({ code: 'EIO', bytesTransferred: 0 });
@@ -420,7 +423,7 @@ describe('a provider in JavaScript', () => {
 
   test('that stores something else is found by reading back', async () => {
     const memory = new Uint8Array(4);
-    const device = await new Nvmem().register({
+    const device = await new Registry().register({
       size: 4,
       provider: {
         read: (offset, length) => memory.slice(offset, offset + length),
@@ -439,7 +442,7 @@ describe('a provider in JavaScript', () => {
   });
 
   test('is kept until its promise settles, though its caller learns of the end at once', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const answer = new Deferred<Uint8Array>();
     let signal: AbortSignal | undefined;
     const device = await nvmem.register({
@@ -464,7 +467,7 @@ describe('a provider in JavaScript', () => {
   });
 
   test('that never settles is waited for, and stops nothing else', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const events = record(nvmem);
     const device = await nvmem.register({
       size: 4,
@@ -481,7 +484,7 @@ describe('a provider in JavaScript', () => {
   });
 
   test('may be aborted: the provider is told, the next writer waits until it has ended', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const writes: Deferred[] = [];
     const device = await nvmem.register({
       size: 4,
@@ -509,7 +512,7 @@ describe('a provider in JavaScript', () => {
   });
 
   test('may unregister its own device from inside a call', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const events = record(nvmem);
     let inside: Promise<void> | undefined;
     const device: NvmemDevice = await nvmem.register({
@@ -531,7 +534,7 @@ describe('a provider in JavaScript', () => {
   });
 
   test('so may a readPostProcess', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const device: NvmemDevice = await nvmem.register({
       provider: memoryProvider(4),
       cells: [{ name: 'c', offset: 0, bytes: 1, readPostProcess: () => nvmem.unregister(device) }],
@@ -541,7 +544,7 @@ describe('a provider in JavaScript', () => {
   });
 
   test('what runs on after a call is no longer inside it', async () => {
-    const nvmem = new Nvmem();
+    const nvmem = new Registry();
     const gate = new Deferred();
     let late: Promise<void> | undefined;
     const device: NvmemDevice = await nvmem.register({

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../fake_native.js'));
 
 import { crc32c } from '../../../lib/base/crc32c.js';
-import { memoryProvider, Nvmem } from '../../../lib/index.js';
+import { memoryProvider, Registry } from '../../../lib/index.js';
 import { atomicCell } from '../../../lib/journal/atomic_cell.js';
 import { imageOf, random, seedOfRun } from '../../e2e/bench.js';
 import { Power, PowerCut, SimMemory, type Tear } from './sim.js';
@@ -282,7 +282,7 @@ describe('places', () => {
       message: expect.stringContaining('copies[1], 20 bytes at 109, goes beyond its end at 128'),
     });
     const keepouts = [{ start: 70, end: 72, value: 0 }];
-    const kept = await new Nvmem().register({ provider: memoryProvider(128), keepouts });
+    const kept = await new Registry().register({ provider: memoryProvider(128), keepouts });
     await expect(cell.write(kept, value(1))).rejects.toMatchObject({
       message: expect.stringContaining('lies in a keepout at 70'),
     });
@@ -300,7 +300,7 @@ describe('places', () => {
 });
 
 test('writers of one device take turns, on whichever handle', async () => {
-  const registry = new Nvmem();
+  const registry = new Registry();
   const memory = new Uint8Array(128).fill(0xff);
   const next = random(seed);
   let running = 0;

@@ -15,7 +15,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { memoryProvider, Nvmem, NvmemError, open, type NvmemProvider } from '../../../lib/index.js';
+import { memoryProvider, Registry, NvmemError, open, type NvmemProvider } from '../../../lib/index.js';
 import { nodeJournalFs } from '../../../lib/journal/files.js';
 import { encodeJournal, type Journal } from '../../../lib/journal/format.js';
 import { recover } from '../../../lib/journal/recover.js';
@@ -387,7 +387,7 @@ describe('a memory that holds something else', () => {
 describe('a device of the registry', () => {
   test('keepouts are not compared, not written and do not stand in the way', async () => {
     const image = Buffer.from(IMAGE);
-    const registry = new Nvmem();
+    const registry = new Registry();
     let writes = 0;
     const provider: NvmemProvider = {
       read: (offset, length) => Buffer.from(image.subarray(offset, offset + length)),
@@ -420,7 +420,7 @@ describe('a device of the registry', () => {
 
   test('a write that touched nothing leaves no journal', async () => {
     const file = join(folder, 'untouched');
-    const registry = new Nvmem();
+    const registry = new Registry();
     const config = { provider: memoryProvider(64), name: 'ro', id: 'none' as const, readOnly: true };
     const device = await registry.register(config);
     const error = await failure(journalledWrite(device, 0, CONTENT, { journal: file }));
@@ -435,7 +435,7 @@ describe('a device of the registry', () => {
     const image = join(folder, 'image');
     writeFileSync(image, IMAGE);
     const uri = `file://${image}`;
-    await using device = await open(uri, { registry: new Nvmem() });
+    await using device = await open(uri, { registry: new Registry() });
     for (const back of [true, false]) {
       const file = join(folder, 'nothing');
       writeFileSync(file, encodeJournal(journalOf({ memory: { name: 'x', size: 64, uri } })));

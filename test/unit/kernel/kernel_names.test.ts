@@ -1,8 +1,8 @@
 /** What the kernel says to names that are empty or not there: drivers/nvmem/core.c and kobject_add_internal(). */
-import { Nvmem, NvmemKernelApi, type NvmemCellInfo, type NvmemConfig } from '../../../lib/index.js';
+import { Registry, NvmemKernelApi, type NvmemCellInfo, type NvmemConfig } from '../../../lib/index.js';
 
-function setUp(): { registry: Nvmem; kernel: NvmemKernelApi; seen: string[] } {
-  const registry = new Nvmem();
+function setUp(): { registry: Registry; kernel: NvmemKernelApi; seen: string[] } {
+  const registry = new Registry();
   const seen: string[] = [];
   registry.registerNotifier({ notify: (event, name) => seen.push(`${event} ${name}`) });
   return { registry, kernel: new NvmemKernelApi(registry), seen };

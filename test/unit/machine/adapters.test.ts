@@ -109,9 +109,9 @@ test('i2c:// of a node that is not there is ENOENT, and says what there is', asy
   });
 });
 
-test('i2c:// of something else is ENOTSUP', async () => {
+test('i2c:// of something else is EOPNOTSUPP', async () => {
   await expect(open('i2c:///dev/null/0x50?chip=24c02')).rejects.toMatchObject({
-    code: 'ENOTSUP',
+    code: 'EOPNOTSUPP',
     message: expect.stringContaining('it is no node of an I2C adapter') as string,
   });
 });
@@ -128,7 +128,7 @@ test('in a worker i2c-bus is not loaded, and the error says why', async () => {
     worker.once('error', reject);
   });
   expect(error).toMatchObject({
-    code: 'ENOTSUP',
+    code: 'EOPNOTSUPP',
     message: expect.stringContaining('main thread only') as string,
   });
 });

@@ -19,13 +19,13 @@ const A = `usbip://127.0.0.1/1-1${PART}`;
 const B = 'usbip://127.0.0.1/1-1/0x52?chip=24c256&wp=chip:3';
 
 let lib: typeof Library;
-let registry: Library.Nvmem;
+let registry: Library.Registry;
 
 beforeEach(async () => {
   jest.resetModules();
   mockAddon = new FakeAddon();
   lib = await import('../../../lib/index.js');
-  registry = new lib.Nvmem();
+  registry = new lib.Registry();
 });
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -111,7 +111,7 @@ test('whatever happens between opening and closing, in whatever batches, everyth
   for (let round = 0; round < 300; round++) {
     const label = `NVMEM_SEED=${String(seed)}, round ${String(round)}`;
     const promises: Promise<unknown>[] = [];
-    const devices: Library.OpenDevice[] = [];
+    const devices: Library.NvmemDevice[] = [];
     const controller = new AbortController();
     const open = (uri: string): void => {
       const signal = below(3) === 0 ? { signal: controller.signal } : {};
