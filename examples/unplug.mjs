@@ -13,7 +13,7 @@ const bridge = bench.device('1-1');
 const uri = `usbip://127.0.0.1:${bench.port}/1-1/0x50?chip=24c256&speed=400000`;
 
 const eeprom = await open(uri);
-eeprom.once('removed', (reason) => console.log(`removed: ${reason}`));
+eeprom.once('removed', ({ cause, reason }) => console.log(`removed (${cause}): ${reason}`));
 
 bridge.faults.add({ kind: 'unplug', on: 'wire', n: 10_000 });
 let good = Buffer.alloc(0);

@@ -174,7 +174,10 @@ export class Bus extends EventEmitter<BusEvents> {
     await Promise.all([...this.#devices].map((device) => device.close()));
     await this.#lease.release();
     this.#over(end);
-    for (const listener of this.rawListeners('removed')) callUser(() => { listener.call(this, end); });
+    for (const listener of this.rawListeners('removed'))
+      callUser(() => {
+        listener.call(this, end);
+      });
   }
 
   /** The bus no longer keeps the program, or the worker, from ending; its devices and what is under way do. */
