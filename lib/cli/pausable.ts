@@ -1,5 +1,6 @@
 /** Reads and writes that Ctrl-Z can interrupt, as one operation: what they say at their end is about the whole. */
-import type { ByteRange, NvmemError } from '../base/errors.js';
+import type { NvmemError } from '../base/errors.js';
+import { bytesIn, joined, without } from '../base/ranges.js';
 import type { NvmemWriteResult, WriteOptions } from '../core/device_core.js';
 import type { Memory, MemoryOptions, OnProgress } from './memory.js';
 import type { Session } from './session.js';
@@ -100,9 +101,9 @@ function withRanges(error: unknown, before: NvmemError, total: number): NvmemErr
   const { message, committed, uncertain, untouched } = error as NvmemError;
   if (committed === undefined || uncertain === undefined || untouched === undefined)
     return error as NvmemError;
-  const doubtful = union(uncertain, without(before.uncertain ?? [], committed));
-  const known = without(union(committed, before.committed ?? []), doubtful);
-  const count = known.reduce((sum, { length }) => sum + length, 0);
+  const doubtful = joined(uncertain, without(before.uncertain ?? [], committed));
+  const known = without(joined(committed, before.committed ?? []), doubtful);
+  const count = bytesIn(known);
   return amend(error as NvmemError, {
     committed: known,
     uncertain: doubtful,
@@ -124,32 +125,4 @@ function countIn(message: string, count: number, total: number): string {
     /; \d+ of \d+ bytes are (committed|good)/,
     (_, what: string) => `; ${String(count)} of ${String(total)} bytes are ${what}`,
   );
-}
-
-/** What lies in either, in order; those that touch become one. */
-export function union(a: readonly ByteRange[], b: readonly ByteRange[]): ByteRange[] {
-  const all = [...a, ...b].sort((one, other) => one.offset - other.offset);
-  const list: { offset: number; length: number }[] = [];
-  for (const { offset, length } of all) {
-    const last = list.at(-1);
-    if (last && offset <= last.offset + last.length) {
-      last.length = Math.max(last.length, offset + length - last.offset);
-    } else if (length > 0) list.push({ offset, length });
-  }
-  return list;
-}
-
-/** What lies in `ranges` and not in `others`. */
-export function without(ranges: readonly ByteRange[], others: readonly ByteRange[]): ByteRange[] {
-  let left = union(ranges, []);
-  for (const { offset, length } of others) {
-    const end = offset + length;
-    left = left.flatMap((range) => {
-      const rangeEnd = range.offset + range.length;
-      const head = { offset: range.offset, length: Math.min(offset, rangeEnd) - range.offset };
-      const from = Math.max(end, range.offset);
-      return [head, { offset: from, length: rangeEnd - from }].filter((piece) => piece.length > 0);
-    });
-  }
-  return left;
 }

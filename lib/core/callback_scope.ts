@@ -19,9 +19,10 @@ interface Frame {
   running: boolean;
 }
 
-// Made at the first call into user code that may await: async hooks slow every promise of a process down, and
-// memories inside the addon never need them.
+// Only while a call into user code runs: async hooks slow every promise of a process down, and what once ran in a
+// storage that is not disabled leaves its mark on each promise after it. Memories inside the addon never need one.
 let storage: AsyncLocalStorage<Frame> | undefined;
+let calls = 0;
 
 /** What calls wait for that were made inside of others: by the outer one. */
 const waits = new WeakMap<object, Turnstile>();
@@ -42,8 +43,11 @@ export function runCallback<T>(
   const frame: Frame = { device, call, outer: storage.getStore(), running: true };
   const end = (): void => {
     frame.running = false;
+    calls -= 1;
+    if (calls === 0) storage?.disable();
     ended?.();
   };
+  calls += 1;
   let taken: Taken<T>;
   try {
     // Its `then` is called in here as well: with lazy ones that is when the work is done.

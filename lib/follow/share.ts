@@ -208,6 +208,8 @@ class RemoteLife implements Life {
 
   /** Nothing is read for anybody before what operations of this thread know of it is found there. */
   async #attach(token: SharedToken, change: FollowChange): Promise<void> {
+    // Another device is another presence, also where the end of the one before was not heard.
+    if (this.#device) this.#become({ ...change, state: 'absent', reason: 'it was unplugged, and is back' });
     this.#letGo();
     let device: NvmemDevice;
     try {

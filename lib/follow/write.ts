@@ -6,7 +6,7 @@ import type { Below, NvmemWriteResult } from '../core/device_core.js';
 import { splitAtKeepouts } from '../core/keepouts.js';
 import { Call, type Rest, type Surroundings } from './call.js';
 import type { FollowWriteOptions } from './options.js';
-import { bytesIn, joined } from './ranges.js';
+import { bytesIn, joined } from '../base/ranges.js';
 
 /** Bytes that are still to be written. */
 interface Piece extends ByteRange {

@@ -1,5 +1,5 @@
 /** Ranges of bytes as sets. */
-import type { ByteRange } from '../base/errors.js';
+import type { ByteRange } from './errors.js';
 
 export function bytesIn(ranges: readonly ByteRange[]): number {
   return ranges.reduce((sum, { length }) => sum + length, 0);
@@ -16,4 +16,19 @@ export function joined(...lists: (readonly ByteRange[])[]): ByteRange[] {
     } else if (length > 0) list.push({ offset, length });
   }
   return list;
+}
+
+/** What lies in `ranges` and not in `others`. */
+export function without(ranges: readonly ByteRange[], others: readonly ByteRange[]): ByteRange[] {
+  let left = joined(ranges);
+  for (const { offset, length } of others) {
+    const end = offset + length;
+    left = left.flatMap((range) => {
+      const rangeEnd = range.offset + range.length;
+      const head = { offset: range.offset, length: Math.min(offset, rangeEnd) - range.offset };
+      const from = Math.max(end, range.offset);
+      return [head, { offset: from, length: rangeEnd - from }].filter((piece) => piece.length > 0);
+    });
+  }
+  return left;
 }
