@@ -18,9 +18,8 @@
       'target_name': 'nvmem',
       'dependencies': ['libusb'],
       'sources': [
-        '<!@(ls native/binding/*.cc)',
-        # Everything that knows no Node: also compiled, with its tests, by test/native/Makefile.
-        '<!@(ls native/util/*.cc native/srcu/*.cc native/slot/*.cc native/memory/*.cc native/bus/*.cc native/gpio/*.cc native/hotplug/*.cc native/i2c/*.cc native/sysfs/*.cc native/usb/*.cc native/usbip/*.cc native/cp2112/*.cc native/cp2112/transport/*.cc native/at24/*.cc)',
+        # All but the first know no Node: test/native/Makefile compiles them too, with their tests.
+        '<!@(node native/units.mjs build/units native/binding native/util native/srcu native/slot native/memory native/bus native/gpio native/hotplug native/i2c native/sysfs native/usb native/usbip native/cp2112 native/cp2112/transport native/at24)',
       ],
       'include_dirs': ['.', '<!(node -p "require(\'node-addon-api\').include_dir")'],
       'defines': [

@@ -6,7 +6,6 @@
 namespace nvmem::at24 {
 namespace {
 
-constexpr std::uint64_t kWindow = 16;
 /// High address bytes to look behind: parts are blank at different places. None is MR11 of an SPD5118.
 constexpr std::array<std::uint64_t, 9> kHigh{0, 1, 2, 4, 8, 16, 32, 64, 126};
 

@@ -9,7 +9,6 @@
 namespace nvmem::at24 {
 namespace {
 
-constexpr std::uint64_t kWindow = 16;
 /// Shorter stretches are equal by accident.
 constexpr std::uint64_t kLeastWindow = 4;
 /// A bus master that carries little is not kept for more transfers than this.

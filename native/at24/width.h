@@ -95,6 +95,9 @@ class WidthAsk {
   std::vector<std::uint8_t> beyond_;  ///< what a read over the end goes on with
 };
 
+/// Bytes that are compared, where a bus master carries as many.
+inline constexpr std::uint64_t kWindow = 16;
+
 bool is_uniform(Bytes bytes);
 /// The bytes at `at` occur nowhere before it, so that a part which reads elsewhere is found out.
 bool is_new(Bytes bytes, std::uint64_t at, std::uint64_t length);

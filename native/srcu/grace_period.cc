@@ -8,10 +8,10 @@ namespace {
 template <class Condition>
 bool wait_for(unsigned& patience, Condition&& condition) noexcept {
   // The last few looks let a preempted reader run instead of burning its time slice.
-  constexpr unsigned kYields = 4;
+  constexpr unsigned kLastYields = 4;
   while (!condition()) {
     if (patience == 0) return false;
-    if (patience-- > kYields) {
+    if (patience-- > kLastYields) {
       relax_cpu();
     } else {
       ::sched_yield();

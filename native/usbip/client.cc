@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "native/util/error_text.h"
+
 namespace nvmem::usbip {
 namespace {
 
@@ -18,11 +20,6 @@ constexpr std::size_t kMaxPackets = 64;
 /// Unanswered URBs and unlinks a living server can pile up before it counts as dead.
 constexpr std::size_t kMaxUnanswered = 64;
 constexpr unsigned kMaxInErrors = 3;
-
-std::string error_text(int error) {
-  std::array<char, 128> buffer{};
-  return ::strerror_r(error, buffer.data(), buffer.size());
-}
 
 template <class... Args>
 std::string format(const char* pattern, Args... args) {

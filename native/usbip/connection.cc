@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "native/util/error_text.h"
 #include "native/util/poll.h"
 #include "native/usbip/resolve.h"
 
@@ -28,11 +29,6 @@ void tune(int fd) {
   set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 2);
   set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
   set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 10'000);
-}
-
-std::string error_text(int error) {
-  std::array<char, 128> buffer{};
-  return ::strerror_r(error, buffer.data(), buffer.size());
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "test/native/at24_bench.h"
 
+namespace at24_test {
 using namespace nvmem;
 using fake::At24Bench;
 using fake::Eeprom;
@@ -390,3 +391,5 @@ TEST("at24: a probe whose line cannot be claimed says so and does not touch the 
   bench.close();
   for (const Op& op : bench.world.transfers()) CHECK(op.kind == Kind::kRead);
 }
+
+}  // namespace at24_test

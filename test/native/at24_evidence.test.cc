@@ -3,6 +3,7 @@
 
 #include "test/native/at24_bench.h"
 
+namespace at24_evidence_test {
 using namespace nvmem;
 using fake::At24Bench;
 using fake::Eeprom;
@@ -153,3 +154,5 @@ TEST("at24 evidence: one disturbed transfer makes no part of two address bytes o
     CHECK_EQ(geometry.transferred, 1U);
   }
 }
+
+}  // namespace at24_evidence_test

@@ -5,6 +5,7 @@
 
 #include "test/native/at24_bench.h"
 
+namespace at24_faults_test {
 using namespace nvmem;
 using fake::At24Bench;
 using fake::Eeprom;
@@ -421,3 +422,5 @@ TEST("at24 faults: a write-protect line that could not be raised is raised while
   CHECK_EQ(raises, 5);
   CHECK(trial.bench.world.levels[2]);
 }
+
+}  // namespace at24_faults_test

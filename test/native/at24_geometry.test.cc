@@ -5,6 +5,7 @@
 
 #include "test/native/at24_bench.h"
 
+namespace at24_geometry_test {
 using namespace nvmem;
 using fake::At24Bench;
 using fake::Eeprom;
@@ -319,3 +320,5 @@ TEST("at24 geometry: windows, SPD parts and other addresses are not asked") {
     CHECK_EQ(reads, 1U);  // what the page overwrites
   }
 }
+
+}  // namespace at24_geometry_test

@@ -9,6 +9,7 @@
 #include "native/slot/slot.h"
 #include "test/native/at24_bench.h"
 
+namespace at24_lifetime_test {
 using namespace nvmem;
 using fake::At24Bench;
 using fake::Eeprom;
@@ -157,3 +158,5 @@ TEST("at24 lifetime: a request that passed the provider just before stop() does 
   bench.close();
   CHECK(bench.world.transfers().empty());
 }
+
+}  // namespace at24_lifetime_test

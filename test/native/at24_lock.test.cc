@@ -5,6 +5,7 @@
 #include "test/native/at24_bench.h"
 #include "test/native/check.h"
 
+namespace at24_lock_test {
 using namespace nvmem;
 using fake::At24Bench;
 using fake::Kind;
@@ -184,3 +185,5 @@ TEST("at24 lock: whatever the part is called, no write at 0x58 is a command") {
   provider.stop();
   never.stop();
 }
+
+}  // namespace at24_lock_test

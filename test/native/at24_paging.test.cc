@@ -4,6 +4,7 @@
 
 #include "test/native/at24_bench.h"
 
+namespace at24_paging_test {
 using namespace nvmem;
 using fake::At24Bench;
 using fake::Eeprom;
@@ -213,3 +214,5 @@ TEST("at24 width: without a repeated START one byte at a time is asked, and neve
     }
   }
 }
+
+}  // namespace at24_paging_test

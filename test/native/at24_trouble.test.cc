@@ -4,6 +4,7 @@
 
 #include "test/native/at24_bench.h"
 
+namespace at24_trouble_test {
 using namespace nvmem;
 using fake::At24Bench;
 using fake::Eeprom;
@@ -186,3 +187,5 @@ TEST("at24 trouble: a write cycle of most of a second is waited for where it is 
     }
   }
 }
+
+}  // namespace at24_trouble_test

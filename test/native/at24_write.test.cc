@@ -5,6 +5,7 @@
 
 #include "test/native/at24_bench.h"
 
+namespace at24_write_test {
 using namespace nvmem;
 using fake::At24Bench;
 using fake::Eeprom;
@@ -280,3 +281,5 @@ TEST(
   CHECK_EQ(bench.run(*provider, std::move(write)).outcome.status, -ETIMEDOUT);
   CHECK_EQ(bench.sink->wait(late).outcome.status, 0);
 }
+
+}  // namespace at24_write_test

@@ -11,6 +11,7 @@
 #include "test/native/check.h"
 #include "test/native/fake_i2c.h"
 
+namespace bus_test {
 using namespace nvmem;
 using fake::Bench;
 using fake::Kind;
@@ -568,3 +569,5 @@ TEST("bus: a link without wire and pins says so to every transfer and every line
   CHECK_EQ(seen.claim, -EOPNOTSUPP);
   CHECK_EQ(seen.reason, "there is no GPIO on this bus");
 }
+
+}  // namespace bus_test

@@ -8,6 +8,7 @@
 #include "test/native/check.h"
 #include "test/native/fake_gpio.h"
 
+namespace chip_lines_test {
 using namespace nvmem;
 
 namespace {
@@ -167,3 +168,5 @@ TEST("bus gpiochip: closing in the middle of a write raises the line and release
   rig.bench.wait_event("closed");
   CHECK_EQ(rig.story(), std::string("o101r"));
 }
+
+}  // namespace chip_lines_test

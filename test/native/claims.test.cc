@@ -7,6 +7,7 @@
 #include "test/native/at24_bench.h"
 #include "test/native/check.h"
 
+namespace claims_test {
 using namespace nvmem;
 
 namespace {
@@ -147,3 +148,5 @@ TEST("claims: the turns of a slot are those of its part") {
   CHECK_EQ(granted, 1);
   two->give_turn(second.ticket);
 }
+
+}  // namespace claims_test

@@ -8,6 +8,7 @@
 #include "test/native/check.h"
 #include "test/native/cp2112_fake.h"
 
+namespace cp2112_engine_test {
 using namespace nvmem;
 using fake::FakeChip;
 using fake::FakeClock;
@@ -430,3 +431,5 @@ TEST("cp2112 engine: special functions of other pins stay, the clock output with
   }
   CHECK_EQ(int{chip.gpio_direction}, 0x04);
 }
+
+}  // namespace cp2112_engine_test

@@ -10,6 +10,7 @@
 #include "test/native/check.h"
 #include "test/native/cp2112_fake.h"
 
+namespace cp2112_faults_test {
 using namespace nvmem;
 using fake::FakeChip;
 using fake::FakeClock;
@@ -243,3 +244,5 @@ TEST("cp2112 faults: random reports in the IN pipe, seeded") {
     bench.expect_read(4321, 512);
   }
 }
+
+}  // namespace cp2112_faults_test

@@ -11,6 +11,7 @@
 #include "native/cp2112/transport/usb_descriptors.h"
 #include "test/native/check.h"
 
+namespace cp2112_protocol_test {
 using namespace nvmem;
 using namespace nvmem::cp2112;
 
@@ -219,3 +220,5 @@ TEST("cp2112 descriptors: strings and identity pairs") {
   add_pair(line, "busid", "1-1.2");
   CHECK_EQ(line, std::string("serial=00%204%25 busid=1-1.2"));
 }
+
+}  // namespace cp2112_protocol_test

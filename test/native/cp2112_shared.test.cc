@@ -10,6 +10,7 @@
 #include "test/native/check.h"
 #include "test/native/cp2112_fake.h"
 
+namespace cp2112_shared_test {
 using namespace nvmem;
 using fake::FakeChip;
 using fake::FakeClock;
@@ -185,3 +186,5 @@ TEST("cp2112 shared: stopping in mid-transfer ends the transfer before the confi
   CHECK(bench.chip->log.size() >= 2 && bench.chip->log.front() == "17" &&
         bench.chip->log.back().starts_with("06"));
 }
+
+}  // namespace cp2112_shared_test

@@ -13,6 +13,7 @@
 #include "test/native/check.h"
 #include "test/native/cp2112_fake.h"
 
+namespace cp2112_silence_test {
 using namespace nvmem;
 using fake::FakeChip;
 using fake::FakeClock;
@@ -269,3 +270,5 @@ TEST("cp2112 ledger: counts what is owed, and writes it off only after a sign of
   ledger.heard(now + cp2112::Ledger::kWriteOff);
   CHECK(!ledger.pay_data(1));
 }
+
+}  // namespace cp2112_silence_test

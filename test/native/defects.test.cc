@@ -15,6 +15,7 @@
 #include "native/srcu/threads.h"
 #include "test/native/check.h"
 
+namespace defects_test {
 using namespace nvmem;
 
 namespace {
@@ -186,3 +187,5 @@ TEST("writers take turns in the order in which they came; giving up a place is n
   slot->give_turn(d.ticket);
   CHECK(queue("e").now);
 }
+
+}  // namespace defects_test

@@ -5,6 +5,7 @@
 #include "test/native/check.h"
 #include "test/native/fake_gpio.h"
 
+namespace gpio_line_test {
 using namespace nvmem;
 using gpio::Line;
 using gpio::LineName;
@@ -188,3 +189,5 @@ TEST("gpio line: another chip that has come by the name is not driven") {
   CHECK_EQ(line.set(true).error(), 0);
   CHECK_EQ(back.lines[0].story, std::string("o1"));
 }
+
+}  // namespace gpio_line_test

@@ -20,6 +20,7 @@
 #include "native/util/cancel_token.h"
 #include "test/native/check.h"
 
+namespace hidraw_transport_test {
 using namespace nvmem;
 using cp2112::has_transfer_reports;
 using cp2112::HidrawCalls;
@@ -369,3 +370,5 @@ TEST("cp2112 report descriptor: all eight transfer reports, wherever and however
     CHECK(!has_transfer_reports(noise));
   }
 }
+
+}  // namespace hidraw_transport_test

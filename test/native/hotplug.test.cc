@@ -18,7 +18,9 @@
 #include "native/hotplug/uevents.h"
 #include "test/native/check.h"
 
-namespace nvmem::hotplug {
+namespace hotplug_test {
+using namespace nvmem;
+using namespace nvmem::hotplug;
 namespace {
 
 using std::string_view_literals::operator""sv;
@@ -204,4 +206,5 @@ TEST("lookout: ends while it waits and while it calls, a hundred times") {
 }
 
 }  // namespace
-}  // namespace nvmem::hotplug
+
+}  // namespace hotplug_test

@@ -14,6 +14,7 @@
 #include "native/sysfs/folder_watch.h"
 #include "test/native/at24_bench.h"
 
+namespace kernel_file_test {
 using namespace nvmem;
 
 namespace {
@@ -184,3 +185,5 @@ TEST("kernel file: stopped, it says so to whoever comes later") {
   file.stop();
   CHECK_EQ(bench.run(file, Operation::kRead, 0, zeros(1)).outcome.status, -ENODEV);
 }
+
+}  // namespace kernel_file_test

@@ -9,6 +9,7 @@
 #include "test/native/at24_bench.h"
 #include "test/native/fake_adapter.h"
 
+namespace linux_i2c_test {
 using namespace nvmem;
 using fake::Adapter;
 using fake::pattern;
@@ -502,3 +503,5 @@ TEST("linux i2c: a device that nobody uses learns of the unplug, and says what w
   lock.unlock();
   CHECK(bus->join(kNever));
 }
+
+}  // namespace linux_i2c_test

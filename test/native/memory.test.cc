@@ -4,6 +4,7 @@
 
 #include "test/native/at24_bench.h"
 
+namespace memory_test {
 using namespace nvmem;
 using fake::pattern;
 
@@ -54,3 +55,5 @@ TEST("memory: one of two overlapping writes is whole, and readers see bytes of e
   CHECK(memory.read_now(0, got).ok());
   CHECK(got == std::vector<std::uint8_t>(512, got[0]));
 }
+
+}  // namespace memory_test

@@ -9,6 +9,7 @@
 #include "test/native/at24_bench.h"
 #include "test/native/check.h"
 
+namespace out_of_memory_test {
 namespace {
 
 /// Whose allocations are counted.
@@ -67,19 +68,21 @@ class Armed {
 };
 
 }  // namespace
+}  // namespace out_of_memory_test
 
 // Of the whole test binary; without a fault armed they are malloc and free, which the compiler is not to see.
-[[gnu::noinline]] void* operator new(std::size_t size) { return take_or_throw(size); }
-[[gnu::noinline]] void* operator new[](std::size_t size) { return take_or_throw(size); }
-[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return take(size); }
+[[gnu::noinline]] void* operator new(std::size_t size) { return out_of_memory_test::take_or_throw(size); }
+[[gnu::noinline]] void* operator new[](std::size_t size) { return out_of_memory_test::take_or_throw(size); }
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return out_of_memory_test::take(size); }
 [[gnu::noinline]] void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
-  return take(size);
+  return out_of_memory_test::take(size);
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 
+namespace out_of_memory_test {
 namespace {
 
 using namespace nvmem;
@@ -394,3 +397,5 @@ TEST("out of memory: the buffer of a read is made when it begins, and its size i
   CHECK_EQ(huge->start().error(), -ENOMEM);
   CHECK(huge->data.empty());
 }
+
+}  // namespace out_of_memory_test

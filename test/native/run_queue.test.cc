@@ -6,6 +6,7 @@
 
 #include "test/native/check.h"
 
+namespace run_queue_test {
 using namespace nvmem;
 
 namespace {
@@ -175,3 +176,5 @@ TEST("run queue of a bus: nobody overtakes a write in its lane, nobody starves (
   if (!good) std::printf("  seed %u\n", seed);
   CHECK(good);
 }
+
+}  // namespace run_queue_test

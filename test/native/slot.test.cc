@@ -10,6 +10,7 @@
 #include "native/slot/script.h"
 #include "test/native/check.h"
 
+namespace slot_test {
 using namespace nvmem;
 
 namespace {
@@ -206,3 +207,5 @@ TEST("slot: a script provider has the slot's life cycle and no native I/O") {
   CHECK_EQ(slot->submit(request).error(), 0);
   CHECK_EQ(sink->statuses().at(0), -EOPNOTSUPP);
 }
+
+}  // namespace slot_test

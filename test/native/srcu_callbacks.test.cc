@@ -5,6 +5,7 @@
 #include "test/native/check.h"
 #include "test/native/srcu_helpers.h"
 
+namespace srcu_callbacks_test {
 using namespace nvmem;
 using srcu_test::Event;
 using srcu_test::modes;
@@ -196,3 +197,5 @@ TEST("srcu: many threads wait at once") {
     CHECK_EQ(ran.load(), 200);
   }
 }
+
+}  // namespace srcu_callbacks_test

@@ -5,6 +5,7 @@
 #include "test/native/check.h"
 #include "test/native/srcu_helpers.h"
 
+namespace srcu_sections_test {
 using namespace nvmem;
 using srcu_test::modes;
 
@@ -212,3 +213,5 @@ TEST("srcu: automatic domains lose their reader fences with the registration, sy
   CHECK_EQ(automatic.asymmetric(), granted);
   CHECK(!symmetric.asymmetric());
 }
+
+}  // namespace srcu_sections_test

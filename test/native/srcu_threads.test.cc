@@ -14,6 +14,7 @@
 #include "test/native/check.h"
 #include "test/native/srcu_helpers.h"
 
+namespace srcu_threads_test {
 using namespace nvmem;
 using srcu_test::child_role;
 using srcu_test::Event;
@@ -200,3 +201,5 @@ TEST("srcu-exit: a process may exit inside sections, while waiting, and in a cal
     }
   }
 }
+
+}  // namespace srcu_threads_test

@@ -10,6 +10,7 @@
 #include "native/usb/client.h"
 #include "usbfs_fake.h"
 
+namespace usb_client_test {
 namespace {
 
 using nvmem::CancelToken;
@@ -342,3 +343,5 @@ TEST("usb: many clients, each with its own context, at the same time and one aft
 }
 
 }  // namespace
+
+}  // namespace usb_client_test

@@ -11,6 +11,7 @@
 #include "check.h"
 #include "native/usb/node.h"
 
+namespace usb_node_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -110,3 +111,5 @@ TEST("usb node: the node's own errno, and descriptors only from the device that 
 }
 
 }  // namespace
+
+}  // namespace usb_node_test

@@ -8,6 +8,7 @@
 #include "test/native/check.h"
 #include "test/native/usbip_server.h"
 
+namespace usbip_transport_test {
 using namespace nvmem;
 using cp2112::UsbipTransport;
 using fake::Bytes;
@@ -294,3 +295,5 @@ TEST("cp2112 usbip: stalls are cleared, removals are removals") {
     link.expect_gone();
   }
 }
+
+}  // namespace usbip_transport_test

@@ -2,6 +2,7 @@
 #include "native/util/wait.h"
 #include "test/native/check.h"
 
+namespace util_test {
 using namespace nvmem;
 
 TEST("a wait gives the cancel reason before the time-out") {
@@ -21,3 +22,5 @@ TEST("a result is a value or an errno") {
   CHECK(good.ok() && good.value() == 5 && good.error() == 0);
   CHECK(!bad.ok() && bad.error() == -EIO);
 }
+
+}  // namespace util_test

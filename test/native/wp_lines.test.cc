@@ -5,6 +5,7 @@
 #include "test/native/check.h"
 #include "test/native/fake_i2c.h"
 
+namespace wp_lines_test {
 using namespace nvmem;
 using fake::Kind;
 using fake::Op;
@@ -148,3 +149,5 @@ TEST("bus wp: one line cannot protect one part when it is high and another when 
   CHECK_EQ(rig.lines.claim({3}, {}).error(), -EBUSY);
   CHECK(!rig.world.levels[3]);
 }
+
+}  // namespace wp_lines_test
