@@ -19,7 +19,7 @@
       'dependencies': ['libusb'],
       'sources': [
         # All but the first know no Node: test/native/Makefile compiles them too, with their tests.
-        '<!@(node native/units.mjs build/units native/binding native/util native/srcu native/slot native/memory native/bus native/gpio native/hotplug native/i2c native/sysfs native/usb native/usbip native/cp2112 native/cp2112/transport native/at24)',
+        '<!@(node native/units.mjs build/units native/binding native/util native/srcu native/slot native/memory native/pins native/bus native/gpio native/hotplug native/i2c native/sysfs native/usb native/usbip native/cp2112 native/cp2112/transport native/at24)',
       ],
       'include_dirs': ['.', '<!(node -p "require(\'node-addon-api\').include_dir")'],
       'defines': [

@@ -97,6 +97,7 @@ export type { Presence, PresenceEvents, PresenceOptions } from './hotplug/presen
 export type { PresenceState } from './hotplug/judge.js';
 export type { PresenceCause } from './hotplug/observation.js';
 export type { ParsedTarget } from './hotplug/target.js';
+export type { BusGpio, GpioOptions } from './bus/gpio.js';
 export { fromI2cBus } from './i2c/from_i2c_bus.js';
 export type { FromI2cBusOptions } from './i2c/from_i2c_bus.js';
 export type { CallbackI2cBus, I2cBusObject, PromisifiedI2cBus } from './i2c/bus_calls.js';

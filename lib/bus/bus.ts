@@ -26,6 +26,7 @@ import {
   throwIfAborted,
   type OpenOptions,
 } from './open_device.js';
+import { BusGpio } from './gpio.js';
 import { openPartOn } from './part_device.js';
 import { leaseBus, type BusLease } from './pool.js';
 import { probeWidth, type WidthProposal } from './probe_width.js';
@@ -75,6 +76,8 @@ export class Bus extends EventEmitter<BusEvents> {
   readonly identity: Readonly<Record<string, string>>;
   /** Resolves when it can be used no more; never rejects. */
   readonly gone: Promise<BusEnd>;
+  /** The pins of the bridge; of other buses everything there is EOPNOTSUPP. */
+  readonly gpio: BusGpio;
   readonly #parsed: BusUri;
   readonly #lease: BusLease;
   readonly #devices = new Set<NvmemDevice>();
@@ -89,6 +92,9 @@ export class Bus extends EventEmitter<BusEvents> {
     this.uri = uri;
     this.#parsed = parsed;
     this.#lease = lease;
+    this.gpio = new BusGpio(lease.bus, uri, () => {
+      this.#check('gpio');
+    });
     this.identity = Object.freeze(Object.fromEntries(lease.bus.identity));
     this.gone = new Promise((resolve) => {
       this.#over = resolve;

@@ -37,6 +37,7 @@ export interface Addon {
   claim(bus: number, claim: PartClaim): number | string;
   nameClaim(claim: number, holder: string): void;
   kernelFile(bus: number, config: KernelFileConfig): number;
+  pins(bus: number): number;
   memory(image: Uint8Array): number;
   script(): number;
   readNow(slot: number, offset: number, into: Uint8Array): number;

@@ -54,6 +54,11 @@ export class Bus implements NativeBus {
     return id < 0 ? refused(id) : new Slot(this.desk, id);
   }
 
+  pins(): NativeSlot {
+    const id = this.desk.addon.pins(this.id);
+    return id < 0 ? refused(id) : new Slot(this.desk, id);
+  }
+
   claim(claim: PartClaim): number | string {
     return this.desk.addon.claim(this.id, claim);
   }

@@ -265,6 +265,8 @@ export interface NativeBus {
   gpioLine(chip: string, line: number | string): number;
   /** A slot whose provider is a file of the kernel's nvmem subsystem. Does no I/O; see NativeSlot.probe(). */
   kernelFile(config: KernelFileConfig): NativeSlot;
+  /** A slot of three bytes, a bit for each pin of the bridge: levels, directions (1: out), special functions. Only for reading. */
+  pins(): NativeSlot;
   /** Ends every request with -ENODEV, puts write protect up, lets go of the bridge, joins the thread. Idempotent. */
   close(): Promise<void>;
 }

@@ -264,6 +264,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add<NameClaim>(exports, "nameClaim");
   add<NewAt24>(exports, "at24");
   add<NewKernelFile>(exports, "kernelFile");
+  add<NewPins>(exports, "pins");
   add<NewMemory>(exports, "memory");
   add<NewScript>(exports, "script");
   add<ReadNow>(exports, "readNow");

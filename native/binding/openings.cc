@@ -18,6 +18,7 @@
 #include "native/cp2112/transport/usbip_transport.h"
 #include "native/i2c/linux_i2c.h"
 #include "native/memory/memory.h"
+#include "native/pins/pins.h"
 #include "native/slot/script.h"
 #include "native/sysfs/folder_watch.h"
 #include "native/sysfs/kernel_file.h"
@@ -229,6 +230,13 @@ Value NewKernelFile(const CallbackInfo& info) {
   std::shared_ptr<Bus> bus = Environment::of(info).bus(count(info[0]));
   if (bus == nullptr) return number(info, -EBADF);
   return added(info, std::make_unique<KernelFile>(std::move(bus), std::move(config)));
+}
+
+Value NewPins(const CallbackInfo& info) {
+  if (refuse(info, naturals(info, 0, 1))) return info.Env().Undefined();
+  std::shared_ptr<Bus> bus = Environment::of(info).bus(count(info[0]));
+  if (bus == nullptr) return number(info, -EBADF);
+  return added(info, std::make_unique<Pins>(std::move(bus)));
 }
 
 Value NewMemory(const CallbackInfo& info) {

@@ -22,6 +22,7 @@ Napi::Value NameClaim(const Napi::CallbackInfo& info);
 
 Napi::Value NewAt24(const Napi::CallbackInfo& info);
 Napi::Value NewKernelFile(const Napi::CallbackInfo& info);
+Napi::Value NewPins(const Napi::CallbackInfo& info);
 Napi::Value NewMemory(const Napi::CallbackInfo& info);
 Napi::Value NewScript(const Napi::CallbackInfo& info);
 

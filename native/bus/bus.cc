@@ -20,6 +20,7 @@ class ClosedPort final : public BusPort {
  public:
   Wire& wire() override { return wire_; }
   Status still_there() override { return Status(-ENODEV); }
+  Result<PinStates> pin_states(const Wait&) override { return Status(-ENODEV); }
   [[nodiscard]] std::string reason() const override { return "the bus is closed"; }
   [[nodiscard]] Nanoseconds now() const override { return monotonic_clock().now(); }
   Status wp_claim(WpLine, const Wait&) override { return Status(-ENODEV); }
@@ -82,6 +83,7 @@ class Bus::Port final : public BusPort {
     const Status status = watched.idle(0);
     return status.error() == -ENODEV ? status : Status();
   }
+  Result<PinStates> pin_states(const Wait& wait) override { return watched.gpio_states(wait); }
   [[nodiscard]] std::string reason() const override { return watched.reason(); }
   [[nodiscard]] Nanoseconds now() const override { return clock_.now(); }
   [[nodiscard]] bool alone() const override { return queue_.alone(); }

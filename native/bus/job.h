@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "native/bus/gpio_port.h"
 #include "native/bus/wire.h"
 #include "native/util/cancel_token.h"
 #include "native/util/clock.h"
@@ -31,6 +32,8 @@ class BusPort {
   virtual Wire& wire() = 0;
   /// Looks, without waiting: -ENODEV once the device is gone.
   virtual Status still_there() = 0;
+  /// The bridge's own pins, as they are. -EOPNOTSUPP: the bus has none.
+  virtual Result<PinStates> pin_states(const Wait& wait) = 0;
   /// Why the last failure happened (Link::reason).
   [[nodiscard]] virtual std::string reason() const = 0;
   [[nodiscard]] virtual Nanoseconds now() const = 0;

@@ -66,6 +66,19 @@ class Watched final : public Wire, public GpioPort {
     if (gpio_ == nullptr) return line_failed(Status(-EOPNOTSUPP), kNoPins);
     return pass([&] { return gpio_->gpio_set(line, level, wait); }, wait);
   }
+  Result<PinStates> gpio_states(const Wait& wait) override {
+    if (gpio_ == nullptr) return line_failed(Status(-EOPNOTSUPP), kNoPins);
+    PinStates states;
+    const Status status = pass(
+        [&] {
+          auto looked = gpio_->gpio_states(wait);
+          if (looked.ok()) states = looked.value();
+          return looked.status();
+        },
+        wait);
+    if (!status.ok()) return status;
+    return states;
+  }
 
  private:
   static constexpr const char* kNoPins = "there is no GPIO on this bus";

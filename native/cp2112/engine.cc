@@ -334,6 +334,11 @@ Status Engine::gpio_set(unsigned line, bool level, const Wait& wait) {
   return gpio_.set(line, level, wait);
 }
 
+Result<PinStates> Engine::gpio_states(const Wait& wait) {
+  if (!started_) return Status(-ENODEV);
+  return gpio_.states(wait);
+}
+
 Status Engine::idle(Nanoseconds deadline) {
   if (!started_) return Status(-ENODEV);
   if (polled_address_ != 0) {

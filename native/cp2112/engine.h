@@ -48,6 +48,7 @@ class Engine final : public Link, public Wire, public GpioPort {
                          std::span<std::uint8_t> data, const Wait& wait) override;
   Status gpio_output(unsigned line, bool level, const Wait& wait) override;
   Status gpio_set(unsigned line, bool level, const Wait& wait) override;
+  Result<PinStates> gpio_states(const Wait& wait) override;
   Status idle(Nanoseconds deadline) override;
   void stop() noexcept override;
   [[nodiscard]] std::string reason() const override;

@@ -19,11 +19,17 @@ Status Gpio::drive(unsigned line, bool level, const Wait& wait) {
   return bridge_.set_feature(encode_set_gpio(level_bits(line, level), bit(line)), wait);
 }
 
-Status Gpio::check_level(unsigned line, bool level, const Wait& wait) {
+Result<std::uint8_t> Gpio::levels(const Wait& wait) {
   const auto report = bridge_.get_feature(ReportId::kGetGpio, wait);
   if (!report.ok()) return report.status();
-  const auto levels = decode_gpio_levels(report.value().span());
-  if (!levels || ((*levels & bit(line)) != 0) != level) {
+  if (const auto decoded = decode_gpio_levels(report.value().span())) return *decoded;
+  return bridge_.fail(Status(-EIO), "the bridge's GPIO levels make no sense");
+}
+
+Status Gpio::check_level(unsigned line, bool level, const Wait& wait) {
+  const auto found = levels(wait);
+  if (!found.ok()) return found.status();
+  if (((found.value() & bit(line)) != 0) != level) {
     return bridge_.fail(Status(-EIO), "GPIO " + std::to_string(line) + " does not follow");
   }
   return {};
@@ -62,6 +68,14 @@ Status Gpio::set(unsigned line, bool level, const Wait& wait) {
   if (line >= kGpioLines) return Status(-EINVAL);
   if (const Status status = drive(line, level, wait); !status.ok()) return status;
   return check_level(line, level, wait);
+}
+
+Result<PinStates> Gpio::states(const Wait& wait) {
+  const auto found = config(wait);
+  if (!found.ok()) return found.status();
+  const auto high = levels(wait);
+  if (!high.ok()) return high.status();
+  return PinStates{high.value(), found.value().direction, found.value().special_pins()};
 }
 
 }  // namespace nvmem::cp2112

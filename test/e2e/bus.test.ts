@@ -36,6 +36,33 @@ afterEach(async () => {
 
 const uri = (): string => `usbip://127.0.0.1:${bench.port}/1-1`;
 
+test('the pins of the bridge are looked at, and stay as they are', async () => {
+  const changed: string[] = [];
+  await using bus = await openBus(uri());
+  const { gpio } = bus;
+  const device = bench.device();
+  device.on('report', ({ direction, data }) => {
+    if (direction === 'set' || direction === 'out') changed.push(Buffer.from(data).toString('hex'));
+  });
+  expect(await Promise.all([gpio.read(3), gpio.direction(3)])).toEqual([1, 'in']);
+  device.driveGpio(3, 0);
+  expect(await gpio.read(3)).toBe(0);
+  device.driveGpio(3, null);
+  expect(changed).toEqual([]);
+
+  const wp = await bus.device({ address: 0x52, chip: '24c256', wp: 3 });
+  expect([await gpio.read(3), await gpio.direction(3)]).toEqual([1, 'out']);
+  await wp.close();
+
+  await expect(gpio.read(8)).rejects.toThrow(RangeError);
+  await expect(gpio.read(3, { signal: AbortSignal.abort(new Error('enough')) })).rejects.toMatchObject({
+    code: 'ABORT_ERR',
+  });
+  bench.device().unplug();
+  await bus.gone;
+  await expect(gpio.direction(3)).rejects.toMatchObject({ code: 'ENODEV', syscall: 'gpio' });
+});
+
 test('it says what it is, who is on it, and opens them', async () => {
   await using bus = await openBus(uri());
   expect(bus.uri).toBe(uri());

@@ -373,6 +373,15 @@ TEST("cp2112 engine: GPIO lines change alone, level before direction") {
   CHECK_EQ(bench.engine->gpio_output(0, true, bench.within(kSecond)).error(), 0);
   CHECK((chip.log == std::vector<std::string>{"04 01 01"}));
 
+  // Looking changes nothing: no report sets anything.
+  chip.log.clear();
+  const auto looked = bench.engine->gpio_states(bench.within(kSecond));
+  CHECK(looked.ok());
+  CHECK_EQ(int{looked.value().outputs}, 0x11);
+  CHECK_EQ(int{looked.value().special}, 0);
+  CHECK_EQ(int{looked.value().levels} & 0x01, 0x01);
+  CHECK(chip.log.empty());
+
   chip.gpio_stuck_low = 0x01;
   CHECK_EQ(bench.engine->gpio_set(0, true, bench.within(kSecond)).error(), -EIO);
   CHECK_EQ(bench.engine->gpio_set(3, false, bench.within(kSecond)).error(), -EIO);  // an input stays high

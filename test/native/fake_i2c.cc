@@ -209,6 +209,21 @@ Status Master::gpio_set(unsigned line, bool level, const Wait& wait) {
   return gpio(Kind::kSet, line, level, wait);
 }
 
+nvmem::Result<nvmem::PinStates> Master::gpio_states(const Wait& wait) {
+  Op op{Kind::kLook, 0, {}, 0};
+  const Fault fault = begin(op, wait, 0);
+  const Status status(end(std::move(op), fault.status));
+  if (!status.ok()) return status;
+  // Inputs are pulled up.
+  nvmem::PinStates states{0xff, 0, world_.special_pins};
+  for (const auto& [line, level] : world_.levels) {
+    const auto bit = static_cast<std::uint8_t>(1U << line);
+    states.outputs |= bit;
+    if (!level) states.levels &= static_cast<std::uint8_t>(~bit);
+  }
+  return states;
+}
+
 Status Master::idle(Nanoseconds deadline) {
   world_.log.push_back(Op{.kind = Kind::kIdle, .at = world_.clock.now()});
   pollfd waiter{world_.waker->fd(), POLLIN, 0};

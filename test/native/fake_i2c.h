@@ -67,7 +67,7 @@ struct Eeprom {
   [[nodiscard]] int block_of(std::uint8_t device) const;
 };
 
-enum class Kind : std::uint8_t { kWrite, kRead, kOutput, kSet, kIdle };
+enum class Kind : std::uint8_t { kWrite, kRead, kOutput, kSet, kLook, kIdle };
 
 struct Op {
   Kind kind = Kind::kIdle;
@@ -95,6 +95,7 @@ struct World {
   Clock clock;
   std::deque<Eeprom> parts;
   std::map<unsigned, bool> levels;  ///< of GPIO outputs
+  std::uint8_t special_pins = 0;
   nvmem::I2cLimits limits{.max_read = 512, .max_write = 61, .max_read_prefix = 16, .clock_hz = 100'000};
   /// Bus thread, before each operation: the fault of operation number `index`. May do whatever a user may.
   std::function<Fault(std::size_t index, const Op& op)> before;
@@ -130,6 +131,7 @@ class Master final : public nvmem::Link, public nvmem::Wire, public nvmem::GpioP
                                 std::span<std::uint8_t> data, const nvmem::Wait& wait) override;
   nvmem::Status gpio_output(unsigned line, bool level, const nvmem::Wait& wait) override;
   nvmem::Status gpio_set(unsigned line, bool level, const nvmem::Wait& wait) override;
+  nvmem::Result<nvmem::PinStates> gpio_states(const nvmem::Wait& wait) override;
   nvmem::Status idle(Nanoseconds deadline) override;
   void stop() noexcept override { world_.stopped = true; }
   [[nodiscard]] std::string reason() const override { return world_.unplugged ? "unplugged" : ""; }

@@ -126,6 +126,9 @@ class Master final : public Link, public Wire, public GpioPort {
   Status gpio_set(unsigned line, bool level, const Wait& wait) override {
     return transfer([&] { return master_.gpio_set(line, level, wait); });
   }
+  Result<PinStates> gpio_states(const Wait& wait) override {
+    return transfer([&] { return master_.gpio_states(wait); });
+  }
   Status idle(Nanoseconds deadline) override {
     const Exempt exempt;
     return master_.idle(deadline);

@@ -14,7 +14,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['bus', 'slot'],
   ['cp2112/transport'],
   ['cp2112', 'i2c'],
-  ['at24', 'memory', 'sysfs'],
+  ['at24', 'memory', 'pins', 'sysfs'],
   ['binding'],
 ];
 const level = new Map(LAYERS.flatMap((names, at) => names.map((name) => [name, at] as const)));

@@ -150,6 +150,11 @@ export class FakeAddon implements Addon {
     return this.#slotOn(bus);
   }
 
+  pins(bus: number): number {
+    this.#check('pins', bus);
+    return this.#slotOn(bus);
+  }
+
   memory(): number {
     return this.script();
   }

@@ -56,6 +56,10 @@ class FakeBus implements NativeBus {
     throw new Error('an I2C bus has no files');
   }
 
+  pins(): FakeSlot {
+    throw new Error('nobody looks at pins here');
+  }
+
   readonly lines: string[] = [];
 
   gpioLine(chip: string, line: number | string): number {
