@@ -44,11 +44,15 @@ export class BusGpio {
   async read(line: number, options: GpioOptions = {}): Promise<0 | 1> {
     const pins = await this.#look(line, options);
     if (isSet(pins.special, line)) {
-      throw new NvmemError('EBUSY', `GPIO ${String(line)} of ${this.#uri} has a special function of the bridge`, {
-        syscall: 'gpio',
-        device: this.#uri,
-        hint: 'GPIO 0 and 1 can be the transmit and receive lights, GPIO 7 the clock output: use another line.',
-      });
+      throw new NvmemError(
+        'EBUSY',
+        `GPIO ${String(line)} of ${this.#uri} has a special function of the bridge`,
+        {
+          syscall: 'gpio',
+          device: this.#uri,
+          hint: 'GPIO 0 and 1 can be the transmit and receive lights, GPIO 7 the clock output: use another line.',
+        },
+      );
     }
     return isSet(pins.levels, line) ? 1 : 0;
   }
