@@ -1,6 +1,6 @@
 // Builds the addon another way, into build/variants/NAME: for the benchmark that compiles the protection out, and for the
 // sanitizers. With the headers that node-gyp used for the addon itself, so that one has to be built first.
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
@@ -41,31 +41,32 @@ const libusbFlags = ['-fPIC', '-pthread', '-fvisibility=hidden', '-w'].concat(
   ['native/libusb', libusb, join(libusb, 'os')].map((folder) => `-I${folder}`),
 );
 
-/** The files under `folder` whose names end with `end`, relative to `base`. */
-export function filesUnder(base, folder, end) {
-  const found = readdirSync(join(base, folder), { recursive: true })
-    .filter((file) => file.endsWith(end))
-    .map((file) => join(folder, file))
-    .sort();
-  if (found.length === 0) throw new Error(`nothing under ${folder} ends with ${end}`);
-  return found;
+const filesOfNative = () =>
+  readdirSync(join(root, 'native'), { recursive: true })
+    .filter((file) => /\.(h|cc)$/.test(file))
+    .map((file) => join('native', file));
+
+/** What binding.gyp compiles of native/, relative to the root: sources that include those of a folder. */
+export function addonUnits() {
+  const folders = filesOfNative().filter((file) => file.endsWith('.cc'));
+  const command = ['native/units.mjs', 'build/units', ...new Set(folders.map((file) => dirname(file)))];
+  return execFileSync(process.execPath, command, { cwd: root, encoding: 'utf8' }).trim().split('\n');
 }
 
 /** Every source of the addon, libusb's among them, relative to the root. */
 export const addonSources = () => {
   const names = readFileSync(join(root, 'native/libusb/sources.txt'), 'utf8').trim().split('\n');
-  return [...filesUnder(root, 'native', '.cc'), ...names.map((name) => join(libusb, name))];
+  return [...addonUnits(), ...names.map((name) => join(libusb, name))];
 };
 
 /**
  * Compiles `sources` with `flags` and links them, with `objects` that are there already, into a file that require() loads.
- * Compiles what is older than any source or header.
+ * Does nothing where that file is newer than all it is made of.
  */
 export async function buildVariant({ name, sources, flags, objects = [], link = [] }) {
   const out = join(root, 'build', 'variants', name);
   const addon = join(out, 'nvmem.node');
-  const headers = filesUnder(root, 'native', '.h');
-  const inputs = [...headers, ...sources].map((file) => join(root, file));
+  const inputs = [...filesOfNative(), ...sources].map((file) => join(root, file));
   const newest = Math.max(...[...inputs, ...objects].map((file) => statSync(file).mtimeMs));
   if (existsSync(addon) && statSync(addon).mtimeMs > newest) return addon;
   const queue = [...sources];

@@ -2,7 +2,7 @@
 import type { BusOpening } from '../native/index.js';
 import type { Part } from '../uri/part.js';
 
-export interface BusSource {
+export interface BusAccess {
   /** The same for every URI that means this bus. */
   readonly key: string;
   /** The same for every bus that leads to the same wires, where that may be more than one; absent: the key. */

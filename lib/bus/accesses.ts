@@ -1,25 +1,25 @@
 /** The kinds of buses. */
 import type { BusUri } from '../uri/bus_uri.js';
-import { usbSource } from './cp2112.js';
-import { hidrawSource } from './hidraw.js';
-import { i2cSource } from './i2c.js';
-import type { BusSource } from './source.js';
-import { usbipSource } from './usbip.js';
+import { usbAccess } from './cp2112.js';
+import { hidrawAccess } from './hidraw.js';
+import { i2cAccess } from './i2c.js';
+import type { BusAccess } from './access.js';
+import { usbipAccess } from './usbip.js';
 
 /**
  * `uri`: as the caller gave it, for messages.
  *
  * @throws NvmemError where it names nothing that could be opened.
  */
-export function busSource(bus: BusUri, uri: string): Promise<BusSource> | BusSource {
+export function busAccess(bus: BusUri, uri: string): Promise<BusAccess> | BusAccess {
   switch (bus.scheme) {
     case 'cp2112':
-      return usbSource(bus, uri);
+      return usbAccess(bus, uri);
     case 'hidraw':
-      return hidrawSource(bus, uri);
+      return hidrawAccess(bus, uri);
     case 'i2c':
-      return i2cSource(bus, uri);
+      return i2cAccess(bus, uri);
     case 'usbip':
-      return usbipSource(bus);
+      return usbipAccess(bus);
   }
 }

@@ -10,14 +10,14 @@ import type { BusLease } from './pool.js';
  * @throws NvmemError EBUSY: an address of the part is in use with another geometry; ENODEV: the bus has gone.
  */
 export async function claimPart(
-  { bus, source }: BusLease,
+  { bus, access }: BusLease,
   part: Part,
   uri: string,
 ): Promise<number | undefined> {
-  const wire = (await source.wire?.()) ?? source.key;
+  const wire = (await access.wire?.()) ?? access.key;
   const claimed = bus.claim?.({ wire, uses: usesOf(part), holder: holderOf(uri) });
   const { address, chip } = part;
-  const what = `the ${chip.name} at 0x${address.toString(16)} on ${source.what}`;
+  const what = `the ${chip.name} at 0x${address.toString(16)} on ${access.what}`;
   if (typeof claimed === 'string') {
     throw new NvmemError('EBUSY', `cannot open ${what}: ${claimed} uses an address of it as another part`, {
       syscall: 'open',

@@ -6,7 +6,7 @@ import { findBridge, usbIdsOf, type UsbBridge } from '../machine/bridges.js';
 import { holdersOf, nameHolders } from '../machine/holders.js';
 import { thisMachine } from '../machine/machine.js';
 import { udevHint } from '../machine/udev.js';
-import type { BusSource } from './source.js';
+import type { BusAccess } from './access.js';
 
 /** udevd opens a node to users a moment after the kernel has made it, and programs that wait for a bridge are faster. */
 const UDEV_TAKES_MS = 2000;
@@ -17,7 +17,7 @@ const LOOK_EVERY_MS = 50;
  *
  * @throws NvmemError ENOENT: no such bridge; EINVAL: several, and the URI does not say which.
  */
-export async function usbSource({ bridge: wanted, ids }: Cp2112Uri, uri: string): Promise<BusSource> {
+export async function usbAccess({ bridge: wanted, ids }: Cp2112Uri, uri: string): Promise<BusAccess> {
   const bridge = await findBridge(wanted, uri, undefined, ids);
   const { path, serial } = bridge;
   return {

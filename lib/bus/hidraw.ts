@@ -4,7 +4,7 @@ import { NvmemError } from '../base/errors.js';
 import { native } from '../native/index.js';
 import type { HidrawUri } from '../uri/bus_uri.js';
 import { wireOfNode } from './wire.js';
-import type { BusSource } from './source.js';
+import type { BusAccess } from './access.js';
 import {
   adaptersOfHidraw,
   heldClients,
@@ -27,7 +27,7 @@ const HINTS: Readonly<Partial<Record<string, string>>> = {
  * A CP2112 that the kernel's driver keeps. Both use it and neither knows of the other, for the protocol has no tags.
  * What we hand out is checked for that (native/cp2112/bridge.h); what the kernel's driver hands out is not.
  */
-export function hidrawSource({ path, force }: HidrawUri, uri: string, machine = thisMachine): BusSource {
+export function hidrawAccess({ path, force }: HidrawUri, uri: string, machine = thisMachine): BusAccess {
   let ids: UsbIds | undefined;
   return {
     key: `hidraw ${path}`,

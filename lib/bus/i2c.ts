@@ -8,10 +8,10 @@ import { native } from '../native/index.js';
 import type { I2cUri } from '../uri/bus_uri.js';
 import type { Part } from '../uri/part.js';
 import { wireOfNode } from './wire.js';
-import type { BusSource } from './source.js';
+import type { BusAccess } from './access.js';
 
 /** An I2C adapter of the kernel. */
-export async function i2cSource({ path, force }: I2cUri, uri: string): Promise<BusSource> {
+export async function i2cAccess({ path, force }: I2cUri, uri: string): Promise<BusAccess> {
   // A link to a node is the same adapter; a node that is not there is for check() to say.
   const node = await promises.realpath(path).catch(() => path);
   return {

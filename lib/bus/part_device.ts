@@ -5,7 +5,7 @@ import { diagnosed } from '../base/diagnosis.js';
 import { partWords } from '../base/part_words.js';
 import { monotonicMs } from '../base/timers.js';
 import { WRITE_TIMEOUT_MS } from '../chips/chips.js';
-import { providerOfSlot } from '../core/backend.js';
+import { providerOfSlot } from '../core/provider_port.js';
 import type { PartCommands } from '../core/part_commands.js';
 import type { NativeSlot } from '../native/index.js';
 import type { BusUri } from '../uri/bus_uri.js';
@@ -49,7 +49,7 @@ export async function openPartOn(lease: BusLease, part: Part, options: PartOptio
   const asked: Asked = { part, uri };
   let claim: number | undefined;
   try {
-    await lease.source.checkPart?.(part, uri);
+    await lease.access.checkPart?.(part, uri);
     claim = await claimPart(lease, part, uri);
   } catch (error) {
     await lease.release();
@@ -84,7 +84,7 @@ export async function openPartOn(lease: BusLease, part: Part, options: PartOptio
   }
   const address = part.address.toString(16).padStart(4, '0');
   return {
-    name: `${lease.source.name(lease.bus.identity)}-${address}`,
+    name: `${lease.access.name(lease.bus.identity)}-${address}`,
     provider: providerOfSlot(slot, part.size, {
       hasWpLine: part.wp !== undefined,
       sharesWriters: true,
@@ -132,9 +132,9 @@ async function probe(
   if (part.wp !== undefined && protectStatus !== 0 && code !== 'ENODEV') {
     throw wpError(uri, part.wp, status, reason);
   }
-  const at = `0x${part.address.toString(16)} on ${lease.source.what}`;
+  const at = `0x${part.address.toString(16)} on ${lease.access.what}`;
   const detail = reason === '' || code === 'ENXIO' ? '' : ` (${reason})`;
-  const bus = lease.source.what;
+  const bus = lease.access.what;
   const sentences: Partial<Record<string, string>> = {
     ENXIO: `no part answers at ${at}`,
     ENODEV: `${bus} went away while it was being opened`,
@@ -150,8 +150,8 @@ async function probe(
     syscall: 'open',
     device: uri,
     hint:
-      lease.source.partHint?.(code) ??
-      (code === 'ENODEV' ? lease.source.hint?.(code) : partWords(code)?.hint),
+      lease.access.partHint?.(code) ??
+      (code === 'ENODEV' ? lease.access.hint?.(code) : partWords(code)?.hint),
     ...diagnosed({ finding, found }),
   });
 }

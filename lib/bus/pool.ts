@@ -4,8 +4,8 @@ import { codeOf, NvmemError, saysOf } from '../base/errors.js';
 import { monotonicMs } from '../base/timers.js';
 import type { BusOpening, NativeBus } from '../native/index.js';
 import { DEFAULT_CLOCK_HZ, type BusUri } from '../uri/bus_uri.js';
-import type { BusSource } from './source.js';
-import { busSource } from './sources.js';
+import type { BusAccess } from './access.js';
+import { busAccess } from './accesses.js';
 
 interface Entry {
   /** Undefined: the kernel's. */
@@ -21,7 +21,7 @@ interface Entry {
 /** One user's share in an open bus. */
 export interface BusLease {
   readonly bus: NativeBus;
-  readonly source: BusSource;
+  readonly access: BusAccess;
   /** One more share in the same bus, also where it has gone: what is opened on it then says so. */
   share(): BusLease;
   /**
@@ -56,20 +56,20 @@ export async function leaseBus(bus: BusUri, { uri, openTimeoutMs, signal }: Leas
   };
   const found = await deadline.wait(lookFor(bus, uri));
   if ('ended' in found) return late(found.ended, `this machine is still looking for ${uri}`);
-  const source = found.value;
-  const { key } = source;
+  const access = found.value;
+  const { key } = access;
   let entry = entries.get(key);
   while (entry?.closing) {
     const closed = await deadline.wait(entry.closing);
-    if ('ended' in closed) return late(closed.ended, `${source.what} is still being closed by this program`);
+    if ('ended' in closed) return late(closed.ended, `${access.what} is still being closed by this program`);
     entry = entries.get(key);
   }
   if (!entry) {
     const clockHz = bus.clockHz ?? DEFAULT_CLOCK_HZ;
     const began = monotonicMs();
-    const opening = source.open(clockHz, openTimeoutMs);
+    const opening = access.open(clockHz, openTimeoutMs);
     const made: Entry = {
-      clockHz: source.setsClock ? clockHz : undefined,
+      clockHz: access.setsClock ? clockHz : undefined,
       opening,
       passedMs: undefined,
       users: 0,
@@ -86,7 +86,7 @@ export async function leaseBus(bus: BusUri, { uri, openTimeoutMs, signal }: Leas
   } else if (bus.clockHz !== undefined && bus.clockHz !== entry.clockHz) {
     throw new NvmemError(
       'EBUSY',
-      `${source.what} is open at ${String(entry.clockHz)} Hz, and ${uri} asks for ${String(bus.clockHz)} Hz`,
+      `${access.what} is open at ${String(entry.clockHz)} Hz, and ${uri} asks for ${String(bus.clockHz)} Hz`,
       {
         syscall: 'open',
         device: uri,
@@ -94,14 +94,14 @@ export async function leaseBus(bus: BusUri, { uri, openTimeoutMs, signal }: Leas
       },
     );
   }
-  const joining = await deadline.wait(joinBus(source, entry, uri), (lease) => lease.release());
-  return 'ended' in joining ? late(joining.ended, `${source.what} is still being opened`) : joining.value;
+  const joining = await deadline.wait(joinBus(access, entry, uri), (lease) => lease.release());
+  return 'ended' in joining ? late(joining.ended, `${access.what} is still being opened`) : joining.value;
 }
 
-async function lookFor(bus: BusUri, uri: string): Promise<BusSource> {
-  const source = await busSource(bus, uri);
-  await source.check?.();
-  return source;
+async function lookFor(bus: BusUri, uri: string): Promise<BusAccess> {
+  const access = await busAccess(bus, uri);
+  await access.check?.();
+  return access;
 }
 
 function endedError(uri: string, ended: Ended, says: string, signal: AbortSignal | undefined): NvmemError {
@@ -111,8 +111,8 @@ function endedError(uri: string, ended: Ended, says: string, signal: AbortSignal
   return new NvmemError('ABORT_ERR', message, { ...details, cause: signal?.reason });
 }
 
-async function joinBus(source: BusSource, entry: Entry, uri: string): Promise<BusLease> {
-  const { key } = source;
+async function joinBus(access: BusAccess, entry: Entry, uri: string): Promise<BusLease> {
+  const { key } = access;
   entry.users++;
   const forget = (): void => {
     if (entries.get(key) === entry) entries.delete(key);
@@ -126,7 +126,7 @@ async function joinBus(source: BusSource, entry: Entry, uri: string): Promise<Bu
   }
   if (opened.bus === undefined) {
     forget();
-    throw openingError(source, uri, opened.status, opened.reason, entry.passedMs);
+    throw openingError(access, uri, opened.status, opened.reason, entry.passedMs);
   }
   const { bus } = opened;
   // A bus that has gone is found by nobody any more: the next open() is a new connection.
@@ -138,7 +138,7 @@ async function joinBus(source: BusSource, entry: Entry, uri: string): Promise<Bu
     let released: Promise<void> | undefined;
     return {
       bus,
-      source,
+      access,
       share: () => {
         entry.users++;
         return shareOf();
@@ -158,7 +158,7 @@ async function joinBus(source: BusSource, entry: Entry, uri: string): Promise<Bu
   }
 }
 function openingError(
-  source: BusSource,
+  access: BusAccess,
   uri: string,
   status: number,
   reason: string,
@@ -167,14 +167,14 @@ function openingError(
   const code = codeOf(status);
   // A wait of the protocol's own may end long before the limit.
   const limit = code === 'ETIMEDOUT' && passedMs !== undefined ? ` within ${String(passedMs)} ms` : '';
-  const sentence = `${source.sentences[code] ?? saysOf(code)}${limit}`;
+  const sentence = `${access.sentences[code] ?? saysOf(code)}${limit}`;
   // Where the two would say the same, the transport's own words are the better ones.
   const both = code === 'EOPNOTSUPP' || code === 'ETIMEDOUT';
   const why = reason === '' ? sentence : both ? `${sentence} (${reason})` : reason;
-  return new NvmemError(code, `cannot open ${source.what}: ${why}`, {
+  return new NvmemError(code, `cannot open ${access.what}: ${why}`, {
     errno: status,
     syscall: 'open',
     device: uri,
-    hint: source.hint?.(code),
+    hint: access.hint?.(code),
   });
 }

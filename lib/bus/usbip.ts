@@ -1,6 +1,6 @@
 import { native } from '../native/index.js';
 import type { UsbipUri } from '../uri/bus_uri.js';
-import type { BusSource } from './source.js';
+import type { BusAccess } from './access.js';
 
 const HINTS: Readonly<Partial<Record<string, string>>> = {
   ECONNREFUSED: 'Start the USB/IP server (for a try: nvmem rig --port 3240), or correct the host and port.',
@@ -24,7 +24,7 @@ export function usbipHint(code: string, host: string): string | undefined {
 }
 
 /** A CP2112 that another machine, or the virtual bench, exports. */
-export function usbipSource({ host, port, busid, ids }: UsbipUri): BusSource {
+export function usbipAccess({ host, port, busid, ids }: UsbipUri): BusAccess {
   return {
     key: `usbip ${host.toLowerCase()} ${String(port)} ${busid}`,
     what: `the bridge ${busid} at ${host.includes(':') ? `[${host}]` : host}:${String(port)}`,

@@ -45,7 +45,7 @@ export async function scanCommand(session: Session, uri: string, options: ScanCo
       found: found.map(foundFacts),
     });
     if (session.json) return;
-    await session.tell(`${lease.source.what}:`);
+    await session.tell(`${lease.access.what}:`);
     await session.say();
     for (const line of map(session, asked, parts)) await session.say(line);
     for (const line of [...foundLines(session, found), ...heldLines(session, parts)]) await session.say(line);

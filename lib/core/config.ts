@@ -6,7 +6,7 @@ import { NvmemError } from '../base/errors.js';
 import { validateKeepouts, type Keepout } from './keepouts.js';
 import { checkId, checkName, type Names, type NvmemId } from './naming.js';
 import { NativeProvider, type NvmemProvider } from './provider.js';
-import type { ScriptProvider } from './script_backend.js';
+import type { ProviderCalls } from './javascript_port.js';
 import { checkWpLine, type CheckedLine, type WpLine } from './wp_line.js';
 import {
   checkBoolean,
@@ -64,7 +64,7 @@ export interface NvmemConfig {
 }
 
 export interface CheckedConfig {
-  readonly provider: ScriptProvider | NativeProvider;
+  readonly provider: ProviderCalls | NativeProvider;
   readonly name: string | undefined;
   readonly id: NvmemId;
   readonly type: NvmemType;
@@ -117,7 +117,7 @@ export function checkConfig(config: NvmemConfig, names: Names = 'checked'): Chec
   const { provider } = config;
   checkObject('provider', provider);
   const isNative = provider instanceof NativeProvider;
-  const script = isNative ? undefined : checkScript(provider);
+  const calls = isNative ? undefined : checkCalls(provider);
   const name = config.name === undefined ? undefined : checkName(config.name, names);
   const id = checkId(config.id ?? 'auto');
   const type = config.type ?? 'Unknown';
@@ -145,18 +145,18 @@ export function checkConfig(config: NvmemConfig, names: Names = 'checked'): Chec
   if (dev !== undefined && dev !== null) checkString('dev', dev);
 
   if (dev === null) throw new NvmemError('EINVAL', 'dev must name the parent', { syscall: 'register' });
-  if (script && script.read === undefined && script.write === undefined) {
+  if (calls && calls.read === undefined && calls.write === undefined) {
     throw new NvmemError('EINVAL', 'provider needs a read or a write function', { syscall: 'register' });
   }
   return {
-    provider: script ?? (provider as NativeProvider),
+    provider: calls ?? (provider as NativeProvider),
     name,
     id,
     type,
     size,
     wordSize,
     stride,
-    readOnly: readOnly || (script !== undefined && script.write === undefined),
+    readOnly: readOnly || (calls !== undefined && calls.write === undefined),
     rootOnly,
     ignoreWp,
     keepouts,
@@ -170,7 +170,7 @@ export function checkConfig(config: NvmemConfig, names: Names = 'checked'): Chec
   };
 }
 
-function checkScript(self: NvmemProvider): ScriptProvider {
+function checkCalls(self: NvmemProvider): ProviderCalls {
   return { read: checkMethod('provider', self, 'read'), write: checkMethod('provider', self, 'write') };
 }
 

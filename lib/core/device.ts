@@ -162,7 +162,7 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
 
   set forceRo(value: boolean) {
     checkBoolean('forceRo', value);
-    if (!value && !this.#core.backend.canWrite) {
+    if (!value && !this.#core.port.canWrite) {
       throw new NvmemError('EOPNOTSUPP', `the provider of ${this.name} cannot write`, {
         syscall: 'forceRo',
         device: this.name,
@@ -249,7 +249,7 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
    * snapshot, also after the provider has gone. Undefined: a provider that counts nothing (memory, files, JavaScript).
    */
   get stats(): NvmemDeviceStats | undefined {
-    return this.#core.backend.stats;
+    return this.#core.port.stats;
   }
 
   /**

@@ -3,7 +3,7 @@
  * outlives its provider, and is numb then: every operation gives ENODEV.
  */
 import { EDEADLK, EINVAL, EIO, ENOBUFS, ENODEV, ENOMEM, EOPNOTSUPP, EPERM } from '../base/errno.js';
-import type { Backend, WriteHow } from './backend.js';
+import type { ProviderPort, WriteHow } from './provider_port.js';
 import { alignUp } from './align.js';
 import { extractBits, insertBits } from './bits.js';
 import { isA, isDetached, lengthOf } from '../base/foreign.js';
@@ -94,27 +94,27 @@ export class DeviceCore {
 
   constructor(
     readonly facts: DeviceFacts,
-    readonly backend: Backend,
+    readonly port: ProviderPort,
     readOnly: ReadOnly,
   ) {
     this.readOnly = readOnly;
-    const { takeTurn } = backend;
+    const { takeTurn } = port;
     if (takeTurn) this.#lock.share(takeTurn);
   }
 
   async read(offset: number, length: number, options: CoreOptions, below: Below): Promise<Buffer> {
-    const { backend } = this;
+    const { port } = this;
     const data =
       this.#isImmediate(options) && this.#inside(offset, length) && length > 0 ? anyBytes(length) : undefined;
     if (data) {
-      const status = backend.readNow(offset, data);
+      const status = port.readNow(offset, data);
       if (status !== 0)
         throw this.#error(this.#operation('read', offset, length, options, below), { status });
       reportWhole(options, length);
       return data;
     }
     return this.#track('read', offset, length, options, below, async (operation) => {
-      const refused = this.#refusal(operation, backend.canRead || options.unbounded ? 0 : EOPNOTSUPP);
+      const refused = this.#refusal(operation, port.canRead || options.unbounded ? 0 : EOPNOTSUPP);
       if (refused) throw this.#error(operation, refused);
       this.#checkBounds(offset, length, options);
       return this.#hold(operation, async () => this.#readOut(operation, offset, length));
@@ -127,14 +127,14 @@ export class DeviceCore {
     options: CoreOptions,
     below: Below,
   ): Promise<NvmemWriteResult> {
-    const { backend } = this;
+    const { port } = this;
     // The array may be anybody's: it goes to the addon, or is copied, without being asked for more.
     const length = lengthOf(data);
     this.wrote?.(offset, length);
     const immediate =
       this.#isImmediate(options) && this.#inside(offset, length) && length > 0 && this.readOnly !== 'yes';
     if (immediate && this.#lock.tryAcquire()) {
-      const status = backend.writeNow(offset, data);
+      const status = port.writeNow(offset, data);
       this.#lock.release();
       if (status === 0) {
         reportWhole(options, length);
@@ -149,7 +149,7 @@ export class DeviceCore {
       if (!copy)
         throw this.#writeError(operation, nothingWritten({ status: ENOMEM }, this.#split(offset, length)));
       return this.#exclusive(operation, async () =>
-        writeSegments(backend, operation, this.#split(offset, length), copy, howOf(options)),
+        writeSegments(port, operation, this.#split(offset, length), copy, howOf(options)),
       );
     });
   }
@@ -166,15 +166,12 @@ export class DeviceCore {
       !readPostProcess && this.#isImmediate(options) && this.#inside(offset, rawLength) && rawLength > 0;
     const data = now ? zeros(Math.max(rawLength, bytes)) : undefined;
     if (data) {
-      const status = this.backend.readNow(
-        offset,
-        rawLength < data.length ? data.subarray(0, rawLength) : data,
-      );
+      const status = this.port.readNow(offset, rawLength < data.length ? data.subarray(0, rawLength) : data);
       // Whatever else it is, the long way finds it again and tells it in full.
       if (status === 0) return cellValue(cell, data);
     }
     return this.#track('cell-read', offset, rawLength, options, below, async (operation) => {
-      const refused = this.#refusal(operation, this.backend.canRead || options.unbounded ? 0 : EOPNOTSUPP);
+      const refused = this.#refusal(operation, this.port.canRead || options.unbounded ? 0 : EOPNOTSUPP);
       if (refused) throw this.#error(operation, refused);
       this.#checkBounds(offset, rawLength, options);
       return this.#hold(operation, async () => {
@@ -183,7 +180,7 @@ export class DeviceCore {
         if (readPostProcess) {
           const raw = whole.subarray(0, rawLength);
           try {
-            await heldCall(this.backend, `${this.facts.name}: readPostProcess`, operation, () =>
+            await heldCall(this.port, `${this.facts.name}: readPostProcess`, operation, () =>
               readPostProcess({ id, index, offset, data: raw }),
             );
           } catch (cause) {
@@ -216,7 +213,7 @@ export class DeviceCore {
     const how = howOf(options);
     this.wrote?.(offset, bytes);
     return this.#track('cell-write', offset, bytes, options, below, async (operation) => {
-      const { canRead, canWrite } = this.backend;
+      const { canRead, canWrite } = this.port;
       const kept = isBitCell(cell) ? neighbours(cell, wordSize) : [];
       // All that is touched is what is checked: the words around a field as well.
       const reach = Math.max(bytes, ...kept.map(([, to]) => to));
@@ -233,7 +230,7 @@ export class DeviceCore {
       const rest = bytes <= size - offset ? size - offset : reach;
       return this.#exclusive(operation, async () => {
         const segments = this.#split(offset, bytes);
-        if (!isBitCell(cell)) return writeSegments(this.backend, operation, segments, data, how);
+        if (!isBitCell(cell)) return writeSegments(this.port, operation, segments, data, how);
         const whole = zeros(bytes);
         if (!whole) return nothingWritten({ status: ENOMEM }, segments);
         for (const [from, to] of kept) {
@@ -243,14 +240,14 @@ export class DeviceCore {
           old.take()?.copy(whole, from);
         }
         insertBits(whole, bitOffset, nbits, data);
-        return writeSegments(this.backend, operation, segments, whole, how);
+        return writeSegments(this.port, operation, segments, whole, how);
       });
     });
   }
 
   /** Writers in other threads count from now on. */
   shareWrites(): void {
-    const { slot } = this.backend;
+    const { slot } = this.port;
     if (slot) this.#lock.share(() => slot.takeTurn());
   }
 
@@ -267,7 +264,7 @@ export class DeviceCore {
 
   /** No piece of it needs more than one call, and nothing can end it early. */
   #isImmediate(options: OperationOptions): boolean {
-    if (!this.backend.immediate) return false;
+    if (!this.port.immediate) return false;
     return this.facts.keepouts.length === 0 && this.gone === undefined && !options.signal?.aborted;
   }
 
@@ -284,7 +281,7 @@ export class DeviceCore {
    * a piece that is no keepout gets to it.
    */
   #writeRefusal({ unbounded }: CoreOptions): number {
-    if (!this.backend.canWrite) return unbounded ? 0 : EOPNOTSUPP;
+    if (!this.port.canWrite) return unbounded ? 0 : EOPNOTSUPP;
     return this.readOnly === 'yes' ? EPERM : 0;
   }
 
@@ -350,7 +347,7 @@ export class DeviceCore {
 
   /** One operation is one section, however many pieces it has (docs/defects.md, D10). */
   async #hold<T>(operation: Operation, body: () => Promise<T>): Promise<T> {
-    const hold = this.backend.hold(`${this.facts.name}: ${operation.syscall}`);
+    const hold = this.port.hold(`${this.facts.name}: ${operation.syscall}`);
     if (typeof hold === 'number') throw this.#error(operation, { status: hold });
     try {
       return await body();
@@ -374,7 +371,7 @@ export class DeviceCore {
       throw this.#writeError(operation, untouched(error));
     }
     try {
-      const hold = this.backend.hold(`${this.facts.name}: ${operation.syscall}`);
+      const hold = this.port.hold(`${this.facts.name}: ${operation.syscall}`);
       if (typeof hold === 'number') throw this.#writeError(operation, untouched({ status: hold }));
       try {
         const end = await body();
@@ -389,7 +386,7 @@ export class DeviceCore {
         hold.release();
       }
     } finally {
-      const { writing } = this.backend;
+      const { writing } = this.port;
       if (writing) {
         void writing.then(() => {
           this.#lock.release();
@@ -412,7 +409,7 @@ export class DeviceCore {
   }
 
   #readInto(out: Destination, operation: Operation, offset: number, length: number): Promise<ReadEnd> {
-    return readSegments(this.backend, operation, this.#split(offset, length), out);
+    return readSegments(this.port, operation, this.#split(offset, length), out);
   }
 
   #error(operation: Operation, failure: Failure, details?: NvmemErrorDetails): NvmemError {
@@ -423,7 +420,7 @@ export class DeviceCore {
   #told(failure: Failure): Failure {
     const isGone = failure.status === ENODEV;
     const reason = isGone && (failure.reason ?? '') === '' ? this.gone : failure.reason;
-    const words = this.backend.isPart ? partWords(codeOf(failure.status)) : undefined;
+    const words = this.port.isPart ? partWords(codeOf(failure.status)) : undefined;
     const hint = failure.hint ?? (isGone ? goneHint(this.gone ?? reason) : undefined) ?? words?.hint;
     return { ...failure, reason, says: failure.says ?? words?.says, hint };
   }

@@ -1,6 +1,6 @@
 /** Calls into a provider's JavaScript that may take their time. */
 import { isA } from '../base/foreign.js';
-import type { Backend } from './backend.js';
+import type { ProviderPort } from './provider_port.js';
 import { runCallback } from './callback_scope.js';
 import { Interrupted, type Operation } from './operation.js';
 
@@ -13,18 +13,18 @@ import { Interrupted, type Operation } from './operation.js';
  * @throws Interrupted, or what the call throws.
  */
 export async function heldCall(
-  backend: Pick<Backend, 'hold'>,
+  port: Pick<ProviderPort, 'hold'>,
   label: string,
   operation: Operation,
   invoke: (signal: AbortSignal) => unknown,
   running?: (call: Promise<unknown>) => void,
 ): Promise<unknown> {
   if (operation.status !== 0) throw new Interrupted(operation.status);
-  const hold = backend.hold(label);
+  const hold = port.hold(label);
   if (typeof hold === 'number') throw new Interrupted(hold);
   const controller = new AbortController();
   const taken = runCallback(
-    backend,
+    port,
     operation,
     () => invoke(controller.signal),
     () => {

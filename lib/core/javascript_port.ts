@@ -1,7 +1,7 @@
 /** Drives a provider written in JavaScript. */
 import { EBADMSG, EIO, EOPNOTSUPP } from '../base/errno.js';
 import type { NativeHold, NativeSlot, NativeTurn } from '../native/index.js';
-import { type Backend, type PieceOutcome, store, type WriteHow } from './backend.js';
+import { type ProviderPort, type PieceOutcome, store, type WriteHow } from './provider_port.js';
 import { errnoOf } from '../base/errors.js';
 import { bytesOf, isA, propertyOf, show } from '../base/foreign.js';
 import { heldCall } from './held_call.js';
@@ -13,12 +13,12 @@ import { callUser } from './report.js';
 import { leaseOf, type CheckedLine, type WpLease } from './wp_line.js';
 
 /** A provider as it was when it was registered: what its properties say later is not asked. */
-export interface ScriptProvider {
+export interface ProviderCalls {
   readonly read: Method | undefined;
   readonly write: Method | undefined;
 }
 
-export class ScriptBackend implements Backend {
+export class JavaScriptPort implements ProviderPort {
   readonly canRead: boolean;
   readonly canWrite: boolean;
   readonly immediate = false;
@@ -27,7 +27,7 @@ export class ScriptBackend implements Backend {
   readonly slot = undefined;
   readonly stats = undefined;
   readonly takeTurn: (() => NativeTurn) | undefined;
-  readonly #provider: ScriptProvider;
+  readonly #provider: ProviderCalls;
   readonly #slot: NativeSlot;
   readonly #name: string;
   readonly #line: CheckedLine | undefined;
@@ -39,7 +39,7 @@ export class ScriptBackend implements Backend {
   /** `slot`: one without memory of its own; its section is what unregister() waits for. */
   constructor(
     name: string,
-    provider: ScriptProvider,
+    provider: ProviderCalls,
     slot: NativeSlot,
     line?: CheckedLine,
     claimed?: ClaimedPart,

@@ -15,7 +15,7 @@ export interface WriteHow {
   readonly skipEqual: boolean;
 }
 
-export interface Backend {
+export interface ProviderPort {
   readonly canRead: boolean;
   readonly canWrite: boolean;
   /** A write-protect line is leased around every write. */
@@ -77,7 +77,7 @@ export function takeSlot(provider: NativeProvider): { slot: NativeSlot; info: Sl
   return slot && info && { slot, info };
 }
 
-export class SlotBackend implements Backend {
+export class SlotPort implements ProviderPort {
   readonly canRead = true;
   readonly canWrite = true;
   readonly takesEmpty = false;

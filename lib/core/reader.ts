@@ -102,7 +102,7 @@ function bind(
   if (length > size - offset) throw boundsError(name, size, offset, length);
   const fail = (status: number): NvmemError => failureOf(core, offset, length)(status, below);
   if (core.gone !== undefined) throw fail(ENODEV);
-  const { slot } = core.backend;
+  const { slot } = core.port;
   const read = slot ? slot.bind(splitAtKeepouts(keepouts, offset, length), into) : EOPNOTSUPP;
   if (typeof read === 'number') throw fail(read);
   return read;

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 
 import { native, type NativeSlot } from '../native/index.js';
-import { type Backend, providerOfSlot, SlotBackend, takeSlot } from './backend.js';
+import { type ProviderPort, providerOfSlot, SlotPort, takeSlot } from './provider_port.js';
 import { insideCallbackOf } from './callback_scope.js';
 import { NvmemCell } from './cell.js';
 import { type CellEntry, makeCellEntry, type NvmemCellInfo } from './cell_entry.js';
@@ -26,7 +26,7 @@ import { checkNaming, deviceName, type Names, NumberPool } from './naming.js';
 import { endsRound, NotifierChain, type NvmemNotification, type NvmemNotifier } from './notifier.js';
 import { claimFor, NativeProvider } from './provider.js';
 import { callUser } from './report.js';
-import { ScriptBackend } from './script_backend.js';
+import { JavaScriptPort } from './javascript_port.js';
 import { uriKey } from './uri_key.js';
 import {
   checkBytes,
@@ -137,7 +137,7 @@ export class Registry extends EventEmitter<NvmemEvents> {
     const name = deviceName(checked.name, checked.id, number);
     const line = checked.ignoreWp ? undefined : checked.wp;
     let lineTaken = false;
-    let backend: Backend;
+    let port: ProviderPort;
     const cells: CellEntry[] = [];
     try {
       line?.request();
@@ -148,7 +148,7 @@ export class Registry extends EventEmitter<NvmemEvents> {
       if (name === '') throw new NvmemError('EINVAL', 'the name is empty', { syscall: 'register' });
       this.#refuseTaken(name);
       checkCellFiles(cells);
-      backend = makeBackend(name, checked, config.provider);
+      port = makePort(name, checked, config.provider);
     } catch (error) {
       if (wasAway) this.#numbers.pin(number, key);
       else this.#numbers.give(number);
@@ -160,11 +160,11 @@ export class Registry extends EventEmitter<NvmemEvents> {
       throw error;
     }
     const { type, size, wordSize, stride, rootOnly, readOnly, keepouts, layout } = checked;
-    const lineProtects = backend.hasWpLine && !checked.ignoreWp;
-    const mode = fileMode(rootOnly, readOnly, backend.canRead, backend.canWrite);
+    const lineProtects = port.hasWpLine && !checked.ignoreWp;
+    const mode = fileMode(rootOnly, readOnly, port.canRead, port.canWrite);
     const core = new DeviceCore(
       { name, type, size, wordSize, stride, rootOnly, mode, keepouts },
-      backend,
+      port,
       readOnly ? 'yes' : lineProtects ? 'wp' : 'no',
     );
     const device = new NvmemDevice(core);
@@ -262,7 +262,7 @@ export class Registry extends EventEmitter<NvmemEvents> {
     if (device === null || device === undefined) return;
     const registration = this.#registrationOf(device);
     const { core } = registration;
-    const nested = insideCallbackOf(core.backend);
+    const nested = insideCallbackOf(core.port);
     const { detached, done } = (registration.unregistering ??= this.#unregister(registration, end));
     await (nested ? detached : done);
   }
@@ -462,7 +462,7 @@ export class Registry extends EventEmitter<NvmemEvents> {
       this.#notify('REMOVE', name, name);
       this.#announce('remove', device);
     }
-    const freed = core.backend.unregister(end.reason);
+    const freed = core.port.unregister(end.reason);
     core.detach(end.reason);
     await core.idle();
     onDetached();
@@ -546,18 +546,18 @@ export class Registry extends EventEmitter<NvmemEvents> {
 }
 
 /** `given`: the provider as it was given, which is who has claims. */
-function makeBackend(
+function makePort(
   name: string,
   { provider, wp, ignoreWp }: CheckedConfig,
   given: NvmemConfig['provider'],
-): Backend {
+): ProviderPort {
   if (!(provider instanceof NativeProvider)) {
     const claimed = claimFor(given, name);
-    const slot = slotFor(name, native().script());
-    return new ScriptBackend(name, provider, slot, ignoreWp ? undefined : wp, claimed);
+    const slot = slotFor(name, native().javascriptProvider());
+    return new JavaScriptPort(name, provider, slot, ignoreWp ? undefined : wp, claimed);
   }
   const taken = takeSlot(provider);
-  if (taken) return new SlotBackend(taken.slot, taken.info);
+  if (taken) return new SlotPort(taken.slot, taken.info);
   throw new NvmemError('EBUSY', 'this provider is registered already; make another', {
     syscall: 'register',
     device: name,

@@ -1,7 +1,7 @@
 /** One device in several threads: they use the same provider, under the same protection. */
 import { ENODEV } from '../base/errno.js';
 import { native } from '../native/index.js';
-import { SlotBackend } from './backend.js';
+import { SlotPort } from './provider_port.js';
 import { NvmemDevice } from './device.js';
 import { endOf } from './device_end.js';
 import { DeviceCore } from './device_core.js';
@@ -45,7 +45,7 @@ export function attachShared(token: SharedToken): NvmemDevice {
   }
   const { slot } = attached;
   const { facts, readOnly, hasWpLine, isPart, cells } = JSON.parse(attached.facts) as Description;
-  const core = new DeviceCore(facts, new SlotBackend(slot, { hasWpLine, isPart }), readOnly);
+  const core = new DeviceCore(facts, new SlotPort(slot, { hasWpLine, isPart }), readOnly);
   core.cells.push(...cells.map((cell) => ({ ...cell, readPostProcess: undefined })));
   core.shareWrites();
 

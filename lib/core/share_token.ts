@@ -22,7 +22,7 @@ export interface Description {
 
 /** @internal For NvmemDevice.share(). */
 export function shareDevice(core: DeviceCore): SharedToken {
-  const { facts, backend, readOnly } = core;
+  const { facts, port, readOnly } = core;
   const refuse = (code: NvmemError['code'], message: string): never => {
     throw new NvmemError(code, message, {
       syscall: 'share',
@@ -33,7 +33,7 @@ export function shareDevice(core: DeviceCore): SharedToken {
           : 'Answer the other thread by messages, or use a provider of the addon (memoryProvider(), open()).',
     });
   };
-  const { slot, hasWpLine, isPart } = backend;
+  const { slot, hasWpLine, isPart } = port;
   if (!slot)
     return refuse('EOPNOTSUPP', `the provider of ${facts.name} is JavaScript and stays in its thread`);
   const cells = core.cells.filter(({ readPostProcess }) => readPostProcess === undefined);

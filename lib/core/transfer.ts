@@ -1,6 +1,6 @@
 /** The pieces of one operation: cut at keepouts, carried out in order, and what is known when one of them fails. */
 import { EBADMSG, ENOMEM } from '../base/errno.js';
-import type { Backend, PieceOutcome, WriteHow } from './backend.js';
+import type { ProviderPort, PieceOutcome, WriteHow } from './provider_port.js';
 import type { ByteRange } from '../base/errors.js';
 import type { Segment } from './keepouts.js';
 import type { Destination } from '../base/memory.js';
@@ -14,21 +14,21 @@ export interface ReadEnd {
 
 /** Fills `out` from `segments`, which lie one after another. Stops at the first failure. */
 export async function readSegments(
-  backend: Backend,
+  port: ProviderPort,
   operation: Operation,
   segments: readonly Segment[],
   out: Destination,
 ): Promise<ReadEnd> {
   let good = 0;
   for (const { offset, length, fill } of segments) {
-    if (fill === undefined && (length > 0 || backend.takesEmpty)) {
+    if (fill === undefined && (length > 0 || port.takesEmpty)) {
       const place = out.place(good, length);
-      if (!backend.immediate) {
-        const outcome = await backend.read(operation, offset, place, good);
+      if (!port.immediate) {
+        const outcome = await port.read(operation, offset, place, good);
         if (outcome.status !== 0) return filled({ good: good + outcome.transferred, failure: outcome });
       } else {
         const memory = place.take();
-        const status = memory === undefined ? ENOMEM : backend.readNow(offset, memory);
+        const status = memory === undefined ? ENOMEM : port.readNow(offset, memory);
         if (status !== 0) return filled({ good, failure: { status } });
       }
     }
@@ -70,7 +70,7 @@ export interface WriteEnd {
 
 /** Writes `data` to `segments`, which lie one after another; keepouts are skipped. Stops at the first failure. */
 export async function writeSegments(
-  backend: Backend,
+  port: ProviderPort,
   operation: Operation,
   segments: readonly Segment[],
   data: Uint8Array,
@@ -91,8 +91,8 @@ export async function writeSegments(
       if (!failed) skipped += length;
     } else if (failed) {
       untouched.add(offset, length);
-    } else if (length > 0 || backend.takesEmpty) {
-      const outcome = await writePiece(backend, operation, offset, part, how, done - length);
+    } else if (length > 0 || port.takesEmpty) {
+      const outcome = await writePiece(port, operation, offset, part, how, done - length);
       unchanged += outcome.unchanged ?? 0;
       if (protectStatus === 0) protectStatus = outcome.protectStatus;
       if (outcome.status === 0) {
@@ -133,16 +133,16 @@ function reach(offset: number, outcome: PieceOutcome): { through: number; betwee
 }
 
 async function writePiece(
-  backend: Backend,
+  port: ProviderPort,
   operation: Operation,
   offset: number,
   part: Uint8Array,
   how: WriteHow,
   before: number,
 ): Promise<PieceOutcome> {
-  if (!backend.immediate) return backend.write(operation, offset, part, how, before);
+  if (!port.immediate) return port.write(operation, offset, part, how, before);
   // Memory inside the addon cannot drop a write, so there is nothing to verify where this succeeds.
-  const status = backend.writeNow(offset, part);
+  const status = port.writeNow(offset, part);
   const transferred = status === 0 ? part.length : 0;
   return {
     status,

@@ -248,7 +248,7 @@ export class NvmemFile {
       return call();
     };
     // Only where JavaScript is behind it can a call come back to this file.
-    return this.#turns.next(run, this.#core !== undefined && this.#core.backend.slot === undefined);
+    return this.#turns.next(run, this.#core !== undefined && this.#core.port.slot === undefined);
   }
 
   #error(code: NvmemError['code'], message: string): NvmemError {
@@ -270,7 +270,7 @@ function nodesOf(core: DeviceCore): Map<string, FileNode> {
     'type',
     textNode(0o444, () => core.facts.type),
   );
-  if (core.backend.canWrite) nodes.set('force_ro', forceRoNode(core));
+  if (core.port.canWrite) nodes.set('force_ro', forceRoNode(core));
   for (const cell of core.cells) {
     const { name, offset, bitOffset } = cell;
     const file = `cells/${name}@${offset.toString(16)},${bitOffset.toString(16)}`;
@@ -296,10 +296,10 @@ function memoryNode(core: DeviceCore): FileNode {
       refuse('EINVAL', `${String(length)} bytes are not whole words of ${String(wordSize)}`);
   };
   const checkWritable = (): void => {
-    if (!core.backend.canWrite || core.readOnly !== 'no') refuse('EPERM', 'it is read-only');
+    if (!core.port.canWrite || core.readOnly !== 'no') refuse('EPERM', 'it is read-only');
   };
   const checkReadable = (): void => {
-    if (!core.backend.canRead) refuse('EPERM', 'its provider cannot read');
+    if (!core.port.canRead) refuse('EPERM', 'its provider cannot read');
   };
   return {
     mode,

@@ -39,7 +39,7 @@ export interface Addon {
   kernelFile(bus: number, config: KernelFileConfig): number;
   pins(bus: number): number;
   memory(image: Uint8Array): number;
-  script(): number;
+  javascriptProvider(): number;
   readNow(slot: number, offset: number, into: Uint8Array): number;
   writeNow(slot: number, offset: number, data: Uint8Array): number;
   /** A request's number, or a negative errno. `what`: the length to read, or the data to write. */

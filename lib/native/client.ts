@@ -58,8 +58,8 @@ class Client implements Native {
     return this.#slot(this.#desk.addon.memory(image));
   }
 
-  script(): NativeSlot | number {
-    return this.#slot(this.#desk.addon.script());
+  javascriptProvider(): NativeSlot | number {
+    return this.#slot(this.#desk.addon.javascriptProvider());
   }
 
   #slot(id: number): NativeSlot | number {

@@ -308,7 +308,7 @@ export interface Native {
   /** Volatile memory, a copy of `image`; -ENOMEM (-12). */
   memory(image: Uint8Array): NativeSlot | number;
   /** A slot for a provider written in JavaScript: read/write give -EOPNOTSUPP, holds and unregister() work; -ENOMEM (-12). */
-  script(): NativeSlot | number;
+  javascriptProvider(): NativeSlot | number;
   /** The slot behind a token; -ENOENT (-2): no such token, or none any more; -ENODEV (-19): just gone. */
   attach(token: string): { readonly slot: AttachedSlot; readonly facts: string } | number;
   /** `look` is called when there may be something new, once for much that happens at once; or a negative errno. */

@@ -5,7 +5,7 @@
 import { constants, promises } from 'node:fs';
 import { join } from 'node:path';
 
-import { providerOfSlot } from '../core/backend.js';
+import { providerOfSlot } from '../core/provider_port.js';
 import type { NvmemCellInfo, PostProcessContext } from '../core/cell_entry.js';
 import type { NvmemType } from '../core/device_core.js';
 import { settledWithin } from '../base/deadline.js';

@@ -266,7 +266,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add<NewKernelFile>(exports, "kernelFile");
   add<NewPins>(exports, "pins");
   add<NewMemory>(exports, "memory");
-  add<NewScript>(exports, "script");
+  add<NewJavaScriptProvider>(exports, "javascriptProvider");
   add<ReadNow>(exports, "readNow");
   add<WriteNow>(exports, "writeNow");
   add<Submit>(exports, "submit");

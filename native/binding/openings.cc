@@ -19,7 +19,7 @@
 #include "native/i2c/linux_i2c.h"
 #include "native/memory/memory.h"
 #include "native/pins/pins.h"
-#include "native/slot/script.h"
+#include "native/slot/javascript_provider.h"
 #include "native/sysfs/folder_watch.h"
 #include "native/sysfs/kernel_file.h"
 
@@ -244,6 +244,6 @@ Value NewMemory(const CallbackInfo& info) {
   return added(info, std::make_unique<Memory>(view(info[0])));
 }
 
-Value NewScript(const CallbackInfo& info) { return added(info, std::make_unique<Script>()); }
+Value NewJavaScriptProvider(const CallbackInfo& info) { return added(info, std::make_unique<JavaScriptProvider>()); }
 
 }  // namespace nvmem::binding

@@ -24,6 +24,6 @@ Napi::Value NewAt24(const Napi::CallbackInfo& info);
 Napi::Value NewKernelFile(const Napi::CallbackInfo& info);
 Napi::Value NewPins(const Napi::CallbackInfo& info);
 Napi::Value NewMemory(const Napi::CallbackInfo& info);
-Napi::Value NewScript(const Napi::CallbackInfo& info);
+Napi::Value NewJavaScriptProvider(const Napi::CallbackInfo& info);
 
 }  // namespace nvmem::binding

@@ -6,7 +6,7 @@ namespace nvmem {
 
 /// Stands in the slot for a provider written in JavaScript: the core calls that itself and keeps a hold
 /// across its await; the slot's SRCU domain and life cycle are the same as for any other provider.
-class Script final : public Provider {
+class JavaScriptProvider final : public Provider {
  public:
   void submit(std::unique_ptr<Request> request) noexcept override {
     Outcome outcome;

@@ -52,7 +52,16 @@ const calls: Record<string, (handle: unknown) => unknown[]> = {
 };
 
 test('every function with a handle is tried here', () => {
-  const others = ['start', 'openUsbip', 'openUsb', 'openI2c', 'openSysfs', 'openHidraw', 'memory', 'script'];
+  const others = [
+    'start',
+    'openUsbip',
+    'openUsb',
+    'openI2c',
+    'openSysfs',
+    'openHidraw',
+    'memory',
+    'javascriptProvider',
+  ];
   const without = [...others, 'startLookout', 'attach', 'counts'];
   expect(Object.keys(addon).sort()).toEqual([...Object.keys(calls), ...without].sort());
 });

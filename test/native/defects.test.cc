@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "native/memory/memory.h"
-#include "native/slot/script.h"
+#include "native/slot/javascript_provider.h"
 #include "native/slot/bound_read.h"
 #include "native/slot/slot.h"
 #include "native/srcu/threads.h"

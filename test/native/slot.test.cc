@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "native/memory/memory.h"
-#include "native/slot/script.h"
+#include "native/slot/javascript_provider.h"
 #include "test/native/check.h"
 
 namespace slot_test {

@@ -2,7 +2,7 @@
  * The oracle's provider: RAM that tells of every call, with faults, and its write-protect line. As `native` it is memory of the
  * addon, which nobody can look into.
  */
-import { providerOfSlot } from '../../lib/core/backend.js';
+import { providerOfSlot } from '../../lib/core/provider_port.js';
 import { native } from '../../lib/native/index.js';
 import type { NvmemCellInfo, NvmemConfig, WpLine } from '../../lib/index.js';
 import type { CellSpec, ProviderSpec, Ret, TraceEvent } from './types.js';

@@ -225,7 +225,7 @@ export class FakeNative implements Native {
     return this.#add(new FakeSlot(Uint8Array.from(image), true));
   }
 
-  script(): FakeSlot {
+  javascriptProvider(): FakeSlot {
     return this.#add(new FakeSlot(new Uint8Array(0)));
   }
 

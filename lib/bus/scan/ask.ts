@@ -89,7 +89,7 @@ function failed({ lease, uri, limits }: Asking, status: number, doing: string, r
   }
   const code = codeOf(status);
   const why = reason === '' ? saysOf(code) : reason;
-  return new NvmemError(code, `the scan of ${lease.source.what} ended while ${doing}: ${why}`, {
+  return new NvmemError(code, `the scan of ${lease.access.what} ended while ${doing}: ${why}`, {
     errno: status,
     syscall: 'scan',
     device: uri,

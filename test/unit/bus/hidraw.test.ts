@@ -3,8 +3,8 @@ jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../f
 import { existsSync } from 'node:fs';
 
 import { wireOfNode } from '../../../lib/bus/wire.js';
-import { hidrawSource } from '../../../lib/bus/hidraw.js';
-import type { BusSource } from '../../../lib/bus/source.js';
+import { hidrawAccess } from '../../../lib/bus/hidraw.js';
+import type { BusAccess } from '../../../lib/bus/access.js';
 import { splitDeviceNumber } from '../../../lib/machine/machine.js';
 import { parseUri, type HidrawUri, type PartUri } from '../../../lib/uri/uri.js';
 import { FakeMachine, FOLDER } from '../fake_machine.js';
@@ -40,9 +40,9 @@ function part(adapter: string, device: string, driver?: string): void {
     machine.add({ [`${HID}/${adapter}/${device}/driver`]: { link: `/sys/bus/i2c/drivers/${driver}` } });
 }
 
-function source(query = '', path = NODE): { source: BusSource; check: () => Promise<void> | undefined } {
+function source(query = '', path = NODE): { source: BusAccess; check: () => Promise<void> | undefined } {
   const { bus, uri } = parseUri(`hidraw://${path}/0x50?chip=24c02${query}`) as PartUri;
-  const made = hidrawSource(bus as HidrawUri, uri, machine.machine());
+  const made = hidrawAccess(bus as HidrawUri, uri, machine.machine());
   return { source: made, check: () => made.check?.() };
 }
 

@@ -2,7 +2,7 @@ jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../f
 
 import fc from 'fast-check';
 
-import { providerOfSlot } from '../../../lib/core/backend.js';
+import { providerOfSlot } from '../../../lib/core/provider_port.js';
 import { Registry } from '../../../lib/core/registry.js';
 import type { NvmemCellInfo, NvmemConfig, NvmemDevice } from '../../../lib/index.js';
 import { FakeSlot } from '../fake_native.js';

@@ -2,7 +2,7 @@ jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../f
 
 import fc from 'fast-check';
 
-import { providerOfSlot } from '../../../lib/core/backend.js';
+import { providerOfSlot } from '../../../lib/core/provider_port.js';
 import type { NvmemDevice } from '../../../lib/core/device.js';
 import { NvmemError } from '../../../lib/base/errors.js';
 import type { Keepout } from '../../../lib/core/keepouts.js';

@@ -156,10 +156,10 @@ export class FakeAddon implements Addon {
   }
 
   memory(): number {
-    return this.script();
+    return this.javascriptProvider();
   }
 
-  script(): number {
+  javascriptProvider(): number {
     const id = this.#nextId++;
     this.#slots.set(id, undefined);
     return id;
