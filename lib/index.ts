@@ -10,8 +10,9 @@ export type {
   NvmemErrorCode,
   NvmemErrorDetails,
 } from './base/errors.js';
-export { Registry, nvmem, memoryProvider } from './core/registry.js';
-export type { NvmemEvents } from './core/registry.js';
+export { Registry, nvmem } from './core/registry.js';
+export { memoryProvider } from './core/memory_provider.js';
+export type { NvmemEvents } from './core/registration.js';
 export type { NvmemDevice } from './core/device.js';
 export type { NvmemDeviceEvents, NvmemDeviceStats } from './core/device.js';
 export type { NvmemType, NvmemWriteResult, WriteOptions } from './core/device_core.js';

@@ -1,95 +1,36 @@
+/** The registry: who is there, by name, and who hears of it. */
 import { EventEmitter } from 'node:events';
 
-import { native, type NativeSlot } from '../native/index.js';
-import { type ProviderPort, providerOfSlot, SlotPort, takeSlot } from './provider_port.js';
-import { insideCallbackOf } from './callback_scope.js';
-import { NvmemCell } from './cell.js';
-import { type CellEntry, makeCellEntry, type NvmemCellInfo } from './cell_entry.js';
-import {
-  checkCellFiles,
-  checkConfig,
-  type CheckedConfig,
-  checkRanges,
-  fileMode,
-  makeCells,
-  type NvmemConfig,
-} from './config.js';
-import { NvmemConsumer } from './consumer.js';
-import { coreOf, NvmemDevice } from './device.js';
-import { checkEnd, CLOSED, UNREGISTERED, type NvmemEnd } from './device_end.js';
-import { DeviceCore } from './device_core.js';
-import { codeOf, NvmemError, saysOf } from '../base/errors.js';
+import { NvmemError } from '../base/errors.js';
 import { goneHint } from '../base/part_words.js';
-import { type LayoutContext, LayoutTable, type NvmemLayout } from './layouts.js';
-import { LookupTable, type NvmemCellLookup } from './lookups.js';
-import { checkNaming, deviceName, type Names, NumberPool } from './naming.js';
-import { endsRound, NotifierChain, type NvmemNotification, type NvmemNotifier } from './notifier.js';
-import { claimFor, NativeProvider } from './provider.js';
-import { callUser } from './report.js';
-import { JavaScriptPort } from './javascript_port.js';
-import { uriKey } from './uri_key.js';
+import { nextTurn } from '../base/timers.js';
 import {
-  checkBytes,
   checkFunction,
-  checkInteger,
   checkKeys,
   checkObject,
   checkString,
   type OperationOptions,
   typeError,
 } from '../base/validate.js';
-import { nextTurn } from '../base/timers.js';
+import { insideCallbackOf } from './callback_scope.js';
+import { NvmemCell } from './cell.js';
+import { type CellEntry, makeCellEntry, type NvmemCellInfo } from './cell_entry.js';
+import { checkCellFiles, checkConfig, checkRanges, fileMode, makeCells, type NvmemConfig } from './config.js';
+import { NvmemConsumer } from './consumer.js';
+import { coreOf, NvmemDevice } from './device.js';
+import { DeviceCore } from './device_core.js';
+import { checkEnd, CLOSED, UNREGISTERED, type NvmemEnd } from './device_end.js';
+import { type LayoutContext, LayoutTable, type NvmemLayout } from './layouts.js';
+import { lookUpCell } from './lookup_cell.js';
+import { LookupTable, type NvmemCellLookup } from './lookups.js';
+import { makePort } from './make_port.js';
+import { deviceName, type Names, NumberPool } from './naming.js';
+import { endsRound, NotifierChain, type NvmemNotification, type NvmemNotifier } from './notifier.js';
+import type { ProviderPort } from './provider_port.js';
+import type { NvmemEvents, Registration, Unregistering } from './registration.js';
+import { callUser } from './report.js';
+import { uriKey } from './uri_key.js';
 import { waitForEvent } from './wait_for.js';
-import { needZeros } from '../base/memory.js';
-
-/**
- * In this order for every device: add, cell-add for each cell, layout-add after the cells of its layout; remove,
- * layout-remove, cell-remove for each cell, removed. All cell events of a device come between its add and removed.
- * Listeners run synchronously; what they throw becomes an uncaught exception and changes nothing here.
- */
-export interface NvmemEvents {
-  /** Registered: it can be found and used. */
-  add: [device: NvmemDevice];
-  'cell-add': [cell: NvmemCell, device: NvmemDevice];
-  /** The device's layout has looked: all its cells are there, or `error` says why none is. */
-  'layout-add': [device: NvmemDevice, layout: string, error: unknown];
-  'layout-remove': [device: NvmemDevice, layout: string];
-  /** It can no longer be found, and is about to lose its provider. */
-  remove: [device: NvmemDevice];
-  'cell-remove': [cell: NvmemCell, device: NvmemDevice];
-  /** The provider is gone and every operation has settled. */
-  removed: [device: NvmemDevice, end: NvmemEnd];
-}
-
-interface Registration {
-  readonly core: DeviceCore;
-  readonly device: NvmemDevice;
-  readonly number: number;
-  /** What its URI points to, where it was opened by one. */
-  readonly key: string | undefined;
-  /** It went by itself and may come back: its number is kept for it. */
-  isAway: boolean;
-  /** Nobody finds it or has heard of it: see reveal(). */
-  isHidden: boolean;
-  /** Other handles that announce 'removed' as well. */
-  readonly handles: Set<NvmemDevice>;
-  /** Lets go of what the provider stood on (a bus, a file), once nothing uses it any more. */
-  readonly free: (() => Promise<void>) | undefined;
-  unregistering: Unregistering | undefined;
-  /** Name of its layout, and whether that has been at work. */
-  readonly layout: string | undefined;
-  layoutStarted: boolean;
-  layoutDone: boolean;
-  /** The device that has its compat file. */
-  readonly baseDev: string | undefined;
-}
-
-interface Unregistering {
-  /** The provider pointer is gone and every operation has settled. */
-  readonly detached: Promise<void>;
-  /** The grace period is over as well, and 'removed' has been announced. */
-  readonly done: Promise<void>;
-}
 
 /** A registry of memories: the kernel's nvmem bus. Most programs use the one called `nvmem`. */
 export class Registry extends EventEmitter<NvmemEvents> {
@@ -335,28 +276,7 @@ export class Registry extends EventEmitter<NvmemEvents> {
 
   /** @internal As lookupCell(). */
   lookupAs(devId: string, conId: string | null | undefined, names: Names): NvmemCell {
-    checkNaming('devId', devId, names);
-    const refuse = (code: NvmemError['code'], message: string, hint?: string): never => {
-      throw new NvmemError(code, message, { syscall: 'lookupCell', hint });
-    };
-    if (conId === null || conId === undefined) return refuse('EINVAL', 'conId is missing');
-    checkNaming('conId', conId, names);
-    const lookup = this.#lookups.matching(devId, conId);
-    if (!lookup) {
-      const says = `no lookup says what ${devId} means by ${JSON.stringify(conId)}`;
-      return refuse('ENOENT', says, 'Say it with addCellLookups().');
-    }
-    const { nvmemName, cellName } = lookup;
-    const registration = this.#byName.get(nvmemName);
-    if (!registration) return refuse('EPROBE_DEFER', `no device called ${nvmemName} is registered`);
-    const { core, layout, layoutDone } = registration;
-    const entry = core.cells.find(({ name }) => name === cellName);
-    if (entry) return new NvmemCell(core, entry, conId);
-    const mayCome = layout !== undefined && !layoutDone;
-    const says = `${nvmemName} has no cell ${cellName}`;
-    return mayCome
-      ? refuse('EPROBE_DEFER', says, `Add its layout ${layout}, or wait for layout-add.`)
-      : refuse('ENOENT', says, 'Correct cellName of the lookup, or add the cell with addCell().');
+    return lookUpCell(this.#lookups, (name) => this.#byName.get(name), devId, conId, names);
   }
 
   /**
@@ -543,45 +463,6 @@ export class Registry extends EventEmitter<NvmemEvents> {
       });
     }
   }
-}
-
-/** `given`: the provider as it was given, which is who has claims. */
-function makePort(
-  name: string,
-  { provider, wp, ignoreWp }: CheckedConfig,
-  given: NvmemConfig['provider'],
-): ProviderPort {
-  if (!(provider instanceof NativeProvider)) {
-    const claimed = claimFor(given, name);
-    const slot = slotFor(name, native().javascriptProvider());
-    return new JavaScriptPort(name, provider, slot, ignoreWp ? undefined : wp, claimed);
-  }
-  const taken = takeSlot(provider);
-  if (taken) return new SlotPort(taken.slot, taken.info);
-  throw new NvmemError('EBUSY', 'this provider is registered already; make another', {
-    syscall: 'register',
-    device: name,
-    hint: 'A provider of the addon serves one registration: call memoryProvider() or open() again.',
-  });
-}
-
-/**
- * A provider for volatile memory inside the addon, of that many bytes (all 0), or with a copy of `image` in it.
- * Reads and writes of it settle at once.
- */
-export function memoryProvider(image: number | Uint8Array): NativeProvider {
-  const bytes =
-    typeof image === 'number'
-      ? needZeros(checkInteger('image', image, 0, 2 ** 31 - 1))
-      : checkBytes('image', image);
-  const slot = slotFor(`a memory of ${String(bytes.length)} bytes`, native().memory(bytes));
-  return providerOfSlot(slot, bytes.length, { hasWpLine: false });
-}
-
-function slotFor(what: string, slot: NativeSlot | number): NativeSlot {
-  if (typeof slot !== 'number') return slot;
-  const code = codeOf(slot);
-  throw new NvmemError(code, `${what} cannot be had: ${saysOf(code)}`, { errno: slot, syscall: 'register' });
 }
 
 /** The registry that a program shares: the one that open() uses unless told otherwise. */

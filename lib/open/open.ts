@@ -1,6 +1,6 @@
 import { checkString } from '../base/validate.js';
 import type { NvmemDevice } from '../core/device.js';
-import { memoryProvider } from '../core/registry.js';
+import { memoryProvider } from '../core/memory_provider.js';
 import {
   checkOpenOptions,
   DEFAULT_OPEN_TIMEOUT_MS,

@@ -6,7 +6,8 @@ import { providerOfSlot } from '../../../lib/core/provider_port.js';
 import type { NvmemDevice } from '../../../lib/core/device.js';
 import { NvmemError } from '../../../lib/base/errors.js';
 import type { Keepout } from '../../../lib/core/keepouts.js';
-import { memoryProvider, Registry } from '../../../lib/core/registry.js';
+import { Registry } from '../../../lib/core/registry.js';
+import { memoryProvider } from '../../../lib/core/memory_provider.js';
 import type { NvmemConfig } from '../../../lib/index.js';
 import { FakeSlot } from '../fake_native.js';
 

@@ -3,7 +3,9 @@ jest.mock('../../../lib/native/index.js', () => jest.requireActual<object>('../f
 import { once } from 'node:events';
 
 import { providerOfSlot } from '../../../lib/core/provider_port.js';
-import { memoryProvider, Registry, type NvmemEvents } from '../../../lib/core/registry.js';
+import { Registry } from '../../../lib/core/registry.js';
+import { memoryProvider } from '../../../lib/core/memory_provider.js';
+import type { NvmemEvents } from '../../../lib/core/registration.js';
 import type { NvmemConfig, NvmemDevice, NvmemError, NvmemProvider } from '../../../lib/index.js';
 import { fake, FakeSlot } from '../fake_native.js';
 
