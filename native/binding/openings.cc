@@ -244,6 +244,8 @@ Value NewMemory(const CallbackInfo& info) {
   return added(info, std::make_unique<Memory>(view(info[0])));
 }
 
-Value NewJavaScriptProvider(const CallbackInfo& info) { return added(info, std::make_unique<JavaScriptProvider>()); }
+Value NewJavaScriptProvider(const CallbackInfo& info) {
+  return added(info, std::make_unique<JavaScriptProvider>());
+}
 
 }  // namespace nvmem::binding

@@ -31,6 +31,7 @@ const calls: Record<string, (handle: unknown) => unknown[]> = {
   nameClaim: (claim) => [claim, 'holder'],
   at24: (bus) => [bus, part],
   kernelFile: (bus) => [bus, file],
+  pins: (bus) => [bus],
   readNow: (slot) => [slot, 0, bytes],
   writeNow: (slot) => [slot, 0, bytes],
   submit: (slot) => [slot, 0, 0, 4],
@@ -72,7 +73,7 @@ test.each(Object.keys(calls))('%s takes no number that is no handle', (name) => 
   }
 });
 
-test.each(['at24', 'claim', 'kernelFile', 'gpioLine'])(
+test.each(['at24', 'claim', 'kernelFile', 'pins', 'gpioLine'])(
   '%s: a bus that is not there any more is EBADF',
   (name) => {
     expect(addon[name]?.(...(calls[name]?.(2 ** 50) ?? []))).toBe(-9);

@@ -120,7 +120,7 @@ TEST("a bound read copies any stretch of the memory, and none outside of it") {
     CHECK_EQ(BoundRead::create(slot, {{offset, image.size() - offset + 1, -1}}, beyond).error(), -EINVAL);
   }
   std::uint8_t none[1] = {};
-  CHECK_EQ(BoundRead::create(Slot::create(std::make_unique<Script>()), {{0, 1, 0}}, none).error(),
+  CHECK_EQ(BoundRead::create(Slot::create(std::make_unique<JavaScriptProvider>()), {{0, 1, 0}}, none).error(),
            -EWOULDBLOCK);
   slot->unregister([] {});
   CHECK_EQ(BoundRead::create(slot, {{0, 1, -1}}, none).error(), -ENODEV);

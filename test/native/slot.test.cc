@@ -199,7 +199,7 @@ TEST("slot: readers on several threads race unregister and see data or ENODEV (D
 }
 
 TEST("slot: a script provider has the slot's life cycle and no native I/O") {
-  const auto slot = Slot::create(std::make_unique<Script>());
+  const auto slot = Slot::create(std::make_unique<JavaScriptProvider>());
   std::vector<std::uint8_t> got(1);
   CHECK_EQ(slot->read_now(0, got).error(), -EOPNOTSUPP);
   const auto sink = std::make_shared<Collect>();
