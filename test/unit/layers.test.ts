@@ -18,7 +18,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['kernel', 'i2c', 'hotplug'],
   ['open'],
   ['journal', 'follow'],
-  ['doctor'],
+  ['doctor', 'metrics'],
   ['index', 'rig'],
   ['cli'],
 ];
