@@ -25,14 +25,8 @@ std::atomic<Mode>& mode() noexcept {
   return value;
 }
 
-constinit std::atomic<std::uint64_t> g_grace_periods{0};
-constinit std::atomic<Nanoseconds> g_longest_grace_period{0};
-
-void raise(std::atomic<Nanoseconds>& longest, Nanoseconds took) noexcept {
-  Nanoseconds known = longest.load(std::memory_order_relaxed);
-  while (took > known && !longest.compare_exchange_weak(known, took, std::memory_order_relaxed)) {
-  }
-}
+constinit Tally g_grace_periods;
+constinit Tally g_longest_grace_period;
 
 /// A callback on the waiting thread's stack.
 struct Sentinel : Head {
@@ -110,8 +104,8 @@ Status Domain::barrier() noexcept {
 
 Figures Domain::figures() const noexcept {
   Figures figures;
-  figures.grace_periods = state_->grace_periods.load(std::memory_order_relaxed);
-  figures.longest_grace_period = state_->longest_grace_period.load(std::memory_order_relaxed);
+  figures.grace_periods = static_cast<std::uint64_t>(state_->grace_periods.get());
+  figures.longest_grace_period = state_->longest_grace_period.get();
   const Nanoseconds now = monotonic_clock().now();
   const std::lock_guard lock(state_->holds_lock);
   figures.longest_hold = state_->longest_hold;
@@ -129,17 +123,16 @@ std::size_t Domain::slot_count() const noexcept {
 }
 
 Figures process_figures() noexcept {
-  return {0, g_grace_periods.load(std::memory_order_relaxed),
-          g_longest_grace_period.load(std::memory_order_relaxed)};
+  return {0, static_cast<std::uint64_t>(g_grace_periods.get()), g_longest_grace_period.get()};
 }
 
 namespace detail {
 
 void count_grace_period(DomainState& domain, Nanoseconds took) noexcept {
-  domain.grace_periods.fetch_add(1, std::memory_order_relaxed);
-  raise(domain.longest_grace_period, took);
-  g_grace_periods.fetch_add(1, std::memory_order_relaxed);
-  raise(g_longest_grace_period, took);
+  domain.grace_periods.add(1);
+  domain.longest_grace_period.raise(took);
+  g_grace_periods.add(1);
+  g_longest_grace_period.raise(took);
 }
 
 HoldRecord* add_record(DomainState* domain, const char* label) noexcept {

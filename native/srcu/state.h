@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "native/srcu/fence.h"
+#include "native/srcu/tally.h"
 #include "native/util/clock.h"
 
 namespace nvmem::srcu {
@@ -80,8 +81,8 @@ struct DomainState {
   HoldRecord* holds = nullptr;
   Nanoseconds longest_hold = 0;  ///< of the labelled ones that have ended; under holds_lock
 
-  std::atomic<std::uint64_t> grace_periods{0};  ///< ended
-  std::atomic<Nanoseconds> longest_grace_period{0};
+  Tally grace_periods;  ///< ended
+  Tally longest_grace_period;
 
   // The grace-period thread's own.
   DomainState* next_active = nullptr;
