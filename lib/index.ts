@@ -15,7 +15,8 @@ export { memoryProvider } from './core/memory_provider.js';
 export type { NvmemEvents } from './core/registration.js';
 export type { NvmemDevice } from './core/device.js';
 export type { NvmemDeviceEvents, NvmemDeviceStats } from './core/device.js';
-export type { NvmemType, NvmemWriteResult, WriteOptions } from './core/device_core.js';
+export type { DeviceWriteOptions, NvmemWriteResult, WriteOptions } from './base/write_options.js';
+export type { NvmemType } from './core/device_core.js';
 export type { NvmemVerifyResult } from './core/verify.js';
 export type { NvmemCell } from './core/cell.js';
 export type { CellReadOptions } from './core/cell.js';
@@ -80,6 +81,7 @@ export type { FollowChange, FollowState } from './follow/life.js';
 export type {
   FollowCellReadOptions,
   FollowCellWriteOptions,
+  FollowEraseOptions,
   FollowOptions,
   FollowProgress,
   FollowReadOptions,

@@ -56,6 +56,7 @@ export async function withFollowed(
   await body({
     name: followed.name,
     size: followed.size,
+    uri,
     read: (offset, length, options) => followed.read(offset, length, options),
     write: (offset, data, options) => followed.write(offset, data, options),
     // What is one part now may be another after a replug, and is proved to be the same by other means.

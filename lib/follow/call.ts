@@ -6,7 +6,7 @@ import type { Below } from '../core/device_core.js';
 import { callUser } from '../core/report.js';
 import type { Clock } from '../hotplug/clock.js';
 import { Bounds, type Stopped } from './bounds.js';
-import { Evidence } from './evidence.js';
+import { Evidence, type Known } from './evidence.js';
 import type { FollowChange, Life } from './life.js';
 import type { FollowReadOptions, OnUnplug } from './options.js';
 import { STALE_HINT } from './owner.js';
@@ -18,6 +18,10 @@ export interface Surroundings {
   readonly clock: Clock;
   readonly turns: Turns;
   readonly evidence: Set<Evidence>;
+  /** What journals have read before their writes, for as long as these last. */
+  readonly before: Set<Known>;
+  /** Bytes that a power cut in a write cycle may change together. */
+  readonly pageSize: number;
   readonly onUnplug: OnUnplug;
   /** For errors. */
   name(): string;

@@ -19,10 +19,13 @@ import type { Below, NvmemType, NvmemWriteResult } from '../core/device_core.js'
 import { compare, type NvmemVerifyResult } from '../core/verify.js';
 import type { NvmemReader } from '../core/reader.js';
 import { callUser } from '../core/report.js';
+import { Limits } from '../journal/limits.js';
+import { JOURNALLED, type Journalled, type JournalDevice } from '../journal/memory.js';
+import { journalledWrite } from '../journal/write.js';
 import { Call, type Surroundings } from './call.js';
 import { FollowedCell, readCell, writeCell, type CellPlace } from './cell.js';
 import { Changes } from './events.js';
-import { type Evidence } from './evidence.js';
+import { Evidence, wholePages, type Known } from './evidence.js';
 import type { FollowChange, FollowState, Life } from './life.js';
 import {
   checkFollowWriteOptions,
@@ -30,6 +33,7 @@ import {
   checkReadOptions,
   type FollowCellReadOptions,
   type FollowCellWriteOptions,
+  type FollowEraseOptions,
   type FollowReadOptions,
   type FollowWriteOptions,
 } from './options.js';
@@ -90,8 +94,12 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
       evidence,
       (device) => {
         if (this.#forceRo !== undefined) device.forceRo = this.#forceRo;
-        coreOf(device).wrote = (offset, length) => {
-          for (const known of evidence) known.forget(offset, length);
+        const core = coreOf(device);
+        core.turnKey = this;
+        core.wrote = (offset, length) => {
+          // Where the power goes in a write cycle, the rest of the page goes with it.
+          const pages = wholePages({ offset, length }, setup.pageSize);
+          for (const known of evidence) known.forget(pages.offset, pages.length);
         };
       },
     );
@@ -100,6 +108,8 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
       clock: setup.clock,
       turns: new Turns(),
       evidence,
+      before: new Set(),
+      pageSize: setup.pageSize,
       onUnplug: setup.onUnplug,
       name: () => this.name,
       onChange: (again) => {
@@ -233,17 +243,24 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
     return readOn(this.#around, 'read', offset, count, options, FollowedDevice.prototype.read);
   }
 
-  /** As NvmemDevice.write(). Rejects as that, and with ESTALE: the ranges it tells are those of the memory before. */
+  /**
+   * As NvmemDevice.write(). Rejects as that, and with ESTALE: the ranges it tells are those of the memory before.
+   *
+   * With `journal` the file is there until the write is done, over all unplugs; where the write fails after anything was written,
+   * it stays. Until then another memory is also told by the old content.
+   */
   async write(offset: number, data: Uint8Array, options: FollowWriteOptions = {}): Promise<NvmemWriteResult> {
     checkInteger('offset', offset, 0);
     checkIsBytes('data', data);
     const bytes = checkBytes('data', data);
-    checkFollowWriteOptions(options, ['onProgress']);
+    checkFollowWriteOptions(options, ['onProgress', 'journal']);
+    const { journal } = options;
+    if (journal !== undefined) return this.#writeWithJournal(offset, bytes, { ...options, journal });
     return this.#write('write', offset, bytes, options, FollowedDevice.prototype.write);
   }
 
   /** As NvmemDevice.erase(). Rejects as write(). */
-  async erase(offset = 0, length?: number, options: FollowWriteOptions = {}): Promise<NvmemWriteResult> {
+  async erase(offset = 0, length?: number, options: FollowEraseOptions = {}): Promise<NvmemWriteResult> {
     checkInteger('offset', offset, 0);
     const count = checkInteger('length', length ?? Math.max(this.size - offset, 0), 0);
     checkFollowWriteOptions(options, ['onProgress']);
@@ -410,6 +427,59 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
     checkProgress(options.onProgress);
     this.#checkBounds(offset, data.length);
     return new Writing(this.#around, syscall, offset, data, options, below).run();
+  }
+
+  async #writeWithJournal(
+    offset: number,
+    data: Uint8Array,
+    options: FollowWriteOptions & { readonly journal: string },
+  ): Promise<NvmemWriteResult> {
+    const { onUnplug, signal, timeoutMs, onProgress, ...how } = options;
+    checkProgress(onProgress);
+    const copy = needCopy(data);
+    const bounds = new Limits({ signal, timeoutMs }, `write of ${this.name}`, this.name);
+    // A memory whose size is not known yet is waited for.
+    if (!this.#isSizeKnown && (onUnplug ?? this.#setup.onUnplug) === 'wait')
+      await this.present(bounds.next());
+    const own = (): Journalled => this[JOURNALLED];
+    const through: JournalDevice = {
+      name: this.name,
+      size: this.size,
+      uri: this.uri,
+      get [JOURNALLED]() {
+        return own();
+      },
+      read: (at, length, limits) => this.read(at, length, { ...limits, onUnplug }),
+      write: (at, bytes, limits) => this.write(at, bytes, { ...limits, onUnplug, onProgress }),
+    };
+    return journalledWrite(through, offset, copy, { ...how, ...bounds.next() });
+  }
+
+  /** @internal */
+  get [JOURNALLED](): Journalled {
+    const device = this.#life.lastDevice;
+    return {
+      key: this,
+      keepouts: device ? coreOf(device).facts.keepouts : this.#setup.keepouts,
+      knownBy: async (offset, content, body) => {
+        const { evidence, before } = this.#around;
+        const known: Known = { offset, data: content };
+        const asEvidence = new Evidence();
+        asEvidence.add(offset, content);
+        evidence.add(asEvidence);
+        before.add(known);
+        try {
+          return await body();
+        } finally {
+          evidence.delete(asEvidence);
+          before.delete(known);
+        }
+      },
+    };
+  }
+
+  get #isSizeKnown(): boolean {
+    return (this.#life.lastDevice?.size ?? this.#setup.size) !== undefined;
   }
 
   #checkBounds(offset: number, length: number): void {

@@ -302,6 +302,7 @@ export function followShared(token: FollowToken, options: FollowSharedOptions = 
     size,
     pageSize,
     cells,
+    keepouts: [],
     makeLife: (audience, evidence, prepare) =>
       new RemoteLife(id, evidence, prepare, audience, realClock, identity === 'content'),
     share: () => token,
