@@ -19,13 +19,12 @@ import type { Below, NvmemType, NvmemWriteResult } from '../core/device_core.js'
 import { compare, type NvmemVerifyResult } from '../core/verify.js';
 import type { NvmemReader } from '../core/reader.js';
 import { callUser } from '../core/report.js';
-import { Limits } from '../journal/limits.js';
-import { JOURNALLED, type Journalled, type JournalDevice } from '../journal/memory.js';
-import { journalledWrite } from '../journal/write.js';
+import { JOURNALLED, type Journalled } from '../journal/memory.js';
 import { Call, type Surroundings } from './call.js';
 import { FollowedCell, readCell, writeCell, type CellPlace } from './cell.js';
 import { Changes } from './events.js';
-import { Evidence, wholePages, type Known } from './evidence.js';
+import { wholePages, type Evidence } from './evidence.js';
+import { journalledOf, writeWithJournal } from './journalled.js';
 import type { FollowChange, FollowState, Life } from './life.js';
 import {
   checkFollowWriteOptions,
@@ -255,7 +254,10 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
     const bytes = checkBytes('data', data);
     checkFollowWriteOptions(options, ['onProgress', 'journal']);
     const { journal } = options;
-    if (journal !== undefined) return this.#writeWithJournal(offset, bytes, { ...options, journal });
+    if (journal !== undefined) {
+      const mayWait = !this.#isSizeKnown && (options.onUnplug ?? this.#setup.onUnplug) === 'wait';
+      return writeWithJournal(this, offset, bytes, { ...options, journal }, mayWait);
+    }
     return this.#write('write', offset, bytes, options, FollowedDevice.prototype.write);
   }
 
@@ -429,53 +431,11 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
     return new Writing(this.#around, syscall, offset, data, options, below).run();
   }
 
-  async #writeWithJournal(
-    offset: number,
-    data: Uint8Array,
-    options: FollowWriteOptions & { readonly journal: string },
-  ): Promise<NvmemWriteResult> {
-    const { onUnplug, signal, timeoutMs, onProgress, ...how } = options;
-    checkProgress(onProgress);
-    const copy = needCopy(data);
-    const bounds = new Limits({ signal, timeoutMs }, `write of ${this.name}`, this.name);
-    // A memory whose size is not known yet is waited for.
-    if (!this.#isSizeKnown && (onUnplug ?? this.#setup.onUnplug) === 'wait')
-      await this.present(bounds.next());
-    const own = (): Journalled => this[JOURNALLED];
-    const through: JournalDevice = {
-      name: this.name,
-      size: this.size,
-      uri: this.uri,
-      get [JOURNALLED]() {
-        return own();
-      },
-      read: (at, length, limits) => this.read(at, length, { ...limits, onUnplug }),
-      write: (at, bytes, limits) => this.write(at, bytes, { ...limits, onUnplug, onProgress }),
-    };
-    return journalledWrite(through, offset, copy, { ...how, ...bounds.next() });
-  }
-
   /** @internal */
   get [JOURNALLED](): Journalled {
     const device = this.#life.lastDevice;
-    return {
-      key: this,
-      keepouts: device ? coreOf(device).facts.keepouts : this.#setup.keepouts,
-      knownBy: async (offset, content, body) => {
-        const { evidence, before } = this.#around;
-        const known: Known = { offset, data: content };
-        const asEvidence = new Evidence();
-        asEvidence.add(offset, content);
-        evidence.add(asEvidence);
-        before.add(known);
-        try {
-          return await body();
-        } finally {
-          evidence.delete(asEvidence);
-          before.delete(known);
-        }
-      },
-    };
+    const keepouts = device ? coreOf(device).facts.keepouts : this.#setup.keepouts;
+    return journalledOf(this, this.#around, keepouts);
   }
 
   get #isSizeKnown(): boolean {
