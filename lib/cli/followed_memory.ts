@@ -38,7 +38,8 @@ export async function withFollowed(
   const say = (): void => {
     const { error, reason } = followed.current;
     const why = `${reason}${error === undefined || error.hint === '' ? '' : ` ${error.hint}`}`;
-    if (!line.hold(`waiting for ${uri}: ${why}`)) void session.note(`waiting for ${uri}: ${why}`);
+    // Who looks at it knows what was asked for, and there may be little room.
+    if (!line.hold(`waiting: ${why}`)) void session.note(`waiting for ${uri}: ${why}`);
   };
   let said = '';
   followed.on('error', ({ code }) => {

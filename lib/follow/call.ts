@@ -222,7 +222,7 @@ export class Call {
     if (state === 'replaced') return this.error('ESTALE', reason, { ...details, hint: STALE_HINT });
     const hint =
       state === 'closed'
-        ? 'The program has closed it: follow it again to go on.'
+        ? 'It was closed, here or where it was followed first: follow it again to go on.'
         : "Plug it in and repeat; with onUnplug: 'wait' the operation waits for that.";
     return this.error('ENODEV', reason, { ...details, hint });
   }

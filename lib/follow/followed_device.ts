@@ -410,6 +410,8 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
     if (state === 'present') callUser(() => this.emit('present', change));
     if (state === 'absent' && before === 'present') callUser(() => this.emit('absent', change));
     if (state === 'replaced') callUser(() => this.emit('replaced', change));
+    // Also where its owner in another thread has ended. Later: close() may be what has made it so.
+    if (state === 'closed') void Promise.resolve().then(() => this.close());
   }
 
   #failed(error: NvmemError): void {
