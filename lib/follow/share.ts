@@ -15,6 +15,7 @@ import { realClock, type Clock } from '../hotplug/clock.js';
 import type { Surroundings } from './call.js';
 import type { Evidence } from './evidence.js';
 import { FollowedDevice } from './followed_device.js';
+import { ACCEPTED, checkReplaced } from './life.js';
 import type { Audience, FollowChange, FollowState, Life } from './life.js';
 import { checkOnUnplug, type OnUnplug } from './options.js';
 import { differsIn } from './prove.js';
@@ -129,6 +130,7 @@ class RemoteLife implements Life {
 
   constructor(
     { id, owner }: Pick<FollowToken, 'id' | 'owner'>,
+    private readonly uri: string,
     private readonly evidence: Iterable<Evidence>,
     private readonly prepare: (device: NvmemDevice) => void,
     private readonly audience: Audience,
@@ -170,16 +172,9 @@ class RemoteLife implements Life {
   }
 
   accept(): void {
-    const { state } = this.#current;
-    if (state !== 'replaced') {
-      throw new NvmemError('EINVAL', `nothing was replaced: it is ${state}`, {
-        syscall: 'accept',
-        hint: "Call accept() after the event 'replaced', where the state is 'replaced'.",
-      });
-    }
+    checkReplaced(this.#current, this.uri);
     this.#post({ kind: 'accept' });
-    const reason = 'the other memory was accepted, and is opened again';
-    this.#become({ state: 'absent', since: this.clock.date(), reason, error: undefined });
+    this.#become({ state: 'absent', since: this.clock.date(), reason: ACCEPTED, error: undefined });
   }
 
   close(): Promise<void> {
@@ -337,7 +332,7 @@ export function followShared(token: FollowToken, options: FollowSharedOptions = 
     cells,
     keepouts: [],
     makeLife: (audience, evidence, prepare) =>
-      new RemoteLife({ id, owner }, evidence, prepare, audience, realClock, identity === 'content'),
+      new RemoteLife({ id, owner }, uri, evidence, prepare, audience, realClock, identity === 'content'),
     share: () => token,
     over: () => undefined,
   });

@@ -66,9 +66,9 @@ test.each([
     expect(Math.max(...lines().map((line) => line.length))).toBeLessThan(columns);
     // Up by as many lines as there were, and away with them.
     expect(shown).toMatch(/\x1b\[\d+A\r\x1b\[J/);
-     
+
     expect(shown.includes('[32mpresent[39m')).toBe(!('NO_COLOR' in env));
-      expect(shown).not.toMatch(/\x1b\[\?25l/);
+    expect(shown).not.toMatch(/\x1b\[\?25l/);
     expect(shown).toContain('0x50?chip=24c32');
     expect(shown).toContain('does not offer 1-1');
   },
