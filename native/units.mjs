@@ -9,9 +9,14 @@ const MOST = 16;
 const [out, ...folders] = process.argv.slice(2);
 mkdirSync(out, { recursive: true });
 for (const folder of folders) {
-  const files = readdirSync(folder).filter((name) => name.endsWith('.cc')).sort();
+  const files = readdirSync(folder)
+    .filter((name) => name.endsWith('.cc'))
+    .sort();
   for (let at = 0; at < files.length; at += MOST) {
-    const text = files.slice(at, at + MOST).map((name) => `#include "${folder}/${name}"\n`).join('');
+    const text = files
+      .slice(at, at + MOST)
+      .map((name) => `#include "${folder}/${name}"\n`)
+      .join('');
     const unit = join(out, `${folder.replaceAll('/', '_')}_${at / MOST}.cc`);
     // A source that has not changed is not compiled again.
     if (!existsSync(unit) || readFileSync(unit, 'utf8') !== text) writeFileSync(unit, text);

@@ -10,6 +10,7 @@
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
 import { follow } from 'nvmem';
+import { contentType, metrics } from 'nvmem/metrics';
 
 const { NVMEM_URI, PORT = '8080', HOST = '127.0.0.1', NOTIFY_SOCKET } = process.env;
 if (NVMEM_URI === undefined) {
@@ -47,7 +48,7 @@ async function answer(path) {
     case '/healthz':
       return [board.alive ? 200 : 503, 'text/plain', `${board.state}: ${board.current.reason}\n`];
     case '/metrics':
-      return [200, 'text/plain; version=0.0.4', metrics()];
+      return [200, contentType, metrics()];
     default:
       return [404, 'text/plain', 'there is /, /healthz and /metrics\n'];
   }
@@ -63,20 +64,6 @@ async function identity() {
   } catch (error) {
     return [503, 'application/json', `${JSON.stringify({ code: error.code, message: error.message })}\n`];
   }
-}
-
-function metrics() {
-  const { stats } = board;
-  const counters = {
-    plugs: stats.plugs,
-    unplugs: stats.unplugs,
-    resumes: stats.resumes,
-    read_bytes: stats.bytesRead,
-  };
-  const lines = Object.entries(counters).map(
-    ([name, value]) => `# TYPE board_${name}_total counter\nboard_${name}_total ${value}\n`,
-  );
-  return `# TYPE board_present gauge\nboard_present ${board.alive ? 1 : 0}\n${lines.join('')}`;
 }
 
 // Node has no datagram sockets of Unix, so systemd's own program says it.

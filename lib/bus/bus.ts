@@ -29,6 +29,7 @@ import {
 import { BusGpio } from './gpio.js';
 import { openPartOn } from './part_device.js';
 import { leaseBus, type BusLease } from './pool.js';
+import type { BusStats } from './stats.js';
 import { probeWidth, type WidthProposal } from './probe_width.js';
 import { scanBus, type ScannedPart } from './scan/scan.js';
 
@@ -124,6 +125,19 @@ export class Bus extends EventEmitter<BusEvents> {
     throwIfAborted(signal, this.uri);
     const on = { lease: this.#lease, bus: this.#parsed, uri: this.uri };
     return scanBus(thisMachine, on, all, { signal, timeoutMs, onProgress });
+  }
+
+  /**
+   * What has happened on it since this program opened it, whoever uses it: a snapshot that does not change; the last numbers when
+   * it can be used no more. BusStats says what each kind of bus can see.
+   */
+  get stats(): BusStats {
+    return Object.freeze({ ...this.#lease.bus.stats() });
+  }
+
+  /** @internal The same for every URI that means this bus. */
+  get key(): string {
+    return this.#lease.access.key;
   }
 
   /**

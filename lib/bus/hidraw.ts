@@ -8,10 +8,12 @@ import type { BusAccess } from './access.js';
 import {
   adaptersOfHidraw,
   heldClients,
+  isProbingHidraw,
   usbIdsOfHidraw,
   type KernelClient,
 } from '../machine/kernel_clients.js';
-import { thisMachine } from '../machine/machine.js';
+import { monotonicMs, pause } from '../base/timers.js';
+import { type Machine, thisMachine } from '../machine/machine.js';
 import { udevHint } from '../machine/udev.js';
 import type { UsbIds } from '../base/usb_ids.js';
 
@@ -35,6 +37,7 @@ export function hidrawAccess({ path, force }: HidrawUri, uri: string, machine = 
     wire: async () => wireOfNode(await promises.realpath(path).catch(() => path), machine),
     setsClock: true,
     check: async () => {
+      await probed(machine, path);
       const clients = force ? [] : await heldClients(machine, await adaptersOfHidraw(machine, path));
       if (clients.length > 0) throw inUse(path, uri, clients);
     },
@@ -54,6 +57,16 @@ export function hidrawAccess({ path, force }: HidrawUri, uri: string, machine = 
     hint: (code) => (code === 'EACCES' || code === 'EPERM' ? notPermitted(ids) : HINTS[code]),
     name: () => path.replace(/^.*\//, ''),
   };
+}
+
+/** For a driver of the kernel that has its adapter; one that never makes any is not waited for any longer. */
+const PROBE_LIMIT_MS = 2000;
+const LOOK_EVERY_MS = 5;
+
+/** The driver's probe would write its own configuration over ours. Nothing announces its end. */
+async function probed(machine: Machine, path: string): Promise<void> {
+  const end = monotonicMs() + PROBE_LIMIT_MS;
+  while ((await isProbingHidraw(machine, path)) && monotonicMs() < end) await pause(LOOK_EVERY_MS);
 }
 
 function notPermitted(ids: UsbIds | undefined): string {

@@ -6,6 +6,7 @@ import type { BusOpening, NativeBus } from '../native/index.js';
 import { DEFAULT_CLOCK_HZ, type BusUri } from '../uri/bus_uri.js';
 import type { BusAccess } from './access.js';
 import { busAccess } from './accesses.js';
+import { noteBus, noteBusClosed } from './known.js';
 
 interface Entry {
   /** Undefined: the kernel's. */
@@ -76,7 +77,8 @@ export async function leaseBus(bus: BusUri, { uri, openTimeoutMs, signal }: Leas
       closing: undefined,
     };
     void opening.then(
-      () => {
+      (opened) => {
+        if (opened.bus) noteBus(key, uri, opened.bus);
         if (monotonicMs() - began >= openTimeoutMs) made.passedMs = openTimeoutMs;
       },
       () => undefined,
@@ -153,7 +155,10 @@ async function joinBus(access: BusAccess, entry: Entry, uri: string): Promise<Bu
   async function leave(): Promise<void> {
     entry.users--;
     if (entry.users > 0) return;
-    entry.closing = bus.close().then(forget);
+    entry.closing = bus.close().then(() => {
+      forget();
+      noteBusClosed(key, uri, bus);
+    });
     await settledWithin(entry.closing, CLOSE_LIMIT_MS);
   }
 }

@@ -28,23 +28,8 @@ import {
 import { needCopy, needZeros } from '../base/memory.js';
 import { JOURNALLED, type Journalled } from '../journal/memory.js';
 import { journalledWrite } from '../journal/write.js';
+import { deviceStats, type NvmemDeviceStats } from './stats.js';
 import { compare, type NvmemVerifyResult } from './verify.js';
-
-/** Counters of a device, from its opening on; see NvmemDevice.stats. */
-export interface NvmemDeviceStats {
-  /** Bytes read from the part, those of verification and of skipEqual's comparison among them. */
-  readonly bytesRead: number;
-  /** Bytes sent to the part in page writes that it took. */
-  readonly bytesWritten: number;
-  /** Page writes that it took; each wears its page once. */
-  readonly writeCycles: number;
-  /** Pages that held the data already and were left alone (skipEqual). */
-  readonly pagesSkipped: number;
-  /** Transfers tried again: the part was busy with an earlier write, or arbitration was lost. */
-  readonly retries: number;
-  /** Writes that read back differently. */
-  readonly verifyFailures: number;
-}
 
 export interface NvmemDeviceEvents {
   /** Once, after every pending operation has settled: the provider is gone. */
@@ -251,11 +236,11 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
   }
 
   /**
-   * What has been done to the memory since it was opened, counted where it is done: wear and trouble of an EEPROM. A
-   * snapshot, also after the provider has gone. Undefined: a provider that counts nothing (memory, files, JavaScript).
+   * What has been done to the memory since it was opened, counted where it is done: work, wear and trouble. A snapshot that does
+   * not change, also after the provider has gone: the last numbers then. Reads of reader() are not counted.
    */
-  get stats(): NvmemDeviceStats | undefined {
-    return this.#core.port.stats;
+  get stats(): NvmemDeviceStats {
+    return deviceStats(this.#core.counts, this.#core.port.stats);
   }
 
   /**
@@ -332,10 +317,12 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
    * Rejects with NvmemError: EOPNOTSUPP (no such page), ENODEV, ETIMEDOUT, ABORT_ERR, and what the bus says.
    */
   async isLocked(options: LockOptions = {}): Promise<boolean | undefined> {
+    checkOperationOptions(options, ['signal', 'timeoutMs']);
     const { part } = this.#ties;
     const below = NvmemDevice.prototype.isLocked;
-    if (part) return part.isLocked(this.name, options, below);
-    return refuseLock(this.name, 'lock-state', options, below);
+    return this.#core.asked('lock-state', this.size, () =>
+      part ? part.isLocked(this.name, options, below) : refuseLock(this.name, 'lock-state', below),
+    );
   }
 
   /**
@@ -346,10 +333,12 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
    * was changed), ENODEV, ETIMEDOUT, ABORT_ERR, EIO, and what the bus says; the message tells whether it may be locked.
    */
   async lockPermanently(options: LockOptions = {}): Promise<boolean> {
+    checkOperationOptions(options, ['signal', 'timeoutMs']);
     const { part } = this.#ties;
     const below = NvmemDevice.prototype.lockPermanently;
-    if (part) return part.lock(this.name, this.forceRo, options, below);
-    return refuseLock(this.name, 'lock', options, below);
+    return this.#core.asked('lock', this.size, () =>
+      part ? part.lock(this.name, this.forceRo, options, below) : refuseLock(this.name, 'lock', below),
+    );
   }
 
   /**
@@ -364,7 +353,9 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
    */
   async geometry(options: Omit<OperationOptions, 'onProgress'> = {}): Promise<NvmemGeometry | undefined> {
     checkOperationOptions(options, ['signal', 'timeoutMs']);
-    return this.#ties.part?.geometry(this.name, options);
+    const { part } = this.#ties;
+    if (part === undefined) return undefined;
+    return this.#core.asked('geometry', this.size, () => part.geometry(this.name, options));
   }
 
   /**

@@ -4,19 +4,21 @@
  */
 import { EDEADLK, EINVAL, EIO, ENOBUFS, ENODEV, ENOMEM, EOPNOTSUPP, EPERM } from '../base/errno.js';
 import type { ProviderPort, WriteHow } from './provider_port.js';
-import { alignUp } from './align.js';
-import { extractBits, insertBits } from './bits.js';
+import { insertBits } from './bits.js';
 import { isA, isDetached, lengthOf } from '../base/foreign.js';
 import { goneHint, partWords } from '../base/part_words.js';
 import { checkCellData, isBitCell, type CellEntry } from './cell_entry.js';
+import { cellValue, neighbours } from './cell_value.js';
 import { boundsError, CallSite, codeOf, NvmemError, saysOf, type NvmemErrorDetails } from '../base/errors.js';
 import { waitsForItself } from './callback_scope.js';
+import { bytesIn, isTraced, traced } from './diagnostics.js';
 import { heldCall } from './held_call.js';
 import { splitAtKeepouts, type Keepout } from './keepouts.js';
 import { anyBytes, copyOf, Destination, zeros } from '../base/memory.js';
 import { failureOf, Interrupted, Operation, type Failure } from './operation.js';
 import { nothingWritten, type ReadEnd, readSegments, writeSegments, type WriteEnd } from './transfer.js';
 import { callUser } from './report.js';
+import type { OperationCounts } from './stats.js';
 import { type OperationOptions } from '../base/validate.js';
 import type { NvmemWriteResult, WriteOptions } from '../base/write_options.js';
 import { WriterLock } from './writer_lock.js';
@@ -71,6 +73,7 @@ export class DeviceCore {
   wrote: ((offset: number, length: number) => void) | undefined;
   /** What journalled writes of it take turns by: this, or what follows it over replugs. */
   turnKey: object = this;
+  readonly counts: OperationCounts = { operations: 0, failures: 0, bytesRead: 0, bytesWritten: 0 };
   readonly #lock = new WriterLock();
   readonly #pending = new Map<Operation, Promise<void>>();
   /** Bytes of the writes among them. */
@@ -86,14 +89,24 @@ export class DeviceCore {
     if (takeTurn) this.#lock.share(takeTurn);
   }
 
-  async read(offset: number, length: number, options: CoreOptions, below: Below): Promise<Buffer> {
-    const { port } = this;
+  read(offset: number, length: number, options: CoreOptions, below: Below): Promise<Buffer> {
+    if (!isTraced()) return this.#read(offset, length, options, below);
+    const run = (): Promise<Buffer> => this.#read(offset, length, options, below);
+    return this.#traced('read', offset, length, run, () => length);
+  }
+
+  async #read(offset: number, length: number, options: CoreOptions, below: Below): Promise<Buffer> {
+    const { port, counts } = this;
     const data =
       this.#isImmediate(options) && this.#inside(offset, length) && length > 0 ? anyBytes(length) : undefined;
     if (data) {
       const status = port.readNow(offset, data);
-      if (status !== 0)
+      counts.operations++;
+      if (status !== 0) {
+        counts.failures++;
         throw this.#error(this.#operation('read', offset, length, options, below), { status });
+      }
+      counts.bytesRead += length;
       reportWhole(options, length);
       return data;
     }
@@ -105,13 +118,19 @@ export class DeviceCore {
     });
   }
 
-  async write(
+  write(offset: number, data: Uint8Array, options: CoreOptions, below: Below): Promise<NvmemWriteResult> {
+    if (!isTraced()) return this.#write(offset, data, options, below);
+    const run = (): Promise<NvmemWriteResult> => this.#write(offset, data, options, below);
+    return this.#traced('write', offset, lengthOf(data), run, storedBy);
+  }
+
+  async #write(
     offset: number,
     data: Uint8Array,
     options: CoreOptions,
     below: Below,
   ): Promise<NvmemWriteResult> {
-    const { port } = this;
+    const { port, counts } = this;
     // The array may be anybody's: it goes to the addon, or is copied, without being asked for more.
     const length = lengthOf(data);
     this.wrote?.(offset, length);
@@ -121,11 +140,13 @@ export class DeviceCore {
       const status = port.writeNow(offset, data);
       this.#lock.release();
       if (status === 0) {
+        counts.operations++;
+        counts.bytesWritten += length;
         reportWhole(options, length);
         return { bytesWritten: length, bytesSkipped: 0, bytesUnchanged: 0, protectError: undefined };
       }
     }
-    return this.#track('write', offset, length, options, below, async (operation) => {
+    const body = async (operation: Operation): Promise<NvmemWriteResult> => {
       const refused = this.#refusal(operation, this.#writeRefusal(options), length);
       if (refused) throw this.#writeError(operation, nothingWritten(refused, this.#split(offset, length)));
       this.#checkBounds(offset, length, options);
@@ -135,10 +156,24 @@ export class DeviceCore {
       return this.#exclusive(operation, async () =>
         writeSegments(port, operation, this.#split(offset, length), copy, howOf(options)),
       );
-    });
+    };
+    return this.#track('write', offset, length, options, below, body, storedBy);
   }
 
-  async readCell(
+  readCell(
+    cell: CellEntry,
+    id: string | undefined,
+    index: number,
+    options: CoreOptions,
+    below: Below,
+  ): Promise<Buffer> {
+    if (!isTraced()) return this.#readCell(cell, id, index, options, below);
+    const run = (): Promise<Buffer> => this.#readCell(cell, id, index, options, below);
+    const { offset, rawLength } = cell;
+    return this.#traced('cell-read', offset, rawLength, run, () => rawLength);
+  }
+
+  async #readCell(
     cell: CellEntry,
     id: string | undefined,
     index: number,
@@ -152,7 +187,11 @@ export class DeviceCore {
     if (data) {
       const status = this.port.readNow(offset, rawLength < data.length ? data.subarray(0, rawLength) : data);
       // Whatever else it is, the long way finds it again and tells it in full.
-      if (status === 0) return cellValue(cell, data);
+      if (status === 0) {
+        this.counts.operations++;
+        this.counts.bytesRead += rawLength;
+        return cellValue(cell, data);
+      }
     }
     return this.#track('cell-read', offset, rawLength, options, below, async (operation) => {
       const refused = this.#refusal(operation, this.port.canRead || options.unbounded ? 0 : EOPNOTSUPP);
@@ -186,7 +225,14 @@ export class DeviceCore {
   }
 
   /** `value` has the cell's length or, for a bit cell, that of its bits. One read-modify-write, alone on the device. */
-  async writeCell(
+  writeCell(cell: CellEntry, value: unknown, options: CoreOptions, below: Below): Promise<NvmemWriteResult> {
+    if (!isTraced()) return this.#writeCell(cell, value, options, below);
+    const run = (): Promise<NvmemWriteResult> => this.#writeCell(cell, value, options, below);
+    const { offset, bytes } = cell;
+    return this.#traced('cell-write', offset, bytes, run, storedBy);
+  }
+
+  async #writeCell(
     cell: CellEntry,
     value: unknown,
     options: CoreOptions,
@@ -196,7 +242,7 @@ export class DeviceCore {
     const { name, size, wordSize } = this.facts;
     const how = howOf(options);
     this.wrote?.(offset, bytes);
-    return this.#track('cell-write', offset, bytes, options, below, async (operation) => {
+    const body = async (operation: Operation): Promise<NvmemWriteResult> => {
       const { canRead, canWrite } = this.port;
       const kept = isBitCell(cell) ? neighbours(cell, wordSize) : [];
       // All that is touched is what is checked: the words around a field as well.
@@ -226,7 +272,22 @@ export class DeviceCore {
         insertBits(whole, bitOffset, nbits, data);
         return writeSegments(this.port, operation, segments, whole, how);
       });
-    });
+    };
+    return this.#track('cell-write', offset, bytes, options, below, body, storedBy);
+  }
+
+  /** What the part itself is asked for, or told: counted, and told to who traces. */
+  async asked<T>(syscall: string, length: number, ask: () => Promise<T>): Promise<T> {
+    const run = async (): Promise<T> => {
+      this.counts.operations++;
+      try {
+        return await ask();
+      } catch (error) {
+        this.counts.failures++;
+        throw error;
+      }
+    };
+    return isTraced() ? this.#traced(syscall, 0, length, run, () => 0) : run();
   }
 
   /** Writers in other threads count from now on. */
@@ -288,6 +349,16 @@ export class DeviceCore {
     return new Operation(this.facts.name, syscall, offset, length, new CallSite(below), options);
   }
 
+  #traced<T>(
+    syscall: string,
+    offset: number,
+    length: number,
+    run: () => Promise<T>,
+    bytesOf: (value: T) => number,
+  ): Promise<T> {
+    return traced({ device: this.facts.name, syscall, offset, length }, run, bytesOf);
+  }
+
   /** Runs `body`; its promise is one that idle() waits for. */
   #track<T>(
     syscall: string,
@@ -296,17 +367,31 @@ export class DeviceCore {
     options: OperationOptions,
     below: Below,
     body: (operation: Operation) => Promise<T>,
+    bytesOf: (value: T) => number = () => length,
   ): Promise<T> {
     const operation = this.#operation(syscall, offset, length, options, below);
     // Listed before it runs: a provider may unregister the device from inside its very first call.
     this.#pending.set(operation, Promise.resolve());
     const promise = body(operation);
-    const end = (): void => {
+    const end = (bytes: number): void => {
       operation.dispose();
       this.#pending.delete(operation);
       this.#held -= operation.held;
+      this.counts.operations++;
+      this.counts[syscall.endsWith('write') ? 'bytesWritten' : 'bytesRead'] += bytes;
     };
-    this.#pending.set(operation, promise.then(end, end));
+    this.#pending.set(
+      operation,
+      promise.then(
+        (value) => {
+          end(bytesOf(value));
+        },
+        (error: unknown) => {
+          end(bytesIn(error));
+          this.counts.failures++;
+        },
+      ),
+    );
     return promise;
   }
 
@@ -430,11 +515,9 @@ export class DeviceCore {
   }
 }
 
-/** The first `bytes` bytes of what was read, a bit cell's field moved down to bit 0 in them. */
-function cellValue(cell: CellEntry, data: Buffer): Buffer {
-  const value = data.length === cell.bytes ? data : data.subarray(0, cell.bytes);
-  if (isBitCell(cell)) extractBits(value, cell.bitOffset, cell.nbits);
-  return value;
+/** Keepouts have stored nothing. */
+function storedBy({ bytesWritten, bytesSkipped }: NvmemWriteResult): number {
+  return bytesWritten - bytesSkipped;
 }
 
 function howOf({ verify = true, skipEqual = false }: WriteOptions): WriteHow {
@@ -443,17 +526,4 @@ function howOf({ verify = true, skipEqual = false }: WriteOptions): WriteHow {
 
 function reportWhole({ onProgress }: OperationOptions, length: number): void {
   if (onProgress) callUser(onProgress, length, length);
-}
-
-/**
- * The stretches of a bit cell whose other bits must survive a write, as [from, to) in bytes of the cell: as in the
- * kernel those before the field and then the last byte; whole cells where the provider only does whole words.
- */
-function neighbours(cell: CellEntry, wordSize: number): [number, number][] {
-  const { bytes, bitOffset, nbits } = cell;
-  if (wordSize > 1 || nbits === 0) return [[0, alignUp(bytes, wordSize)]];
-  const stretches: [number, number][] = [];
-  if (bitOffset !== 0) stretches.push([0, Math.ceil(bitOffset / 8)]);
-  if ((bitOffset + nbits) % 8 !== 0) stretches.push([bytes - 1, bytes]);
-  return stretches;
 }

@@ -1,6 +1,6 @@
 /** Drives a provider written in JavaScript. */
 import { EBADMSG, EIO, EOPNOTSUPP } from '../base/errno.js';
-import type { NativeHold, NativeSlot, NativeTurn } from '../native/index.js';
+import type { NativeHold, NativeSlot, NativeStats, NativeTurn } from '../native/index.js';
 import { type ProviderPort, type PieceOutcome, store, type WriteHow } from './provider_port.js';
 import { errnoOf } from '../base/errors.js';
 import { bytesOf, isA, propertyOf, show } from '../base/foreign.js';
@@ -25,7 +25,6 @@ export class JavaScriptPort implements ProviderPort {
   readonly takesEmpty = true;
   readonly isPart = false;
   readonly slot = undefined;
-  readonly stats = undefined;
   readonly takeTurn: (() => NativeTurn) | undefined;
   readonly #provider: ProviderCalls;
   readonly #slot: NativeSlot;
@@ -53,6 +52,10 @@ export class JavaScriptPort implements ProviderPort {
     this.#lease = line && leaseOf(line);
     this.canRead = provider.read !== undefined;
     this.canWrite = provider.write !== undefined;
+  }
+
+  get stats(): NativeStats | undefined {
+    return this.#slot.stats();
   }
 
   get hasWpLine(): boolean {

@@ -1,6 +1,6 @@
 /** What a part on an I2C bus can do besides being read and written. */
 import { CallSite, type NvmemError } from '../base/errors.js';
-import { checkOperationOptions, type OperationOptions } from '../base/validate.js';
+import type { OperationOptions } from '../base/validate.js';
 import type { IoOptions } from '../native/index.js';
 import { Operation } from './operation.js';
 
@@ -40,7 +40,6 @@ export function noPage(
 }
 
 /** For memories that are no part at all. */
-export function refuseLock(device: string, syscall: string, options: LockOptions, below: Below): never {
-  checkOperationOptions(options, ['signal', 'timeoutMs']);
+export function refuseLock(device: string, syscall: string, below: Below): never {
   throw noPage(new Operation(device, syscall, 0, 0, new CallSite(below), {}));
 }

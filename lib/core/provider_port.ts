@@ -45,7 +45,7 @@ export interface ProviderPort {
   readonly takeTurn: (() => NativeTurn | number) | undefined;
   /** The slot, where it can be used from other threads and synchronously; undefined: JavaScript is in the way. */
   readonly slot: NativeSlot | undefined;
-  /** What the provider has counted; undefined: it counts nothing. */
+  /** What was counted of the slot, and by its provider where that counts. */
   readonly stats: NativeStats | undefined;
   unregister(reason?: string): Promise<void>;
 }

@@ -18,6 +18,7 @@ import { type CellEntry, makeCellEntry, type NvmemCellInfo } from './cell_entry.
 import { checkCellFiles, checkConfig, checkRanges, fileMode, makeCells, type NvmemConfig } from './config.js';
 import { NvmemConsumer } from './consumer.js';
 import { coreOf, NvmemDevice } from './device.js';
+import { tellDevice, type DeviceMessage } from './diagnostics.js';
 import { DeviceCore } from './device_core.js';
 import { checkEnd, CLOSED, UNREGISTERED, type NvmemEnd } from './device_end.js';
 import { type LayoutContext, LayoutTable, type NvmemLayout } from './layouts.js';
@@ -159,6 +160,7 @@ export class Registry extends EventEmitter<NvmemEvents> {
     for (const cell of cells) this.#notify('CELL_ADD', cell.name, name);
     this.#notify('ADD', name, name);
     this.#announce('add', device);
+    tellDevice(() => messageOf(registration, 'added'));
     if (this.listenerCount('cell-add') > 0) {
       for (const cell of cells) this.#announce('cell-add', new NvmemCell(core, cell), device);
     }
@@ -399,6 +401,7 @@ export class Registry extends EventEmitter<NvmemEvents> {
         this.#announce('cell-remove', new NvmemCell(core, cell), device);
       }
       this.#announce('removed', device, end);
+      tellDevice(() => messageOf(registration, 'removed', end));
     }
     for (const handle of handles) handle.announceRemoved(end);
   }
@@ -463,6 +466,15 @@ export class Registry extends EventEmitter<NvmemEvents> {
       });
     }
   }
+}
+
+function messageOf(
+  { core, key }: Registration,
+  event: DeviceMessage['event'],
+  end?: NvmemEnd,
+): DeviceMessage {
+  const reason = end?.reason ?? '';
+  return { event, device: core.facts.name, uri: key, follower: false, cause: end?.cause, reason };
 }
 
 /** The registry that a program shares: the one that open() uses unless told otherwise. */

@@ -14,8 +14,9 @@ import {
   type OperationOptions,
 } from '../base/validate.js';
 import { makeCellEntry, type CellEntry } from '../core/cell_entry.js';
-import { coreOf, type AdHocCellInfo, type NvmemDevice, type NvmemDeviceStats } from '../core/device.js';
+import { coreOf, type AdHocCellInfo, type NvmemDevice } from '../core/device.js';
 import type { Below, NvmemType, NvmemWriteResult } from '../core/device_core.js';
+import { tellDevice } from '../core/diagnostics.js';
 import { compare, type NvmemVerifyResult } from '../core/verify.js';
 import type { NvmemReader } from '../core/reader.js';
 import { callUser } from '../core/report.js';
@@ -25,6 +26,7 @@ import { FollowedCell, readCell, writeCell, type CellPlace } from './cell.js';
 import { Changes } from './events.js';
 import { wholePages, type Evidence } from './evidence.js';
 import { journalledOf, writeWithJournal } from './journalled.js';
+import { forgetFollower, noteFollower } from './known.js';
 import type { FollowChange, FollowState, Life } from './life.js';
 import {
   checkFollowWriteOptions,
@@ -38,7 +40,6 @@ import {
 } from './options.js';
 import type { FollowToken } from './token.js';
 import { readOn } from './read.js';
-import { sumOf } from './stats.js';
 import {
   FollowReadStream,
   FollowWriteStream,
@@ -46,6 +47,7 @@ import {
   type WriteStreamOptions,
 } from './streams.js';
 import type { FollowEvents, FollowSetup, FollowStats } from './setup.js';
+import { Tally } from './tally.js';
 import { Turns } from './turns.js';
 import { Writing } from './write.js';
 
@@ -71,8 +73,7 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
   #forceRo: boolean | undefined;
   #lastError: NvmemError | undefined;
   #closing: Promise<void> | undefined;
-  #before: NvmemDeviceStats | undefined;
-  #counts = { plugs: 0, unplugs: 0, resumes: 0, openFailures: 0 };
+  readonly #tally = new Tally();
 
   /** @internal */
   constructor(setup: FollowSetup) {
@@ -92,6 +93,7 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
       },
       evidence,
       (device) => {
+        this.#tally.add(device);
         if (this.#forceRo !== undefined) device.forceRo = this.#forceRo;
         const core = coreOf(device);
         core.turnKey = this;
@@ -124,10 +126,11 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
         this.#work.needed = this.#underWay > 0;
       },
       resumed: () => {
-        this.#counts.resumes++;
+        this.#tally.resumes++;
       },
     };
     this.#hold.needed = true;
+    noteFollower(this, () => this.#life.device);
   }
 
   get state(): FollowState {
@@ -196,9 +199,9 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
     this.#forceRo = value;
   }
 
+  /** As NvmemDevice.stats, of all devices that were behind it together, those that were proved to be others among them. */
   get stats(): FollowStats {
-    const sum = sumOf(this.#before, this.#life.device?.stats);
-    return { ...sum, ...this.#counts };
+    return this.#tally.stats;
   }
 
   /**
@@ -389,6 +392,8 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
     await this.#life.close();
     this.#setup.over();
     this.#changes.end();
+    forgetFollower(this);
+    this.#tell('closed', 'closed');
     callUser(() => this.emit('closed'));
   }
 
@@ -396,26 +401,26 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
     const before = this.#state;
     const { state } = change;
     this.#state = state;
-    if (before === 'present' && state !== 'present') {
-      this.#counts.unplugs++;
-      this.#before = sumOf(this.#before, this.#life.lastDevice?.stats);
-    }
-    if (state === 'present') {
-      this.#counts.plugs++;
-      this.#lastError = undefined;
-    }
+    this.#tally.changed(before, state);
+    if (state === 'present') this.#lastError = undefined;
     this.#changes.tell(change);
     for (const again of [...this.#watching]) again();
     callUser(() => this.emit('change', change));
-    if (state === 'present') callUser(() => this.emit('present', change));
-    if (state === 'absent' && before === 'present') callUser(() => this.emit('absent', change));
-    if (state === 'replaced') callUser(() => this.emit('replaced', change));
+    if (state === 'present' || state === 'replaced' || (state === 'absent' && before === 'present')) {
+      this.#tell(state, change.reason);
+      callUser(() => this.emit(state, change));
+    }
     // Also where its owner in another thread has ended. Later: close() may be what has made it so.
     if (state === 'closed') void Promise.resolve().then(() => this.close());
   }
 
+  #tell(event: 'present' | 'absent' | 'replaced' | 'closed', reason: string): void {
+    const { name: device, uri } = this;
+    tellDevice(() => ({ event, device, uri, follower: true, cause: undefined, reason }));
+  }
+
   #failed(error: NvmemError): void {
-    this.#counts.openFailures++;
+    this.#tally.openFailures++;
     this.#lastError = error;
     // Node throws where nobody listens, and this is no reason to end a program.
     if (this.listenerCount('error') > 0) callUser(() => this.emit('error', error));

@@ -2,7 +2,8 @@
 import type { NvmemError } from '../base/errors.js';
 import type { NvmemCellInfo } from '../core/cell_entry.js';
 import type { Keepout } from '../core/keepouts.js';
-import type { NvmemDevice, NvmemDeviceStats } from '../core/device.js';
+import type { NvmemDevice } from '../core/device.js';
+import type { NvmemDeviceStats } from '../core/stats.js';
 import type { Clock } from '../hotplug/clock.js';
 import type { Evidence } from './evidence.js';
 import type { Audience, FollowChange, Life } from './life.js';
@@ -25,11 +26,11 @@ export interface FollowEvents {
   closed: [];
 }
 
-/** Counters from follow() on, over all presences. */
+/** Counters from follow() on, over all presences: none of them ever goes back. */
 export interface FollowStats extends NvmemDeviceStats {
   /** Times that it became present. */
   readonly plugs: number;
-  /** Times that it went while it was present. */
+  /** Times that it went while it was present, close() not among them. */
   readonly unplugs: number;
   /** Operations that an unplug interrupted and that waited for the memory's return. */
   readonly resumes: number;

@@ -67,6 +67,15 @@ export async function adaptersOfHidraw(machine: Machine, node: string): Promise<
   return machine.list(`${await hidrawFolder(machine, node)}/device`, /^i2c-[0-9]+$/);
 }
 
+/**
+ * Whether the kernel's driver is still busy making an adapter of the chip behind a hidraw node. hid-cp2112's probe shows the
+ * node first, then reads the chip's configuration, writes it back with its own retries, and adds the adapter (cp2112_probe()).
+ */
+export async function isProbingHidraw(machine: Machine, node: string): Promise<boolean> {
+  const driver = await machine.linkName(`${await hidrawFolder(machine, node)}/device/driver`);
+  return driver === 'cp2112' && (await adaptersOfHidraw(machine, node)).length === 0;
+}
+
 /** Vendor and product of the device behind a hidraw node; undefined where there is no such node. */
 export async function usbIdsOfHidraw(machine: Machine, node: string): Promise<UsbIds | undefined> {
   // Bus, vendor, product and a running number: '0003:10C4:EA90.0001'.

@@ -6,7 +6,9 @@ import type {
   HidrawOptions,
   I2cOptions,
   KernelFileConfig,
+  NativeBusStats,
   NativeCounts,
+  NativeGracePeriods,
   NativeReadOutcome,
   NativeStats,
   PartClaim,
@@ -65,8 +67,11 @@ export interface Addon {
   bind(slot: number, pieces: readonly BoundPiece[], into: Uint8Array): BoundFunction | number;
   alive(slot: number): boolean;
   immediate(slot: number): boolean;
-  /** Undefined where the provider counts nothing or the slot has gone. */
+  /** Undefined where the slot has gone. */
   stats(slot: number): NativeStats | undefined;
+  /** Undefined where the bus has closed. */
+  busStats(bus: number): NativeBusStats | undefined;
+  processStats(): NativeGracePeriods;
   /** The handle has gone: a slot of this environment is unregistered, one of another let go of. */
   forgetSlot(slot: number): void;
   /** Its number, or a negative errno: there is nothing to wait with. `uevents`: listen to the kernel too. */

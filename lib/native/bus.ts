@@ -3,7 +3,25 @@ import { EBADF, ENODEV } from '../base/errno.js';
 import { DeadSlot } from './dead_slot.js';
 import { insist, type Desk } from './desk.js';
 import { Slot } from './slot.js';
-import type { At24Config, KernelFileConfig, NativeBus, NativeSlot, PartClaim } from './types.js';
+import type {
+  At24Config,
+  KernelFileConfig,
+  NativeBus,
+  NativeBusStats,
+  NativeSlot,
+  PartClaim,
+} from './types.js';
+
+const NOTHING: NativeBusStats = {
+  transfers: 0,
+  wireBytesRead: 0,
+  wireBytesWritten: 0,
+  naks: 0,
+  arbitrationsLost: 0,
+  retries: 0,
+  resets: 0,
+  longestTransferMs: 0,
+};
 
 /** "part=0x0c version=2": space-separated pairs, values percent-encoded where they need it. */
 function parseIdentity(text: string): Map<string, string> {
@@ -28,6 +46,7 @@ export class Bus implements NativeBus {
   #closing: Promise<void> | undefined;
   #resolveClosing: (() => void) | undefined;
   #isClosed = false;
+  #stats: NativeBusStats = NOTHING;
 
   constructor(
     readonly desk: Desk,
@@ -78,7 +97,13 @@ export class Bus implements NativeBus {
   /** Also comes without close(): a bus whose bridge has gone closes by itself. */
   wasClosed(): void {
     this.#isClosed = true;
+    this.stats();
     this.#resolveClosing?.();
+  }
+
+  stats(): NativeBusStats {
+    this.#stats = this.desk.addon.busStats(this.id) ?? this.#stats;
+    return this.#stats;
   }
 
   close(): Promise<void> {

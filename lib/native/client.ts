@@ -10,6 +10,7 @@ import type {
   I2cOptions,
   Native,
   NativeCounts,
+  NativeGracePeriods,
   NativeLookout,
   NativeSlot,
   SysfsOptions,
@@ -92,6 +93,10 @@ class Client implements Native {
 
   counts(): NativeCounts {
     return this.#desk.addon.counts();
+  }
+
+  processStats(): NativeGracePeriods {
+    return this.#desk.addon.processStats();
   }
 }
 

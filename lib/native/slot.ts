@@ -191,6 +191,7 @@ export class Attached extends Slot implements AttachedSlot {
   }
 
   letGo(): void {
+    this.stats();
     this.desk.attached.delete(this.id);
     this.desk.addon.forgetSlot(this.id);
   }

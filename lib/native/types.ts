@@ -50,14 +50,38 @@ export interface WriteIoOptions extends IoOptions {
   readonly skipEqual?: boolean | undefined;
 }
 
+/** Grace periods that have ended (native/srcu/domain.h). */
+export interface NativeGracePeriods {
+  readonly gracePeriods: number;
+  readonly longestGracePeriodMs: number;
+}
+
+/** Of a slot. */
+export type NativeStats = NativeGracePeriods & { readonly longestHoldMs: number } & Partial<NativeCounters>;
+
 /** native/slot/counters.h */
-export interface NativeStats {
+export interface NativeCounters {
   readonly bytesRead: number;
   readonly bytesWritten: number;
   readonly writeCycles: number;
   readonly pagesSkipped: number;
   readonly retries: number;
   readonly verifyFailures: number;
+  readonly wireBytesRead: number;
+  readonly wireBytesWritten: number;
+  readonly naks: number;
+}
+
+/** native/bus/counters.h */
+export interface NativeBusStats {
+  readonly transfers: number;
+  readonly wireBytesRead: number;
+  readonly wireBytesWritten: number;
+  readonly naks: number;
+  readonly arbitrationsLost: number;
+  readonly retries: number;
+  readonly resets: number;
+  readonly longestTransferMs: number;
 }
 
 /** A section that JavaScript holds open (srcu_down_read): the provider is not freed before release(). */
@@ -91,7 +115,10 @@ export interface NativeSlot {
    * probeWidth(). What contradicts is no failure.
    */
   probeGeometry(io?: IoOptions): Promise<NativeOutcome>;
-  /** What the provider has counted so far, and after unregister() at the end; undefined: it counts nothing. */
+  /**
+   * What was counted of the slot so far, and by its provider where that counts; after unregister() at the end. Undefined: there
+   * never was one.
+   */
   stats(): NativeStats | undefined;
   /** A hold on the provider, or -ENODEV (-19) once it is gone. `label` names the holder in stall warnings. */
   hold(label: string): NativeHold | number;
@@ -267,6 +294,8 @@ export interface NativeBus {
   kernelFile(config: KernelFileConfig): NativeSlot;
   /** A slot of three bytes, a bit for each pin of the bridge: levels, directions (1: out), special functions. Only for reading. */
   pins(): NativeSlot;
+  /** What was counted so far, and after close() at the end. */
+  stats(): NativeBusStats;
   /** Ends every request with -ENODEV, puts write protect up, lets go of the bridge, joins the thread. Idempotent. */
   close(): Promise<void>;
 }
@@ -315,4 +344,6 @@ export interface Native {
   lookout(look: () => void, options?: { readonly uevents?: boolean }): NativeLookout | number;
   /** What this environment still owns; all zero when everything is closed. */
   counts(): NativeCounts;
+  /** Of the whole process. */
+  processStats(): NativeGracePeriods;
 }

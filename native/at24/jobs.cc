@@ -10,6 +10,7 @@ PartJob::PartJob(std::shared_ptr<Part> part, std::unique_ptr<Request> request)
   // The part and not the provider is the key: it lives as long as any of its jobs, so its address is not
   // reused.
   key = part_.get();
+  counts = &part_->counters->wire;
   // Others may have opened the same part: what they do on this bus keeps its order with ours. Not who asks
   // whether it is there, for that is to be known while somebody else writes.
   if (part_->claim && request_->operation != Operation::kProbe) lane = part_->claim->turns().get();

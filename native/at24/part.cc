@@ -237,7 +237,10 @@ std::string Part::reason(BusPort& port, int error, std::uint64_t offset) const {
 
 std::optional<Nanoseconds> Retry::again(const Part& part, int error, Nanoseconds tried_at, Nanoseconds now) {
   const std::optional<Nanoseconds> at = next(part, error, tried_at, now);
-  if (at) Counters::add(part.counters->retries);
+  if (at) {
+    Counters::add(part.counters->retries);
+    part.bus->count_retry();
+  }
   return at;
 }
 

@@ -179,22 +179,70 @@ Value Immediate(const CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), slot != nullptr && slot->immediate());
 }
 
-/// Counters by name; undefined where the provider counts nothing, or the slot is not there any more.
+using Counter = std::atomic<std::uint64_t>;
+
+void set(Napi::Object object, const char* name, const Counter& counter) {
+  object.Set(name, static_cast<double>(counter.load(std::memory_order_relaxed)));
+}
+
+void set(Napi::Object object, const char* name, Nanoseconds time) {
+  object.Set(name, static_cast<double>(time) / kMillisecond);
+}
+
+void set_wire(Napi::Object object, const WireCounts& wire) {
+  set(object, "wireBytesRead", wire.read);
+  set(object, "wireBytesWritten", wire.written);
+  set(object, "naks", wire.naks);
+}
+
+void set_grace_periods(Napi::Object object, const srcu::Figures& figures) {
+  object.Set("gracePeriods", static_cast<double>(figures.grace_periods));
+  set(object, "longestGracePeriodMs", figures.longest_grace_period);
+}
+
+/// What is counted of a slot, by name, with what its provider counts where it does; undefined where the slot
+/// is not there any more.
 Value Stats(const CallbackInfo& info) {
   if (refuse(info, naturals(info, 0, 1))) return info.Env().Undefined();
   const std::shared_ptr<Slot> slot = Environment::of(info).slot(count(info[0]));
-  const std::shared_ptr<const Counters> counters = slot == nullptr ? nullptr : slot->counters();
-  if (counters == nullptr) return info.Env().Undefined();
+  if (slot == nullptr) return info.Env().Undefined();
   Napi::Object stats = Napi::Object::New(info.Env());
-  const auto add = [&](const char* name, const std::atomic<std::uint64_t>& counter) {
-    stats.Set(name, number(info, static_cast<std::int64_t>(counter.load(std::memory_order_relaxed))));
-  };
-  add("bytesRead", counters->bytes_read);
-  add("bytesWritten", counters->bytes_written);
-  add("writeCycles", counters->write_cycles);
-  add("pagesSkipped", counters->pages_skipped);
-  add("retries", counters->retries);
-  add("verifyFailures", counters->verify_failures);
+  const srcu::Figures figures = slot->figures();
+  set(stats, "longestHoldMs", figures.longest_hold);
+  set_grace_periods(stats, figures);
+  if (const std::shared_ptr<const Counters> counters = slot->counters()) {
+    set(stats, "bytesRead", counters->bytes_read);
+    set(stats, "bytesWritten", counters->bytes_written);
+    set(stats, "writeCycles", counters->write_cycles);
+    set(stats, "pagesSkipped", counters->pages_skipped);
+    set(stats, "retries", counters->retries);
+    set(stats, "verifyFailures", counters->verify_failures);
+    set_wire(stats, counters->wire);
+  }
+  return stats;
+}
+
+/// The same of a bus.
+Value BusStats(const CallbackInfo& info) {
+  if (refuse(info, naturals(info, 0, 1))) return info.Env().Undefined();
+  const std::shared_ptr<Bus> bus = Environment::of(info).bus(count(info[0]));
+  if (bus == nullptr) return info.Env().Undefined();
+  Napi::Object stats = Napi::Object::New(info.Env());
+  const BusCounters& counters = bus->counters();
+  set(stats, "transfers", counters.wire.transfers);
+  set_wire(stats, counters.wire);
+  set(stats, "arbitrationsLost", counters.wire.arbitration_lost);
+  set(stats, "retries", counters.retries);
+  set(stats, "resets", counters.resets);
+  const auto longest = counters.longest_transfer.load(std::memory_order_relaxed);
+  set(stats, "longestTransferMs", static_cast<Nanoseconds>(longest));
+  return stats;
+}
+
+/// Of the whole process.
+Value ProcessStats(const CallbackInfo& info) {
+  Napi::Object stats = Napi::Object::New(info.Env());
+  set_grace_periods(stats, srcu::process_figures());
   return stats;
 }
 
@@ -282,6 +330,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add<Alive>(exports, "alive");
   add<Immediate>(exports, "immediate");
   add<Stats>(exports, "stats");
+  add<BusStats>(exports, "busStats");
+  add<ProcessStats>(exports, "processStats");
   add<ForgetSlot>(exports, "forgetSlot");
   add<StartLookout>(exports, "startLookout");
   add<HearsKernel>(exports, "hearsKernel");

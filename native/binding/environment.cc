@@ -460,7 +460,6 @@ void Environment::deliver_one(Message& message) {
       if (const std::shared_ptr<Bus> closed = bus(message.id)) {
         // `closed` was the thread's last act: this waits for a return, not for a device.
         closed->join(monotonic_clock().now() + kTeardownPatience);
-        buses_.erase(message.id);
       }
       // A bus whose bridge has gone closes by itself; only close_bus() has somebody waiting.
       if (closing_.erase(message.id) != 0) end_work();
@@ -496,7 +495,8 @@ void Environment::deliver_one(Message& message) {
       break;
   }
   dispatch(message, outcome);
-  // Only now: the handler takes the last look at what the provider has counted.
+  // Only now: the handler takes the last look at what has been counted.
+  if (message.kind == Kind::kBusClosed) buses_.erase(message.id);
   if (message.kind == Kind::kUnregistered || message.kind == Kind::kFreed) slots_.erase(message.id);
 }
 

@@ -75,8 +75,8 @@ std::string text_of(F&& text) noexcept {
 /// What jobs see of this bus.
 class Bus::Port final : public BusPort {
  public:
-  Port(Link& link, ChipLines& lines, const Clock& clock, const RunQueue& queue)
-      : watched(link, lines), wp(watched, clock), clock_(clock), queue_(queue) {}
+  Port(Link& link, ChipLines& lines, BusCounters& counters, const Clock& clock, const RunQueue& queue)
+      : watched(link, lines, counters, clock), wp(watched, clock), clock_(clock), queue_(queue) {}
 
   Wire& wire() override { return watched; }
   Status still_there() override {
@@ -226,7 +226,7 @@ void Bus::run() noexcept {
   std::string reason;
   const Status status = start(reason);
   RunQueue queue;
-  Port port(*link_, chip_lines_, clock_, queue);
+  Port port(*link_, chip_lines_, counters_, clock_, queue);
   if (status.ok()) {
     state_.store(State::kOpen, std::memory_order_release);
     if (events_.opened) events_.opened(status, identity_);
@@ -242,6 +242,7 @@ void Bus::run() noexcept {
     chip_lines_.release();
     if (!closing && events_.gone) events_.gone(gone_reason);
     link_->stop();
+    port.watched.count_link();
   } else {
     link_->stop();
     end_jobs(port, queue, State::kClosed);
@@ -290,14 +291,16 @@ void Bus::serve(Port& port, RunQueue& queue) noexcept {
     for (RunQueue::Entry& ended : queue.take([now](const Job& one) {
            return Wait{one.deadline, one.cancel.get()}.check(now).error();
          })) {
-      ended.job->abandon(port, ended.reason);
+      abandon(port, *ended.job, ended.reason);
     }
     port.wp.retry();
     if (port.watched.gone()) return;
 
     if (Job* const job = queue.next(clock_.now())) {
       if (!begin_running(job->key, job->cancel)) continue;
+      port.watched.count_in(job->counts);
       const Job::Next result = job->step(port);
+      port.watched.count_in(nullptr);
       end_running();
       (void)queue.stepped(result);
       continue;
@@ -326,13 +329,13 @@ bool Bus::take_commands(Port& port, RunQueue& queue) noexcept {
       try {
         queue.add(std::move(command.job));
       } catch (const std::bad_alloc&) {
-        command.job->abandon(port, -ENOMEM);
+        abandon(port, *command.job, -ENOMEM);
       }
       continue;
     }
     for (RunQueue::Entry& ended :
          queue.take([&command](const Job& one) { return one.key == command.cancel ? command.reason : 0; })) {
-      ended.job->abandon(port, ended.reason);
+      abandon(port, *ended.job, ended.reason);
     }
   }
   return closing;
@@ -353,10 +356,16 @@ void Bus::end_jobs(Port& port, RunQueue& queue, State state) noexcept {
     state_.store(state, std::memory_order_release);
   }
   for (RunQueue::Entry& ended : queue.take([](const Job&) { return -ENODEV; }))
-    ended.job->abandon(port, ended.reason);
+    abandon(port, *ended.job, ended.reason);
   for (Command& command : late) {
-    if (command.job) command.job->abandon(port, -ENODEV);
+    if (command.job) abandon(port, *command.job, -ENODEV);
   }
+}
+
+void Bus::abandon(Port& port, Job& job, int reason) noexcept {
+  port.watched.count_in(job.counts);
+  job.abandon(port, reason);
+  port.watched.count_in(nullptr);
 }
 
 /// False when close() or a cancel for this key has come since take_commands(): then there is no step.

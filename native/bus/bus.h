@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "native/bus/chip_lines.h"
+#include "native/bus/counters.h"
 #include "native/bus/job.h"
 #include "native/bus/link.h"
 #include "native/bus/wire.h"
@@ -86,6 +87,9 @@ class Bus : public std::enable_shared_from_this<Bus> {
   [[nodiscard]] std::shared_ptr<Waker> waker() const { return waker_; }
   [[nodiscard]] State state() const noexcept { return state_.load(std::memory_order_acquire); }
   [[nodiscard]] const Clock& clock() const noexcept { return clock_; }
+  [[nodiscard]] const BusCounters& counters() const noexcept { return counters_; }
+  /// Bus thread: a part tries a transfer again.
+  void count_retry() noexcept { WireCounts::add(counters_.retries); }
   /// As link and wire had them when `opened` was called; empty before.
   [[nodiscard]] I2cLimits limits() const;
   [[nodiscard]] std::string identity() const;
@@ -109,12 +113,14 @@ class Bus : public std::enable_shared_from_this<Bus> {
   bool begin_running(const void* key, const std::shared_ptr<CancelToken>& token) noexcept;
   void end_running() noexcept;
   void end_thread() noexcept;
+  void abandon(Port& port, Job& job, int reason) noexcept;
 
   const Clock& clock_;
   const std::shared_ptr<Waker> waker_;
   const Nanoseconds open_deadline_;
   std::unique_ptr<Link> link_; ///< bus thread
   Events events_;                      ///< bus thread
+  BusCounters counters_;
   ChipLines chip_lines_;
   std::atomic<State> state_{State::kOpening};
 

@@ -11,6 +11,7 @@
 #include "native/util/clock.h"
 #include "native/util/status.h"
 #include "native/util/wait.h"
+#include "native/util/wire_counts.h"
 
 namespace nvmem {
 
@@ -80,6 +81,9 @@ class Job {
   /// Bytes of memory that it takes when it begins and keeps to its end, as far as that is much: its turn to
   /// begin depends on it.
   std::uint64_t buffer = 0;
+  /// Where its transfers are counted besides in the bus's own counters; null: nowhere. Good for the job's
+  /// life.
+  WireCounts* counts = nullptr;
   /// Looked at between steps, also while the job waits for its turn; during a step the job's own Wait has it.
   Nanoseconds deadline = kNever;
   std::shared_ptr<CancelToken> cancel;

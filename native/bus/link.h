@@ -2,6 +2,7 @@
 // adapter of the kernel, a folder of sysfs): is it there.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "native/util/status.h"
@@ -11,6 +12,12 @@ namespace nvmem {
 
 class GpioPort;
 class Wire;
+
+/// What only the link knows of its work. Both only grow.
+struct LinkCounts {
+  std::uint64_t resets = 0;   ///< cancels sent to the hardware, to bring it back to idle
+  std::uint64_t repeats = 0;  ///< transfers made once more inside of one call of the wire
+};
 
 /// What a bus is opened over. Every function of it, and of its wire and pins, is called on the bus thread
 /// only, one at a time. -ENODEV: the device is gone; every later call gives it too, at once.
@@ -33,6 +40,9 @@ class Link {
   [[nodiscard]] virtual std::string reason() const = 0;
   /// What is there: key=value pairs for `info` ("part=0x0c", "version=2", "serial=0043FFF3").
   [[nodiscard]] virtual std::string identity() const = 0;
+
+  /// Since it was made; also after stop().
+  [[nodiscard]] virtual LinkCounts counts() const noexcept { return {}; }
 
   /// The I2C bus behind it, for as long as the link lives; null: there is none.
   virtual Wire* wire() noexcept { return nullptr; }

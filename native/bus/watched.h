@@ -7,9 +7,11 @@
 #include <utility>
 
 #include "native/bus/chip_lines.h"
+#include "native/bus/counters.h"
 #include "native/bus/gpio_port.h"
 #include "native/bus/link.h"
 #include "native/bus/wire.h"
+#include "native/util/clock.h"
 
 namespace nvmem {
 
@@ -21,10 +23,24 @@ namespace nvmem {
 /// wire, or to no pins.
 class Watched final : public Wire, public GpioPort {
  public:
-  Watched(Link& link, ChipLines& lines)
-      : link_(link), wire_(link.wire()), gpio_(link.gpio()), lines_(lines) {}
+  Watched(Link& link, ChipLines& lines, BusCounters& counters, const Clock& clock)
+      : link_(link),
+        wire_(link.wire()),
+        gpio_(link.gpio()),
+        lines_(lines),
+        counters_(counters),
+        clock_(clock) {}
 
   [[nodiscard]] bool gone() const { return gone_; }
+  /// Transfers are counted there as well from now on; null: nowhere else.
+  void count_in(WireCounts* counts) { counts_ = counts; }
+  /// What the link has counted of itself since the last time.
+  void count_link() {
+    const LinkCounts now = link_.counts();
+    WireCounts::add(counters_.resets, now.resets - link_counts_.resets);
+    WireCounts::add(counters_.retries, now.repeats - link_counts_.repeats);
+    link_counts_ = now;
+  }
 
   Status idle(Nanoseconds deadline) {
     return pass([&] { return link_.idle(deadline); }, Wait{});
@@ -37,22 +53,24 @@ class Watched final : public Wire, public GpioPort {
   [[nodiscard]] I2cLimits limits() const override { return wire_ != nullptr ? wire_->limits() : I2cLimits{}; }
   Status write(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) override {
     if (wire_ == nullptr) return Status(-EOPNOTSUPP);
-    return pass([&] { return wire_->write(address, data, wait); }, wait);
+    return count_write(data.size(), [&] { return wire_->write(address, data, wait); }, wait);
   }
   Status ack_poll(std::uint8_t address, std::span<const std::uint8_t> data, const Wait& wait) override {
     if (wire_ == nullptr) return Status(-EOPNOTSUPP);
-    return pass([&] { return wire_->ack_poll(address, data, wait); }, wait);
+    return count_write(data.size(), [&] { return wire_->ack_poll(address, data, wait); }, wait);
   }
   Transferred write_read(std::uint8_t address, std::span<const std::uint8_t> prefix,
                          std::span<std::uint8_t> data, const Wait& wait) override {
     if (wire_ == nullptr) return {Status(-EOPNOTSUPP), 0};
     if (gone_) return {Status(-ENODEV), 0};
+    const Nanoseconds began = clock_.now();
     Transferred result{Status(), 0};
     result.status = attempt([&] {
       result = wire_->write_read(address, prefix, data, wait);
       return result.status;
     });
     (void)watch(result.status, wait);
+    count(began, result.status, prefix.size(), result.good);
     return result;
   }
 
@@ -81,6 +99,26 @@ class Watched final : public Wire, public GpioPort {
   }
 
  private:
+  template <class F>
+  Status count_write(std::size_t bytes, F&& transfer, const Wait& wait) {
+    if (gone_) return Status(-ENODEV);
+    const Nanoseconds began = clock_.now();
+    const Status status = pass(transfer, wait);
+    count(began, status, bytes, 0);
+    return status;
+  }
+  void count(Nanoseconds began, Status status, std::size_t written, std::size_t read) {
+    count_link();
+    // Refused before anything is on the wire.
+    if (status.error() == -EINVAL || status.error() == -EOPNOTSUPP) return;
+    counters_.wire.count(status, written, read);
+    if (counts_ != nullptr) counts_->count(status, written, read);
+    const Nanoseconds took = clock_.now() - began;
+    if (took <= longest_) return;
+    longest_ = took;
+    counters_.longest_transfer.store(static_cast<std::uint64_t>(took), std::memory_order_relaxed);
+  }
+
   static constexpr const char* kNoPins = "there is no GPIO on this bus";
 
   template <class F>
@@ -130,6 +168,11 @@ class Watched final : public Wire, public GpioPort {
   Wire* const wire_;
   GpioPort* const gpio_;
   ChipLines& lines_;
+  BusCounters& counters_;
+  const Clock& clock_;
+  WireCounts* counts_ = nullptr;
+  LinkCounts link_counts_;
+  Nanoseconds longest_ = 0;
   bool line_failed_ = false;
   std::string line_reason_;
   bool gone_ = false;

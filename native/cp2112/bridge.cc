@@ -110,7 +110,7 @@ Status Bridge::idle(Nanoseconds deadline) {
 }
 
 void Bridge::close() noexcept {
-  if (started_ && dirty_ && !beyond_reach()) (void)send_cancel();
+  if (started_ && dirty_ && !beyond_reach()) (void)send_cancel(Wait{now() + kCancelLimit, nullptr});
   transport_.close();
   gone_ = true;
 }
@@ -322,7 +322,7 @@ Status Bridge::prepare(const Wait& wait) {
 
 void Bridge::abandon(std::size_t data) noexcept {
   distrust(data);
-  if (!beyond_reach()) (void)send_cancel();
+  if (!beyond_reach()) (void)send_cancel(Wait{now() + kCancelLimit, nullptr});
 }
 
 void Bridge::distrust(std::size_t data) {
@@ -331,7 +331,11 @@ void Bridge::distrust(std::size_t data) {
   ledger_.owe_data(data);
 }
 
-Status Bridge::send_cancel() { return send(encode_cancel(), Wait{now() + kCancelLimit, nullptr}); }
+Status Bridge::send_cancel(const Wait& wait) {
+  const Status status = send(encode_cancel(), wait);
+  if (status.ok()) ++cancels_;
+  return status;
+}
 
 Result<bool> Bridge::drain(const Wait& wait) {
   bool data = false;
@@ -371,7 +375,7 @@ Status Bridge::recover(const Wait& wait, bool gently) {
   int quiet = 0;
   while (quiet < 2) {
     if (cancel) {
-      if (const Status status = send(encode_cancel(), bound); !status.ok()) return expired(status);
+      if (const Status status = send_cancel(bound); !status.ok()) return expired(status);
       cancelled_at = now();
       cancel = false;
       if (const auto drained = drain(bound); !drained.ok()) return expired(drained.status());

@@ -19,6 +19,7 @@
 //     cancelled before it has had its time.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "native/cp2112/ledger.h"
@@ -114,6 +115,8 @@ class Bridge {
   [[nodiscard]] Nanoseconds reply_limit() const;
   [[nodiscard]] Nanoseconds now() const { return clock_.now(); }
   [[nodiscard]] bool gone() const { return gone_; }
+  /// Cancels that the bridge has taken.
+  [[nodiscard]] std::uint64_t cancels() const { return cancels_; }
 
   /// True where others use the chip too. Then "idle" and data that nobody asked for disturb a transfer as
   /// well.
@@ -137,7 +140,7 @@ class Bridge {
   Status check(Status status, const Wait& wait);
   /// Remembers what was waited for, where a request ended with -ETIMEDOUT.
   Status timed_out(Status status, Nanoseconds began, const char* verb, std::uint8_t id);
-  Status send_cancel();
+  Status send_cancel(const Wait& wait);
   void count_foreign();
   /// Takes data that came in the middle of a transfer without being asked for.
   void take_stray(const ReadResponse& data);
@@ -156,6 +159,7 @@ class Bridge {
   unsigned late_ = 0;     ///< since begin(): answers that came for an older transfer, or do not come
   Nanoseconds round_trip_ = kMillisecond;
   Nanoseconds wary_until_ = 0;
+  std::uint64_t cancels_ = 0;
   std::string reason_;
 };
 

@@ -181,6 +181,7 @@ Status Engine::ack_poll(std::uint8_t address, std::span<const std::uint8_t> data
   Status status;
   // What was disturbed may be repeated: it is repeated until it is acknowledged anyway.
   for (unsigned attempt = 0; attempt < kReadAttempts; ++attempt) {
+    if (attempt > 0) ++repeats_;
     status = send_write(address, data, ack_poll_retries(config_.clock_hz), wait);
     if (status.error() != -EIO || bridge_.silent()) break;
   }
@@ -294,6 +295,7 @@ Transferred Engine::write_read(std::uint8_t address, std::span<const std::uint8_
       if (const Status status = bridge_.settle(wait); !status.ok()) return {status, 0};
       if (const Status status = set_retries(retries_for(address), wait); !status.ok()) return {status, 0};
     }
+    if (attempt > 0) ++repeats_;
     // Once can be an answer that came late; a bridge that does it again does it always.
     const bool whole = whole_reports_ || too_long >= 2;
     Reader reader(bridge_, pace_, overlap_, {address, prefix, data, wire_limit(), attempt, whole}, wait);

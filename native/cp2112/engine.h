@@ -37,6 +37,9 @@ class Engine final : public Link, public Wire, public GpioPort {
 
   /// Besides Link::start(): -EINVAL for a clock the chip does not take.
   Status start(const Wait& wait) override;
+  /// Resets: cancels (report 0x17). Repeats: reads and polls made again because answers of the bridge were
+  /// lost, or others used it, and the second reading that proves a first one.
+  [[nodiscard]] LinkCounts counts() const noexcept override { return {bridge_.cancels(), repeats_}; }
   Wire* wire() noexcept override { return this; }
   GpioPort* gpio() noexcept override { return this; }
   [[nodiscard]] I2cLimits limits() const override { return limits_; }
@@ -88,6 +91,7 @@ class Engine final : public Link, public Wire, public GpioPort {
   /// This bridge does not look at the length of a force send. Linux never notices: it asks for whole reports.
   bool whole_reports_ = false;
   bool started_ = false;
+  std::uint64_t repeats_ = 0;
   std::uint8_t polled_address_ = 0;  ///< of the last ack_poll()
 };
 

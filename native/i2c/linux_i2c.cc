@@ -244,6 +244,7 @@ Status LinuxI2c::write(std::uint8_t address, std::span<const std::uint8_t> data,
     }
     if (asked != 0) return tell(asked);
     // The same bytes to the same place: nothing is lost by sending them twice.
+    ++repeats_;
     error = send(address, data, wait);
     if (maybe_no_answer(error)) return tell(-EREMOTEIO);
   }
@@ -289,6 +290,7 @@ Transferred LinuxI2c::write_read(std::uint8_t address, std::span<const std::uint
       return {tell(error == -EREMOTEIO ? -EIO : error), 0};
     }
     repeated = true;
+    ++repeats_;
   }
 }
 

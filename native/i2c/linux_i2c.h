@@ -50,6 +50,9 @@ class LinuxI2c final : public Link, public Wire {
   /// Besides Link::start(): -EACCES, and -ENOTSUP for a node that is no I2C adapter or one that carries
   /// neither I2C nor the SMBus commands above.
   Status start(const Wait& wait) override;
+  /// Repeats: transfers made again because a driver's error did not say what had happened. Resets are the
+  /// kernel's, which tells nobody.
+  [[nodiscard]] LinkCounts counts() const noexcept override { return {0, repeats_}; }
   Wire* wire() noexcept override { return this; }
   [[nodiscard]] I2cLimits limits() const override;
   /// Besides Wire::write(): -EBUSY also where a driver of the kernel has the address; reason() says so.
@@ -98,6 +101,7 @@ class LinuxI2c final : public Link, public Wire {
   Silence silence_ = Silence::kNone;
   /// The part that acknowledged last and has not been given data since: it is not in a write cycle. Or -1.
   int ready_ = -1;
+  std::uint64_t repeats_ = 0;
   std::string reason_;
 };
 

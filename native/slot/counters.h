@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "native/util/wire_counts.h"
+
 namespace nvmem {
 
 /// Written by the thread that does the I/O, read by any: plain relaxed counters. Bytes are those on the wire,
@@ -20,6 +22,8 @@ struct Counters {
   std::atomic<std::uint64_t> retries{0};
   /// Writes that read back differently.
   std::atomic<std::uint64_t> verify_failures{0};
+  /// Its part of what its bus has carried: probes, ACK polling and page selects among them.
+  WireCounts wire;
 
   static void add(std::atomic<std::uint64_t>& counter, std::uint64_t count = 1) {
     counter.fetch_add(count, std::memory_order_relaxed);

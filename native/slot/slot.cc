@@ -23,6 +23,8 @@ Slot::Slot(Private, std::unique_ptr<Provider> provider) : core_(std::make_shared
 
 std::shared_ptr<const Counters> Slot::counters() const noexcept { return core_->counters; }
 
+srcu::Figures Slot::figures() const noexcept { return core_->domain.figures(); }
+
 bool Slot::immediate() const noexcept { return core_->immediate; }
 
 Slot::~Slot() { detach(core_, {}); }

@@ -64,6 +64,9 @@ class Slot : public std::enable_shared_from_this<Slot> {
   /// Any thread. Of the provider, also after it has gone; null where it counts nothing.
   [[nodiscard]] std::shared_ptr<const Counters> counters() const noexcept;
 
+  /// Any thread. Of its sections, and of the grace period that ends it.
+  [[nodiscard]] srcu::Figures figures() const noexcept;
+
   /// Any thread. The watcher's number; -ENODEV where the provider has gone, and it hears of nothing.
   Result<std::uint64_t> watch(Watcher watcher);
   /// After it the watcher is not called any more.

@@ -236,6 +236,8 @@ bool Collector::advance_all() noexcept {
 }
 
 void Collector::finish(DomainState* domain) noexcept {
+  // Before the callbacks: the last of them may take the last look.
+  count_grace_period(*domain, monotonic_clock().now() - domain->started);
   Head* head = std::exchange(domain->batch, nullptr);
   while (head != nullptr) {
     Head* const next = head->next;  // the callback frees its head

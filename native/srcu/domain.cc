@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -22,6 +23,15 @@ std::atomic<Mode>& mode() noexcept {
     return wanted != nullptr && std::strcmp(wanted, "symmetric") == 0 ? Mode::kSymmetric : Mode::kAutomatic;
   }();
   return value;
+}
+
+constinit std::atomic<std::uint64_t> g_grace_periods{0};
+constinit std::atomic<Nanoseconds> g_longest_grace_period{0};
+
+void raise(std::atomic<Nanoseconds>& longest, Nanoseconds took) noexcept {
+  Nanoseconds known = longest.load(std::memory_order_relaxed);
+  while (took > known && !longest.compare_exchange_weak(known, took, std::memory_order_relaxed)) {
+  }
 }
 
 /// A callback on the waiting thread's stack.
@@ -64,19 +74,26 @@ void Domain::wait_for_callback() noexcept {
 
 Status Domain::synchronize() noexcept {
   if (detail::on_collector() || inside()) return Status(-EDEADLK);
+  const Nanoseconds began = monotonic_clock().now();
   while (!detail::attempt(*state_, kPatience)) {
     if (detail::start_collector()) {
       wait_for_callback();
-      break;
+      return Status();
     }
     // A process out of threads: this one has to do it all.
     const timespec pause{0, kMillisecond};
     ::nanosleep(&pause, nullptr);
   }
+  detail::count_grace_period(*state_, monotonic_clock().now() - began);
   return Status();
 }
 
-bool Domain::try_synchronize() noexcept { return detail::attempt(*state_, 0); }
+bool Domain::try_synchronize() noexcept {
+  const Nanoseconds began = monotonic_clock().now();
+  const bool ended = detail::attempt(*state_, 0);
+  if (ended) detail::count_grace_period(*state_, monotonic_clock().now() - began);
+  return ended;
+}
 
 void Domain::call_after_grace_period(Head* head) noexcept { detail::enqueue(*state_, head); }
 
@@ -91,6 +108,19 @@ Status Domain::barrier() noexcept {
   return Status();
 }
 
+Figures Domain::figures() const noexcept {
+  Figures figures;
+  figures.grace_periods = state_->grace_periods.load(std::memory_order_relaxed);
+  figures.longest_grace_period = state_->longest_grace_period.load(std::memory_order_relaxed);
+  const Nanoseconds now = monotonic_clock().now();
+  const std::lock_guard lock(state_->holds_lock);
+  figures.longest_hold = state_->longest_hold;
+  for (const detail::HoldRecord* hold = state_->holds; hold != nullptr; hold = hold->next) {
+    figures.longest_hold = std::max(figures.longest_hold, now - hold->since);
+  }
+  return figures;
+}
+
 std::size_t Domain::slot_count() const noexcept {
   std::size_t count = 0;
   const detail::ReaderSlot* slot = state_->slots.load(std::memory_order_acquire);
@@ -98,7 +128,19 @@ std::size_t Domain::slot_count() const noexcept {
   return count - 1;  // the shared one
 }
 
+Figures process_figures() noexcept {
+  return {0, g_grace_periods.load(std::memory_order_relaxed),
+          g_longest_grace_period.load(std::memory_order_relaxed)};
+}
+
 namespace detail {
+
+void count_grace_period(DomainState& domain, Nanoseconds took) noexcept {
+  domain.grace_periods.fetch_add(1, std::memory_order_relaxed);
+  raise(domain.longest_grace_period, took);
+  g_grace_periods.fetch_add(1, std::memory_order_relaxed);
+  raise(g_longest_grace_period, took);
+}
 
 HoldRecord* add_record(DomainState* domain, const char* label) noexcept {
   auto* const record = new (std::nothrow) HoldRecord;
@@ -115,8 +157,10 @@ HoldRecord* add_record(DomainState* domain, const char* label) noexcept {
 }
 
 void remove_record(DomainState* domain, HoldRecord* record) noexcept {
+  const Nanoseconds now = monotonic_clock().now();
   {
     const std::lock_guard lock(domain->holds_lock);
+    domain->longest_hold = std::max(domain->longest_hold, now - record->since);
     *record->link = record->next;
     if (record->next != nullptr) record->next->link = record->link;
   }

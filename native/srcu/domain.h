@@ -26,6 +26,17 @@ enum class Mode : std::uint8_t {
 Mode default_mode() noexcept;
 void set_default_mode(Mode mode) noexcept;
 
+/// What is counted of sections and grace periods.
+struct Figures {
+  /// Nanoseconds for which a hold with a label has been open at the longest, those that still are among them.
+  Nanoseconds longest_hold = 0;
+  std::uint64_t grace_periods = 0;  ///< ended
+  Nanoseconds longest_grace_period = 0;
+};
+
+/// Grace periods of all domains there ever were; no holds. Any thread.
+Figures process_figures() noexcept;
+
 /// Blocks until the background registration of the first automatic domain is through. True where automatic
 /// domains run without reader fences from now on. For tests and benchmarks.
 bool wait_until_settled() noexcept;
@@ -81,6 +92,8 @@ class Domain {
   [[nodiscard]] bool asymmetric() const noexcept { return state_->light.load(std::memory_order_acquire); }
   /// Names the domain in stall reports; never used twice in a process.
   [[nodiscard]] std::uint64_t id() const noexcept { return state_->id; }
+  /// Any thread. A grace period is counted before the callbacks that wait for it are called.
+  [[nodiscard]] Figures figures() const noexcept;
   /// Slots ever made here: threads that used the domain at the same time, at most. For tests.
   [[nodiscard]] std::size_t slot_count() const noexcept;
 

@@ -78,6 +78,10 @@ struct DomainState {
 
   std::mutex holds_lock;
   HoldRecord* holds = nullptr;
+  Nanoseconds longest_hold = 0;  ///< of the labelled ones that have ended; under holds_lock
+
+  std::atomic<std::uint64_t> grace_periods{0};  ///< ended
+  std::atomic<Nanoseconds> longest_grace_period{0};
 
   // The grace-period thread's own.
   DomainState* next_active = nullptr;
@@ -98,6 +102,9 @@ struct DomainState {
   /// For threads that end a hold here without having a slot; the only one that is added to atomically.
   ReaderSlot shared;
 };
+
+/// A grace period of `domain` has ended after that time. Any thread.
+void count_grace_period(DomainState& domain, Nanoseconds took) noexcept;
 
 /// A section's mark must be ordered before the loads of what it protects.
 inline void order_entry(const DomainState& domain) noexcept {

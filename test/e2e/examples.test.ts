@@ -143,7 +143,7 @@ test('service: up before the board is there, through a replug; tells systemd; en
   expect(await waiting).toEqual([200, '{"mac":"0200c0ffee01","serial":"00000042"}\n']);
   expect(await get('/healthz')).toEqual([200, expect.stringContaining('present')]);
   expect((await get('/metrics'))[1]).toMatch(
-    /board_present 1\n[^]*board_plugs_total 2\n[^]*board_unplugs_total 1\n/,
+    /nvmem_device_present{device="board"} 1\n[^]*nvmem_follower_plugs_total{device="board"} 2\n[^]*nvmem_follower_unplugs_total{device="board"} 1\n/,
   );
   child?.kill('SIGTERM');
   expect(await ended).toEqual([0, null]);

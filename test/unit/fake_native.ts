@@ -6,6 +6,7 @@
 import type {
   IoOptions,
   Native,
+  NativeBusStats,
   NativeHold,
   NativeOutcome,
   NativeReadOutcome,
@@ -207,6 +208,18 @@ function outcome(result: Partial<NativeReadOutcome>): NativeReadOutcome {
   };
 }
 
+/** Of a bus on which nothing has happened. */
+export const NO_BUS_STATS: NativeBusStats = {
+  transfers: 0,
+  wireBytesRead: 0,
+  wireBytesWritten: 0,
+  naks: 0,
+  arbitrationsLost: 0,
+  retries: 0,
+  resets: 0,
+  longestTransferMs: 0,
+};
+
 /** What native() gives; remembers its slots. */
 export class FakeNative implements Native {
   readonly slots: FakeSlot[] = [];
@@ -239,6 +252,10 @@ export class FakeNative implements Native {
 
   counts(): ReturnType<Native['counts']> {
     return { requests: 0, holds: 0, slots: 0, buses: 0, turns: 0, shares: 0, lookouts: 0 };
+  }
+
+  processStats(): ReturnType<Native['processStats']> {
+    return { gracePeriods: 0, longestGracePeriodMs: 0 };
   }
 
   #add(slot: FakeSlot): FakeSlot {

@@ -19,7 +19,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['kernel', 'i2c', 'hotplug'],
   ['open'],
   ['follow'],
-  ['doctor'],
+  ['doctor', 'metrics'],
   ['index', 'rig'],
   ['cli'],
 ];

@@ -1,5 +1,6 @@
 import { basicChecks } from './basics.mjs';
 import { contractChecks } from './contract.mjs';
+import { followChecks, followKernelChecks } from './follow.mjs';
 import { gpiochipChecks } from './gpiochip.mjs';
 import { hidrawTransport, i2cTransport, sysfsTransport, usbTransport } from './transports.mjs';
 import { hidrawChecks } from './hidraw.mjs';
@@ -47,6 +48,13 @@ export const parts = {
   /** What is plugged in, as lib/hotplug tells it. */
   async presence({ report, station, log }) {
     await presenceChecks(report, station, log);
+  },
+  /** A memory that is unplugged in whatever is done to it, and comes back. */
+  async follow({ report, station, log, seed }) {
+    await followChecks(report, station, log, seed);
+  },
+  async followKernel({ report, station, log, seed }) {
+    await followKernelChecks(report, station, log, seed);
   },
   async sysfs({ report, station, log, seed }) {
     await contractChecks(report, station, log, seed, sysfsTransport(station));

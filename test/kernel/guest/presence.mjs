@@ -1,12 +1,12 @@
 // Is it there? What lib/hotplug says of a bridge that is plugged in and pulled, by what a real kernel says and shows.
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { must } from '../harness/process.mjs';
 import { PROBE } from './basics.mjs';
 import { adapterComes, adapters } from './i2c.mjs';
 import { assertNoStuckTasks } from './tasks.mjs';
+import { withUdevd } from './udevd.mjs';
 import { allFree, attach } from './usbip.mjs';
 import { until } from './wait.mjs';
 
@@ -14,13 +14,6 @@ const PROGRAM = fileURLToPath(new URL('./presence_program.mjs', import.meta.url)
 const NOBODY = 65534;
 const ROUNDS = 10;
 const LIMIT_MS = 15_000;
-const UDEVD = '/lib/systemd/systemd-udevd';
-const RULES = [
-  'SUBSYSTEM=="usb", ATTR{idVendor}=="10c4", MODE="0666"',
-  'KERNEL=="hidraw*", MODE="0666"',
-  'KERNEL=="i2c-[0-9]*", MODE="0666"',
-];
-
 export async function presenceChecks(report, station, log) {
   const options = { after: [PROBE], limitMs: 90_000 };
   const kernel = `presence: ${ROUNDS} plugs and unplugs, told by the kernel alone, to an unprivileged user, without udevd`;
@@ -36,7 +29,7 @@ export async function presenceChecks(report, station, log) {
   );
   await report.check("presence: a device of the kernel's nvmem", options, () => memory(station));
   const udev = `presence: ${ROUNDS} plugs and unplugs beside udevd, which opens the nodes to an unprivileged user`;
-  await report.check(udev, options, () => besideUdev(report, station, log));
+  await report.check(udev, options, () => besideUdev(station, log));
 }
 
 /** A presence_program.mjs, and what it has said of each URI. */
@@ -218,17 +211,11 @@ async function memory(station) {
   });
 }
 
-async function besideUdev(report, station, log) {
-  if (!existsSync(UDEVD)) throw new Error(`there is no ${UDEVD}`);
-  mkdirSync('/run/udev/rules.d', { recursive: true });
-  writeFileSync('/run/udev/rules.d/99-presence.rules', `${RULES.join('\n')}\n`);
+async function besideUdev(station, log) {
   const mark = log.mark();
   const all = await uris(station);
   await pull(station);
-  const udevd = spawn(UDEVD, [], { stdio: 'ignore' });
-  const ended = new Promise((done) => udevd.on('close', done));
-  try {
-    await until('udevd that listens', LIMIT_MS, () => existsSync('/run/udev/control'));
+  return await withUdevd(async () => {
     const remark = await following(station, 'both', all, NOBODY, async (follower) => {
       await follower.all(all, 'absent');
       for (let round = 0; round < ROUNDS; round++) {
@@ -247,11 +234,7 @@ async function besideUdev(report, station, log) {
       }
       return `not permitted yet: seen ${waits.join(', ')} times of ${ROUNDS}`;
     });
-    await must('udevadm', ['settle', '--timeout=10']);
     log.assertWell(mark);
     return remark;
-  } finally {
-    udevd.kill('SIGTERM');
-    await ended;
-  }
+  });
 }

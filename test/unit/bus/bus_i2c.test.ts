@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Registry } from '../../../lib/core/registry.js';
 import type { BusOpening, I2cOptions, NativeBus } from '../../../lib/native/index.js';
 import { open } from '../../../lib/open/open.js';
-import { fake, FakeSlot } from '../fake_native.js';
+import { fake, FakeSlot, NO_BUS_STATS } from '../fake_native.js';
 
 /** Stands for an adapter's node: the kernel is only asked whether it is there. */
 const NODE = '/dev/null';
@@ -38,6 +38,7 @@ function bus(probe = 0): NativeBus {
       throw new Error('nobody looks at pins here');
     },
     gpioLine: () => -1,
+    stats: () => NO_BUS_STATS,
     close: () => Promise.resolve(),
   };
 }

@@ -57,6 +57,32 @@ describe('hidraw:// and the drivers of the kernel', () => {
     await source('', '/dev/no-such-hidraw').check();
   });
 
+  test('one that is still probing is waited for: it would write its configuration over ours', async () => {
+    machine.add({ [`${HID}/driver`]: { link: '/sys/bus/hid/drivers/cp2112' } });
+    const here = machine.machine();
+    const list = here.list.bind(here);
+    let looks = 0;
+    here.list = async (...args) => {
+      const found = await list(...args);
+      // After the first look the adapter comes, with a part on it.
+      if (looks++ === 0) part('i2c-7', '7-0050', 'at24');
+      return found;
+    };
+    const { bus, uri } = parseUri(`hidraw://${NODE}/0x50?chip=24c02`) as PartUri;
+    await expect(hidrawAccess(bus as HidrawUri, uri, here).check?.()).rejects.toMatchObject({
+      code: 'EBUSY',
+    });
+  });
+
+  test('hid-generic makes no adapter, and is not waited for', async () => {
+    machine.add({ [`${HID}/driver`]: { link: '/sys/bus/hid/drivers/hid-generic' } });
+    const here = machine.machine();
+    const looks = jest.spyOn(here, 'list');
+    const { bus, uri } = parseUri(`hidraw://${NODE}/0x50?chip=24c02`) as PartUri;
+    await hidrawAccess(bus as HidrawUri, uri, here).check?.();
+    expect(looks.mock.calls.length).toBeLessThan(3);
+  });
+
   test('a driver that has a part is named, with what to do', async () => {
     part('i2c-7', '7-0050');
     part('i2c-7', '7-0052', 'at24');

@@ -19,6 +19,8 @@ interface Message {
   readonly done?: number;
 }
 
+const NOTHING = { gracePeriods: 0, longestGracePeriodMs: 0 };
+
 type BusState = 'opening' | 'open' | 'closed';
 
 export class FakeAddon implements Addon {
@@ -37,6 +39,14 @@ export class FakeAddon implements Addon {
 
   start(dispatch: Dispatch): void {
     this.#dispatch = dispatch;
+  }
+
+  busStats(): undefined {
+    return undefined;
+  }
+
+  processStats(): typeof NOTHING {
+    return NOTHING;
   }
 
   // The bus threads, driven by the test.

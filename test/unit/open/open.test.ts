@@ -11,7 +11,7 @@ import { Registry } from '../../../lib/core/registry.js';
 import type { OpenOptions } from '../../../lib/bus/open_device.js';
 import { open } from '../../../lib/open/open.js';
 import type { At24Config, BusOpening, NativeBus, UsbipOptions } from '../../../lib/native/index.js';
-import { fake, FakeSlot } from '../fake_native.js';
+import { fake, FakeSlot, NO_BUS_STATS } from '../fake_native.js';
 
 /** A bridge whose parts answer at the addresses given. */
 class FakeBus implements NativeBus {
@@ -35,6 +35,10 @@ class FakeBus implements NativeBus {
     /** The line on WP and not the part is what fails. */
     readonly wpFails = '',
   ) {}
+
+  stats(): typeof NO_BUS_STATS {
+    return NO_BUS_STATS;
+  }
 
   at24(config: At24Config): FakeSlot {
     const slot = new FakeSlot(new Uint8Array(config.size), false, true);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import type { Finding } from '../../../lib/doctor/finding.js';
 import { checkNode } from '../../../lib/doctor/here.js';
-import { jsonOn, nvmemOn } from './cli_run.js';
+import { jsonOn, nvmemOn } from '../cli/cli_run.js';
 import { at24Entries, bridgeEntries, FakeMachine, FOLDER } from '../fake_machine.js';
 
 const RULE = readFileSync(join(__dirname, '..', '..', '..', 'udev', '60-nvmem-cp2112.rules'), 'utf8');
