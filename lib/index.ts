@@ -17,7 +17,8 @@ export type { NvmemDevice } from './core/device.js';
 export type { NvmemDeviceEvents } from './core/device.js';
 export type { NvmemDeviceStats } from './core/stats.js';
 export type { BusMessage, DeviceMessage, OperationContext } from './core/diagnostics.js';
-export type { NvmemType, NvmemWriteResult, WriteOptions } from './core/device_core.js';
+export type { DeviceWriteOptions, NvmemWriteResult, WriteOptions } from './base/write_options.js';
+export type { NvmemType } from './core/device_core.js';
 export type { NvmemVerifyResult } from './core/verify.js';
 export type { NvmemCell } from './core/cell.js';
 export type { CellReadOptions } from './core/cell.js';
@@ -83,6 +84,7 @@ export type { FollowChange, FollowState } from './follow/life.js';
 export type {
   FollowCellReadOptions,
   FollowCellWriteOptions,
+  FollowEraseOptions,
   FollowOptions,
   FollowProgress,
   FollowReadOptions,

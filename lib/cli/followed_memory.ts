@@ -38,7 +38,8 @@ export async function withFollowed(
   const say = (): void => {
     const { error, reason } = followed.current;
     const why = `${reason}${error === undefined || error.hint === '' ? '' : ` ${error.hint}`}`;
-    if (!line.hold(`waiting for ${uri}: ${why}`)) void session.note(`waiting for ${uri}: ${why}`);
+    // Who looks at it knows what was asked for, and there may be little room.
+    if (!line.hold(`waiting: ${why}`)) void session.note(`waiting for ${uri}: ${why}`);
   };
   let said = '';
   followed.on('error', ({ code }) => {
@@ -56,6 +57,7 @@ export async function withFollowed(
   await body({
     name: followed.name,
     size: followed.size,
+    uri,
     read: (offset, length, options) => followed.read(offset, length, options),
     write: (offset, data, options) => followed.write(offset, data, options),
     // What is one part now may be another after a replug, and is proved to be the same by other means.

@@ -50,6 +50,6 @@ export function progressBar(label: string, done: number, total: number, ms: numb
 /** The line while it is unplugged, `width` characters at most. */
 export function waitingBar(label: string, done: number, total: number, width: number): string {
   const share = total === 0 ? 1 : Math.min(done / total, 1);
-  const text = `${label} ${String(Math.floor(share * 100))} %  ${String(done)}/${String(total)} bytes  unplugged: waiting for it to come back`;
+  const text = `${label} ${String(Math.floor(share * 100))} %  unplugged: waiting for it to come back  ${String(done)}/${String(total)} bytes`;
   return text.slice(0, width);
 }

@@ -5,7 +5,11 @@ import type { Readable, Writable } from 'node:stream';
 import type { Machine } from '../machine/machine.js';
 import type { StopGate } from './signals.js';
 
-export type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+export type OutputStream = Writable & {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+};
 
 export interface CliIo {
   readonly stdin: Readable & { readonly isTTY?: boolean };

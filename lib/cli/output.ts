@@ -34,6 +34,11 @@ export class Output {
     return this.isTTY ? (this.#stream.columns ?? 0) : 0;
   }
 
+  /** Of a terminal that knows them; else 0. */
+  get rows(): number {
+    return this.isTTY ? (this.#stream.rows ?? 0) : 0;
+  }
+
   /** Why something could not be written, the first such reason. A reader that has gone (head has seen enough) is none. */
   get failure(): NodeJS.ErrnoException | undefined {
     return this.#failure;

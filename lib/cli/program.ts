@@ -156,6 +156,7 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
     .option('--offset <bytes>', 'where to begin', number(0))
     .option('--no-verify', 'do not read back')
     .option('--skip-equal', 'read first, and write only the pages that differ')
+    .option('--journal <file>', 'keep old and new content there until it is done, for nvmem recover')
     .option('--force-geometry', 'write even where the part looks like another one than chip= names')
     .action((uri: string, file: string | undefined, options: WriteCommandOptions & CommonOptions) =>
       run(options, (session) => writeCommand(session, uri, file, options)),

@@ -24,7 +24,8 @@ const LOOK_EVERY_MS = 500;
 const ASK_EVERY_MS = 1000;
 const REDRAW_EVERY_MS = 1000;
 
-interface Row {
+/** @internal */
+export interface Row {
   readonly uri: string;
   readonly kind: 'bridge' | 'adapter' | 'nvmem' | 'exported' | 'server' | 'bus' | 'device';
   state: string;
@@ -210,22 +211,28 @@ function lineView({ out }: Session): View {
   };
 }
 
-/** A table that is drawn over itself. */
-function tableView({ out, width }: Session): View {
+/** A table that is drawn over itself: no line of it is longer than the terminal is wide, and it is no longer than that is high. */
+function tableView({ out, colors }: Session): View {
   let drawn = 0;
   let all: Board | undefined;
   let timer: NodeJS.Timeout | undefined;
+  const paint = (line: string): string =>
+    line.replace(/^(present|absent|opening|replaced)\b/, (state) =>
+      (state === 'present' ? colors.green : state === 'replaced' ? colors.red : colors.yellow)(state),
+    );
   const draw = (): void => {
     if (!all) return;
+    // One column stays free: some terminals break a line that is full.
+    const width = (out.columns > 0 ? out.columns : 80) - 1;
     const rows = [...all.rows.values()].sort((a, b) => a.uri.localeCompare(b.uri));
-    const head = ['URI', 'KIND', 'STATE', 'FOR', 'PLUGS', ''];
-    const body = rows.map((row) => {
-      const [uri = '', kind = '', state = '', plugs = '', why = ''] = textOf(row).map(visible);
-      return [uri, kind, state, duration(Math.max(Date.now() - row.since, 0)), plugs, why];
-    });
-    const lines = columns([head, ...body]).map((line) => line.slice(0, width - 1));
+    const found = tableOf(rows, width);
+    const room = out.rows > 0 ? Math.max(out.rows - 2, 1) : Infinity;
+    const lines =
+      found.length > room
+        ? [...found.slice(0, room - 1), `(${String(found.length - room + 1)} lines more)`.slice(0, width)]
+        : found;
     const up = drawn === 0 ? '' : `\x1b[${String(drawn)}A`;
-    out.push(`${up}\r\x1b[J${lines.join('\n')}\n`);
+    out.push(`${up}\r\x1b[J${lines.map(paint).join('\n')}\n`);
     drawn = lines.length;
   };
   return {
@@ -237,8 +244,44 @@ function tableView({ out, width }: Session): View {
     },
     end: () => {
       clearInterval(timer);
+      draw();
     },
   };
+}
+
+/** Narrower than this, how it is goes before what it is. */
+const WIDE = 60;
+
+/** @internal For tests. Lines of at most `width` characters: a row for each, and beneath it why it is not there. */
+export function tableOf(rows: readonly Row[], width: number): string[] {
+  const isWide = width >= WIDE;
+  const facts = rows.map(({ kind, state, since, plugs }) => {
+    const how = [state, duration(Math.max(Date.now() - since, 0))];
+    return isWide ? [...how, String(plugs), kind, ''] : [...how, ''];
+  });
+  const head = isWide ? ['STATE', 'FOR', 'PLUGS', 'KIND', 'URI'] : ['STATE', 'FOR', 'URI'];
+  // The URI is last, and has what the others leave.
+  const [headLine = '', ...lines] = columns([head, ...facts.map((fact) => [...fact.slice(0, -1), '|'])]);
+  const room = Math.max(width - headLine.lastIndexOf('URI'), 8);
+  return [
+    headLine.slice(0, width),
+    ...rows.flatMap((row, i) => {
+      const [uri = '', , , , why = ''] = textOf(row).map(visible);
+      const line = `${lines[i]?.slice(0, -1) ?? ''}${withoutMiddle(uri, room)}`.slice(0, width);
+      return why === '' ? [line] : [line, cut(`  ${why}`, width)];
+    }),
+  ];
+}
+
+function cut(text: string, width: number): string {
+  return text.length > width ? `${text.slice(0, width - 1)}…` : text;
+}
+
+/** What tells one URI from another is at its end, and what kind it is at its beginning. */
+function withoutMiddle(uri: string, width: number): string {
+  if (uri.length <= width) return uri;
+  const front = Math.floor((width - 1) / 3);
+  return `${uri.slice(0, front)}…${uri.slice(uri.length - (width - 1 - front))}`;
 }
 
 function textOf({ uri, kind, state, plugs, reason, error }: Row): string[] {

@@ -6,6 +6,7 @@ import { LoopHold } from '../base/loop_hold.js';
 import { NvmemCell } from './cell.js';
 import { makeCellEntry, type NvmemCellInfo } from './cell_entry.js';
 import type { NvmemEnd } from './device_end.js';
+import type { DeviceWriteOptions } from '../base/write_options.js';
 import type { DeviceCore, NvmemType, NvmemWriteResult, WriteOptions } from './device_core.js';
 import { boundsError, NvmemError } from '../base/errors.js';
 import { makeReader, type NvmemReader } from './reader.js';
@@ -25,6 +26,8 @@ import {
   typeError,
 } from '../base/validate.js';
 import { needCopy, needZeros } from '../base/memory.js';
+import { JOURNALLED, type Journalled } from '../journal/memory.js';
+import { journalledWrite } from '../journal/write.js';
 import { deviceStats, type NvmemDeviceStats } from './stats.js';
 import { compare, type NvmemVerifyResult } from './verify.js';
 
@@ -178,16 +181,19 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
   /**
    * Writes all of `data` at `offset`, which may be changed as soon as the call has returned; keepouts are skipped.
    * What was written is read back and compared unless `verify` is false. A write-protect line is leased for the
-   * time of the write, and raised again whatever happens.
+   * time of the write, and raised again whatever happens. With `journal` it survives the death of the process: see
+   * journalledWrite().
    *
    * Rejects with NvmemError: EPERM (read-only, or write control high on ST parts), EBADMSG (reads back differently:
    * most often WP is high), ENODEV, ABORT_ERR, ETIMEDOUT, EOPNOTSUPP, and what the bus or provider says, each with the
-   * committed, uncertain and untouched ranges; EINVAL beyond the end of the device.
+   * committed, uncertain and untouched ranges; EINVAL beyond the end of the device. With `journal` as journalledWrite().
    */
-  async write(offset: number, data: Uint8Array, options: WriteOptions = {}): Promise<NvmemWriteResult> {
+  async write(offset: number, data: Uint8Array, options: DeviceWriteOptions = {}): Promise<NvmemWriteResult> {
     checkInteger('offset', offset, 0);
     checkIsBytes('data', data);
-    checkWriteOptions(options, ['signal', 'timeoutMs', 'onProgress', 'verify', 'skipEqual']);
+    checkWriteOptions(options, ['signal', 'timeoutMs', 'onProgress', 'verify', 'skipEqual', 'journal']);
+    const { journal } = options;
+    if (journal !== undefined) return journalledWrite(this, offset, data, { ...options, journal });
     return this.#core.write(offset, data, options, NvmemDevice.prototype.write);
   }
 
@@ -391,6 +397,12 @@ export class NvmemDevice extends EventEmitter<NvmemDeviceEvents> {
   /** All cells, in the order in which they were added. */
   cells(): NvmemCell[] {
     return this.#core.cells.map((entry) => new NvmemCell(this.#core, entry));
+  }
+
+  /** @internal */
+  get [JOURNALLED](): Journalled {
+    const { turnKey: key, facts } = this.#core;
+    return { key, keepouts: facts.keepouts };
   }
 
   /** @internal Tells this handle's listeners that the provider is gone. */

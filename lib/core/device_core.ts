@@ -20,6 +20,7 @@ import { nothingWritten, type ReadEnd, readSegments, writeSegments, type WriteEn
 import { callUser } from './report.js';
 import type { OperationCounts } from './stats.js';
 import { type OperationOptions } from '../base/validate.js';
+import type { NvmemWriteResult, WriteOptions } from '../base/write_options.js';
 import { WriterLock } from './writer_lock.js';
 
 const UINT_MAX = 0xffffffff;
@@ -37,26 +38,7 @@ const DEADLOCK: Failure = {
 
 export type NvmemType = 'Unknown' | 'EEPROM' | 'OTP' | 'Battery backed' | 'FRAM';
 
-export interface WriteOptions extends OperationOptions {
-  /** Read back and compare (default true): parts with WP high acknowledge a write and drop it. */
-  readonly verify?: boolean | undefined;
-  /**
-   * Read first, and write only what differs (default false): an EEPROM's pages wear with every write, and a page that
-   * stays as it is costs no write cycle. Providers that nothing wears (memory, files, JavaScript) write everything.
-   */
-  readonly skipEqual?: boolean | undefined;
-}
-
-export interface NvmemWriteResult {
-  /** Bytes accepted, all of them, as the kernel counts: those skipped in keepouts are among them. */
-  readonly bytesWritten: number;
-  /** Bytes of it that fell into keepouts and were not stored. */
-  readonly bytesSkipped: number;
-  /** Bytes of it that the device held already and that were not written again (`skipEqual`). */
-  readonly bytesUnchanged: number;
-  /** Putting write protect back up failed: the bytes are stored, the part is NOT protected. */
-  readonly protectError: NvmemError | undefined;
-}
+export type { NvmemWriteResult, WriteOptions };
 
 /** What the kernel's own entry points ask for beyond the public options: what lies beyond the end goes to the provider. */
 export interface CoreOptions extends WriteOptions {
@@ -89,6 +71,8 @@ export class DeviceCore {
   gone: string | undefined;
   /** Told of every write as it is asked for, whoever asks: the bytes that may be others from now on. */
   wrote: ((offset: number, length: number) => void) | undefined;
+  /** What journalled writes of it take turns by: this, or what follows it over replugs. */
+  turnKey: object = this;
   readonly counts: OperationCounts = { operations: 0, failures: 0, bytesRead: 0, bytesWritten: 0 };
   readonly #lock = new WriterLock();
   readonly #pending = new Map<Operation, Promise<void>>();

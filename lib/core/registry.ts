@@ -30,7 +30,7 @@ import { endsRound, NotifierChain, type NvmemNotification, type NvmemNotifier } 
 import type { ProviderPort } from './provider_port.js';
 import type { NvmemEvents, Registration, Unregistering } from './registration.js';
 import { callUser } from './report.js';
-import { uriKey } from './uri_key.js';
+import { uriKey } from '../uri/uri_key.js';
 import { waitForEvent } from './wait_for.js';
 
 /** A registry of memories: the kernel's nvmem bus. Most programs use the one called `nvmem`. */

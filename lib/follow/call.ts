@@ -6,7 +6,7 @@ import type { Below } from '../core/device_core.js';
 import { callUser } from '../core/report.js';
 import type { Clock } from '../hotplug/clock.js';
 import { Bounds, type Stopped } from './bounds.js';
-import { Evidence } from './evidence.js';
+import { Evidence, type Known } from './evidence.js';
 import type { FollowChange, Life } from './life.js';
 import type { FollowReadOptions, OnUnplug } from './options.js';
 import { STALE_HINT } from './owner.js';
@@ -18,6 +18,10 @@ export interface Surroundings {
   readonly clock: Clock;
   readonly turns: Turns;
   readonly evidence: Set<Evidence>;
+  /** What journals have read before their writes, for as long as these last. */
+  readonly before: Set<Known>;
+  /** Bytes that a power cut in a write cycle may change together. */
+  readonly pageSize: number;
   readonly onUnplug: OnUnplug;
   /** For errors. */
   name(): string;
@@ -218,7 +222,7 @@ export class Call {
     if (state === 'replaced') return this.error('ESTALE', reason, { ...details, hint: STALE_HINT });
     const hint =
       state === 'closed'
-        ? 'The program has closed it: follow it again to go on.'
+        ? 'It was closed, here or where it was followed first: follow it again to go on.'
         : "Plug it in and repeat; with onUnplug: 'wait' the operation waits for that.";
     return this.error('ENODEV', reason, { ...details, hint });
   }

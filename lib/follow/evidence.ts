@@ -1,4 +1,5 @@
 /** Bytes that are known to be in the memory, by which it is known again. */
+import type { ByteRange } from '../base/errors.js';
 
 /** Bytes, and where they lie. */
 export interface Known {
@@ -41,6 +42,13 @@ export class Evidence {
       );
     });
   }
+}
+
+/** The pages that a range touches. */
+export function wholePages({ offset, length }: ByteRange, pageSize: number): ByteRange {
+  const start = offset - (offset % pageSize);
+  const end = Math.ceil((offset + length) / pageSize) * pageSize;
+  return { offset: start, length: end - start };
 }
 
 function part({ offset, data }: Known, from: number, to: number): Known {

@@ -81,6 +81,7 @@ export function follow(uri: string, options: FollowOptions = {}, parts: FollowPa
     size,
     pageSize,
     cells: cells ?? [],
+    keepouts: keepouts ?? [],
     makeLife: (audience, evidence, prepare) => {
       const prover = new Prover(identity, unique, attach, evidence, () => clock.random());
       owner = new OwnerLife({ uri, openOptions: rest, prepare }, attach, prover, clock, audience);

@@ -20,10 +20,12 @@ import { tellDevice } from '../core/diagnostics.js';
 import { compare, type NvmemVerifyResult } from '../core/verify.js';
 import type { NvmemReader } from '../core/reader.js';
 import { callUser } from '../core/report.js';
+import { JOURNALLED, type Journalled } from '../journal/memory.js';
 import { Call, type Surroundings } from './call.js';
 import { FollowedCell, readCell, writeCell, type CellPlace } from './cell.js';
 import { Changes } from './events.js';
-import { type Evidence } from './evidence.js';
+import { wholePages, type Evidence } from './evidence.js';
+import { journalledOf, writeWithJournal } from './journalled.js';
 import { forgetFollower, noteFollower } from './known.js';
 import type { FollowChange, FollowState, Life } from './life.js';
 import {
@@ -32,6 +34,7 @@ import {
   checkReadOptions,
   type FollowCellReadOptions,
   type FollowCellWriteOptions,
+  type FollowEraseOptions,
   type FollowReadOptions,
   type FollowWriteOptions,
 } from './options.js';
@@ -92,8 +95,12 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
       (device) => {
         this.#tally.add(device);
         if (this.#forceRo !== undefined) device.forceRo = this.#forceRo;
-        coreOf(device).wrote = (offset, length) => {
-          for (const known of evidence) known.forget(offset, length);
+        const core = coreOf(device);
+        core.turnKey = this;
+        core.wrote = (offset, length) => {
+          // Where the power goes in a write cycle, the rest of the page goes with it.
+          const pages = wholePages({ offset, length }, setup.pageSize);
+          for (const known of evidence) known.forget(pages.offset, pages.length);
         };
       },
     );
@@ -102,6 +109,8 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
       clock: setup.clock,
       turns: new Turns(),
       evidence,
+      before: new Set(),
+      pageSize: setup.pageSize,
       onUnplug: setup.onUnplug,
       name: () => this.name,
       onChange: (again) => {
@@ -236,17 +245,27 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
     return readOn(this.#around, 'read', offset, count, options, FollowedDevice.prototype.read);
   }
 
-  /** As NvmemDevice.write(). Rejects as that, and with ESTALE: the ranges it tells are those of the memory before. */
+  /**
+   * As NvmemDevice.write(). Rejects as that, and with ESTALE: the ranges it tells are those of the memory before.
+   *
+   * With `journal` the file is there until the write is done, over all unplugs; where the write fails after anything was written,
+   * it stays. Until then another memory is also told by the old content.
+   */
   async write(offset: number, data: Uint8Array, options: FollowWriteOptions = {}): Promise<NvmemWriteResult> {
     checkInteger('offset', offset, 0);
     checkIsBytes('data', data);
     const bytes = checkBytes('data', data);
-    checkFollowWriteOptions(options, ['onProgress']);
+    checkFollowWriteOptions(options, ['onProgress', 'journal']);
+    const { journal } = options;
+    if (journal !== undefined) {
+      const mayWait = !this.#isSizeKnown && (options.onUnplug ?? this.#setup.onUnplug) === 'wait';
+      return writeWithJournal(this, offset, bytes, { ...options, journal }, mayWait);
+    }
     return this.#write('write', offset, bytes, options, FollowedDevice.prototype.write);
   }
 
   /** As NvmemDevice.erase(). Rejects as write(). */
-  async erase(offset = 0, length?: number, options: FollowWriteOptions = {}): Promise<NvmemWriteResult> {
+  async erase(offset = 0, length?: number, options: FollowEraseOptions = {}): Promise<NvmemWriteResult> {
     checkInteger('offset', offset, 0);
     const count = checkInteger('length', length ?? Math.max(this.size - offset, 0), 0);
     checkFollowWriteOptions(options, ['onProgress']);
@@ -391,6 +410,8 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
       this.#tell(state, change.reason);
       callUser(() => this.emit(state, change));
     }
+    // Also where its owner in another thread has ended. Later: close() may be what has made it so.
+    if (state === 'closed') void Promise.resolve().then(() => this.close());
   }
 
   #tell(event: 'present' | 'absent' | 'replaced' | 'closed', reason: string): void {
@@ -415,6 +436,17 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
     checkProgress(options.onProgress);
     this.#checkBounds(offset, data.length);
     return new Writing(this.#around, syscall, offset, data, options, below).run();
+  }
+
+  /** @internal */
+  get [JOURNALLED](): Journalled {
+    const device = this.#life.lastDevice;
+    const keepouts = device ? coreOf(device).facts.keepouts : this.#setup.keepouts;
+    return journalledOf(this, this.#around, keepouts);
+  }
+
+  get #isSizeKnown(): boolean {
+    return (this.#life.lastDevice?.size ?? this.#setup.size) !== undefined;
   }
 
   #checkBounds(offset: number, length: number): void {

@@ -1,5 +1,5 @@
 /** What operations know of the memory's coming and going; who makes it so is in owner.ts, and for other threads in share.ts. */
-import type { NvmemError } from '../base/errors.js';
+import { NvmemError } from '../base/errors.js';
 import type { NvmemDevice } from '../core/device.js';
 
 /**
@@ -36,4 +36,16 @@ export interface Life {
   accept(): void;
   /** Idempotent; resolves when nothing is left open. */
   close(): Promise<void>;
+}
+
+export const ACCEPTED = 'the other memory was accepted, and is opened again';
+
+/** For accept(). @throws NvmemError EINVAL: nothing was replaced. */
+export function checkReplaced({ state }: FollowChange, uri: string): void {
+  if (state === 'replaced') return;
+  throw new NvmemError('EINVAL', `nothing was replaced: ${uri} is ${state}`, {
+    syscall: 'accept',
+    device: uri,
+    hint: "Call accept() after the event 'replaced', where the state is 'replaced'.",
+  });
 }

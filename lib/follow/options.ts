@@ -13,7 +13,7 @@ import {
   type OperationOptions,
 } from '../base/validate.js';
 import type { CellReadOptions } from '../core/cell.js';
-import type { WriteOptions } from '../core/device_core.js';
+import type { DeviceWriteOptions, WriteOptions } from '../base/write_options.js';
 import type { NvmemCellLookup } from '../core/lookups.js';
 import type { OpenOptions } from '../bus/open_device.js';
 import type { FollowIdentity } from './prove.js';
@@ -47,7 +47,8 @@ interface Telling {
 }
 
 export type FollowReadOptions = Omit<OperationOptions, 'onProgress'> & Waiting & Telling;
-export type FollowWriteOptions = Omit<WriteOptions, 'onProgress'> & Waiting & Telling;
+export type FollowWriteOptions = Omit<DeviceWriteOptions, 'onProgress'> & Waiting & Telling;
+export type FollowEraseOptions = Omit<FollowWriteOptions, 'journal'>;
 export type FollowCellReadOptions = CellReadOptions & Waiting;
 export type FollowCellWriteOptions = Omit<WriteOptions, 'onProgress'> & Waiting;
 
@@ -89,7 +90,7 @@ export function checkReadOptions(options: FollowReadOptions, known: readonly str
 export function checkFollowWriteOptions(options: FollowWriteOptions, known: readonly string[]): void {
   const { onUnplug, ...rest } = checkObject('options', options) as FollowWriteOptions;
   checkOnUnplug(onUnplug);
-  checkWriteOptions(rest as WriteOptions, [...known, 'signal', 'timeoutMs', 'verify', 'skipEqual']);
+  checkWriteOptions(rest as DeviceWriteOptions, [...known, 'signal', 'timeoutMs', 'verify', 'skipEqual']);
 }
 
 export function checkProgress(onProgress: unknown): void {

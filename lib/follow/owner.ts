@@ -12,6 +12,7 @@ import type { PresenceState } from '../hotplug/judge.js';
 import type { OpenOptions } from '../bus/open_device.js';
 import type { Attached, Attachment, PresencePort } from './attach.js';
 import { BackOff } from './back_off.js';
+import { ACCEPTED, checkReplaced } from './life.js';
 import type { Audience, FollowChange, FollowState, Life } from './life.js';
 import type { Prover, Remembered } from './prove.js';
 
@@ -91,16 +92,9 @@ export class OwnerLife implements Life {
   }
 
   accept(): void {
-    const { state } = this.#current;
-    if (state !== 'replaced') {
-      throw new NvmemError('EINVAL', `nothing was replaced: ${this.options.uri} is ${state}`, {
-        syscall: 'accept',
-        device: this.options.uri,
-        hint: "Call accept() after the event 'replaced', where the state is 'replaced'.",
-      });
-    }
+    checkReplaced(this.#current, this.options.uri);
     this.#remembered = undefined;
-    this.#become('absent', 'the other memory was accepted, and is opened again');
+    this.#become('absent', ACCEPTED);
     this.#hint(this.#presence.current);
   }
 

@@ -1,6 +1,7 @@
 /** What a followed device is made of, says of itself, and counts. */
 import type { NvmemError } from '../base/errors.js';
 import type { NvmemCellInfo } from '../core/cell_entry.js';
+import type { Keepout } from '../core/keepouts.js';
 import type { NvmemDevice } from '../core/device.js';
 import type { NvmemDeviceStats } from '../core/stats.js';
 import type { Clock } from '../hotplug/clock.js';
@@ -49,6 +50,8 @@ export interface FollowSetup {
   /** Bytes that one write cycle takes. */
   readonly pageSize: number;
   readonly cells: readonly NvmemCellInfo[];
+  /** As they were declared; in another thread they are not known before it has been there. */
+  readonly keepouts: readonly Keepout[];
   makeLife(audience: Audience, evidence: Set<Evidence>, prepare: (device: NvmemDevice) => void): Life;
   /** How other threads follow it. */
   share(around: Surroundings): FollowToken;

@@ -6,12 +6,16 @@ import { isA } from '../base/foreign.js';
 import { NvmemError } from '../base/errors.js';
 import { checkKeys, checkObject, rangeError, typeError } from '../base/validate.js';
 import type { NvmemDevice } from '../core/device.js';
+import type { NvmemEnd } from '../core/device_end.js';
+import { memoryProvider } from '../core/memory_provider.js';
+import { Registry } from '../core/registry.js';
 import { attachShared } from '../core/share.js';
 import type { SharedToken } from '../core/share_token.js';
 import { realClock, type Clock } from '../hotplug/clock.js';
 import type { Surroundings } from './call.js';
 import type { Evidence } from './evidence.js';
 import { FollowedDevice } from './followed_device.js';
+import { ACCEPTED, checkReplaced } from './life.js';
 import type { Audience, FollowChange, FollowState, Life } from './life.js';
 import { checkOnUnplug, type OnUnplug } from './options.js';
 import { differsIn } from './prove.js';
@@ -45,20 +49,25 @@ function channelOf(id: string, heard: (message: Message) => void): BroadcastChan
   return channel;
 }
 
+const OWNER_CLOSED = 'its owner has closed it';
+const OWNER_ENDED = 'the thread that it was followed in has ended';
+
 /** The owner's end. Made at the first share(). */
 export class Sharing {
   readonly token: FollowToken;
   readonly #channel: BroadcastChannel;
   readonly #forget: () => void;
+  readonly #registry = new Registry();
+  readonly #beacon = this.#registry.registerNow({ provider: memoryProvider(1), name: 'owner', id: 'none' });
 
   constructor(
     private readonly around: Surroundings,
-    facts: Omit<FollowToken, 'type' | 'id'>,
+    facts: Omit<FollowToken, 'type' | 'id' | 'owner'>,
     private readonly refuse: (reason: string) => void,
   ) {
     const id = randomUUID();
     const cells = facts.cells.filter(({ readPostProcess }) => readPostProcess === undefined);
-    this.token = { type: 'nvmem-shared-follow', id, ...facts, cells };
+    this.token = { type: 'nvmem-shared-follow', id, owner: this.#beacon.share(), ...facts, cells };
     this.#channel = channelOf(id, (message) => {
       this.#heard(message);
     });
@@ -71,6 +80,7 @@ export class Sharing {
     this.#tell();
     this.#forget();
     this.#channel.close();
+    void this.#registry.unregister(this.#beacon, { cause: 'closed', reason: OWNER_CLOSED });
   }
 
   #heard(message: Message): void {
@@ -116,9 +126,11 @@ class RemoteLife implements Life {
   /** Of the last message that was taken up. */
   #seen: string | undefined;
   readonly #channel: BroadcastChannel;
+  readonly #beacon: NvmemDevice | undefined;
 
   constructor(
-    id: string,
+    { id, owner }: Pick<FollowToken, 'id' | 'owner'>,
+    private readonly uri: string,
     private readonly evidence: Iterable<Evidence>,
     private readonly prepare: (device: NvmemDevice) => void,
     private readonly audience: Audience,
@@ -134,7 +146,13 @@ class RemoteLife implements Life {
     this.#channel = channelOf(id, (message) => {
       if (message.kind === 'state') this.#heard(message);
     });
-    this.#post({ kind: 'hello' });
+    this.#beacon = beaconOf(owner);
+    this.#beacon?.once('removed', (end) => {
+      this.#ownerGone(end);
+    });
+    // Nobody who could be told is there yet.
+    if (this.#beacon) this.#post({ kind: 'hello' });
+    else void Promise.resolve().then(() => this.#end(OWNER_ENDED));
   }
 
   get current(): FollowChange {
@@ -154,30 +172,31 @@ class RemoteLife implements Life {
   }
 
   accept(): void {
-    const { state } = this.#current;
-    if (state !== 'replaced') {
-      throw new NvmemError('EINVAL', `nothing was replaced: it is ${state}`, {
-        syscall: 'accept',
-        hint: "Call accept() after the event 'replaced', where the state is 'replaced'.",
-      });
-    }
+    checkReplaced(this.#current, this.uri);
     this.#post({ kind: 'accept' });
-    const reason = 'the other memory was accepted, and is opened again';
-    this.#become({ state: 'absent', since: this.clock.date(), reason, error: undefined });
+    this.#become({ state: 'absent', since: this.clock.date(), reason: ACCEPTED, error: undefined });
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    return this.#end('closed');
+  }
+
+  #end(reason: string): Promise<void> {
+    this.#closing ??= this.#close(reason);
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
+  async #close(reason: string): Promise<void> {
     const device = this.#candidate ?? this.#device;
     this.#candidate = undefined;
     this.#device = undefined;
     this.#channel.close();
-    this.#become({ state: 'closed', since: this.clock.date(), reason: 'closed', error: undefined });
-    await device?.close();
+    this.#become({ state: 'closed', since: this.clock.date(), reason, error: undefined });
+    await Promise.all([device?.close(), this.#beacon?.close()]);
+  }
+
+  #ownerGone({ cause }: NvmemEnd): void {
+    void this.#end(cause === 'unplugged' ? OWNER_ENDED : OWNER_CLOSED);
   }
 
   #post(message: Request): void {
@@ -196,8 +215,7 @@ class RemoteLife implements Life {
       return;
     }
     if (state === 'closed') {
-      this.#letGo();
-      this.#become({ ...change, state: 'absent', reason: 'its owner has closed it' });
+      void this.#end(OWNER_CLOSED);
       return;
     }
     const isSame = state === this.#current.state && reason === this.#current.reason;
@@ -264,6 +282,16 @@ class RemoteLife implements Life {
   }
 }
 
+/** Undefined: the owner has gone already. It holds nobody's event loop: who follows does. */
+function beaconOf(owner: SharedToken): NvmemDevice | undefined {
+  try {
+    return attachShared(owner).unref();
+  } catch (error) {
+    if (isA(error, NvmemError)) return undefined;
+    throw error;
+  }
+}
+
 export interface FollowSharedOptions {
   /** What operations do that say nothing themselves. Default 'fail'. */
   readonly onUnplug?: OnUnplug | undefined;
@@ -273,8 +301,8 @@ export interface FollowSharedOptions {
 
 /**
  * Follows a memory that another thread follows: the same states and events, and `onUnplug: 'wait'`. Operations go through the
- * memory's shared slot and not through messages. It ends with close() in this thread; when the owner closes it, it is absent for
- * ever.
+ * memory's shared slot and not through messages. It ends with close() in this thread, or with its owner: when that one closes it,
+ * or its thread ends in whatever way, it is closed here as well, and what waits rejects with ENODEV.
  *
  * @throws TypeError: no token of FollowedDevice.share(). RangeError: a wrong option.
  *
@@ -284,8 +312,8 @@ export interface FollowSharedOptions {
  * await using board = followShared(workerData, { onUnplug: 'wait' });
  */
 export function followShared(token: FollowToken, options: FollowSharedOptions = {}): FollowedDevice {
-  const { type, id } = checkObject('token', token) as Partial<FollowToken>;
-  if (type !== 'nvmem-shared-follow' || typeof id !== 'string') {
+  const { type, id, owner } = checkObject('token', token) as Partial<FollowToken>;
+  if (type !== 'nvmem-shared-follow' || typeof id !== 'string' || owner === undefined) {
     throw typeError('token', 'what share() of a followed device gave', token);
   }
   checkKeys('options', checkObject('options', options), ['onUnplug', 'identity']);
@@ -302,8 +330,9 @@ export function followShared(token: FollowToken, options: FollowSharedOptions = 
     size,
     pageSize,
     cells,
+    keepouts: [],
     makeLife: (audience, evidence, prepare) =>
-      new RemoteLife(id, evidence, prepare, audience, realClock, identity === 'content'),
+      new RemoteLife({ id, owner }, uri, evidence, prepare, audience, realClock, identity === 'content'),
     share: () => token,
     over: () => undefined,
   });

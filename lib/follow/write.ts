@@ -6,7 +6,8 @@ import type { Below, NvmemWriteResult } from '../core/device_core.js';
 import { splitAtKeepouts } from '../core/keepouts.js';
 import { Call, type Rest, type Surroundings } from './call.js';
 import type { FollowWriteOptions } from './options.js';
-import { bytesIn, joined } from '../base/ranges.js';
+import { bytesIn, joined, without } from '../base/ranges.js';
+import { wholePages, type Known } from './evidence.js';
 
 /** Bytes that are still to be written. */
 interface Piece extends ByteRange {
@@ -23,6 +24,7 @@ export class Writing {
   #data: Uint8Array;
   readonly #verify: boolean;
   readonly #skipEqual: boolean;
+  readonly #around: Surroundings;
   #todo: Piece[];
   #stored: ByteRange[] = [];
   /** Stored, and not read back. */
@@ -40,6 +42,7 @@ export class Writing {
     below: Below,
   ) {
     const { verify = true, skipEqual = false } = options;
+    this.#around = around;
     this.call = new Call(around, syscall, offset, data.length, options, below);
     this.#data = needCopy(data);
     this.#verify = verify;
@@ -139,7 +142,17 @@ export class Writing {
       ...untouched.map((range) => ({ ...range, isUncertain: piece.isUncertain })),
       ...this.#todo.slice(1),
     ].sort((a, b) => a.offset - b.offset);
-    for (const range of committed) this.call.evidence.add(range.offset, this.#bytes(range));
+    // A page that may be torn says nothing of anything in it.
+    const doubtful = uncertain.map((range) => wholePages(range, this.#around.pageSize));
+    for (const range of without(committed, doubtful)) {
+      this.call.evidence.add(range.offset, this.#bytes(range));
+    }
+    for (const known of this.#around.before) {
+      for (const { offset, length } of without(overlap(untouched, known), doubtful)) {
+        const start = offset - known.offset;
+        this.call.evidence.add(offset, known.data.subarray(start, start + length));
+      }
+    }
   }
 
   async #readBack(device: NvmemDevice, range: ByteRange, rest: () => Rest): Promise<void> {
@@ -166,4 +179,13 @@ export class Writing {
     const start = offset - this.call.offset;
     return this.#data.subarray(start, start + length);
   }
+}
+
+/** What of `ranges` lies where something is known. */
+function overlap(ranges: readonly ByteRange[], { offset: from, data }: Known): ByteRange[] {
+  return ranges.flatMap(({ offset, length }) => {
+    const start = Math.max(offset, from);
+    const end = Math.min(offset + length, from + data.length);
+    return end > start ? [{ offset: start, length: end - start }] : [];
+  });
 }

@@ -15,7 +15,7 @@ import {
   type OperationOptions,
 } from '../base/validate.js';
 import { inTurn, Limits } from './limits.js';
-import { holesIn, identityOf, keyOfDevice, type JournalDevice } from './memory.js';
+import { holesIn, identityOf, keyOfDevice, onlyWhere, type JournalDevice } from './memory.js';
 import { wholePages } from './pages.js';
 
 export interface AtomicCellConfig {
@@ -75,6 +75,8 @@ const LAST_SEQUENCE = 0xfffffffe;
 interface Copy extends AtomicCopy {
   readonly sequence: number;
   readonly value: Buffer;
+  /** All of it. */
+  readonly raw: Buffer;
 }
 
 /**
@@ -191,10 +193,14 @@ export class AtomicCell {
       }
       const sequence = newest ? (newest.sequence % LAST_SEQUENCE) + 1 : 1;
       const target = newest === copies[0] ? 1 : 0;
-      const { protectError } = await device.write(this.#offsets[target], this.#encode(sequence, kept), {
-        ...limits.next(),
-        verify: true,
-      });
+      // What is written follows from the copy that stays, and so has to come to the memory that has it.
+      const { offset, raw } = copies[target === 0 ? 1 : 0];
+      const { protectError } = await onlyWhere(device, offset, raw, () =>
+        device.write(this.#offsets[target], this.#encode(sequence, kept), {
+          ...limits.next(),
+          verify: true,
+        }),
+      );
       return { writes: sequence, unchanged: false, protectError };
     });
   }
@@ -257,7 +263,7 @@ export class AtomicCell {
     const isBlank = (first === 0 || first === 0xff) && copy.every((byte) => byte === first);
     const isWhole = sequence > 0 && sequence <= LAST_SEQUENCE && copy.readUInt32LE(end) === this.#crc(copy);
     const state = isBlank ? 'blank' : isWhole ? 'whole' : 'damaged';
-    return { offset, state, sequence, value: copy.subarray(SEQUENCE, end) };
+    return { offset, state, sequence, value: copy.subarray(SEQUENCE, end), raw: copy };
   }
 
   /** Of the length of the value too, so that a cell that was declared with another one is not taken for this. */

@@ -7,10 +7,25 @@ import {
   checkObject,
   checkString,
 } from '../base/validate.js';
-import { coreOf, NvmemDevice } from '../core/device.js';
-import type { NvmemWriteResult, WriteOptions } from '../core/device_core.js';
-import { uriKey } from '../core/uri_key.js';
+import type { NvmemWriteResult, WriteOptions } from '../base/write_options.js';
 import { parseUri } from '../uri/uri.js';
+import { uriKey } from '../uri/uri_key.js';
+
+/** @internal Where a memory of this library keeps what its public face does not tell. */
+export const JOURNALLED = Symbol('nvmem.journalled');
+
+/** @internal */
+export interface Journalled {
+  /** Journalled writes, recoveries and atomic cells of what has the same key take turns. */
+  readonly key: object;
+  /** Stretches that no write reaches, `end` left out. */
+  readonly keepouts: readonly { readonly start: number; readonly end: number }[];
+  /**
+   * Runs `body`, and meanwhile knows the memory by what was read from it before: another one that is plugged in instead is not
+   * written. Absent: a memory that is gone for ever when it is unplugged.
+   */
+  readonly knownBy?: <T>(offset: number, content: Uint8Array, body: () => Promise<T>) => Promise<T>;
+}
 
 /** What journalledWrite(), recover() and atomic cells need of a device: an NvmemDevice has it. */
 export interface JournalDevice {
@@ -19,6 +34,8 @@ export interface JournalDevice {
   readonly size: number;
   /** The URI it was opened by, where there is one. */
   readonly uri?: string | undefined;
+  /** @internal */
+  readonly [JOURNALLED]?: Journalled;
   read(offset: number, length: number, options?: OperationOptions): Promise<Uint8Array>;
   write(offset: number, data: Uint8Array, options?: WriteOptions): Promise<NvmemWriteResult>;
 }
@@ -121,16 +138,27 @@ function quoted(text: string): string {
 
 /** Two handles on one device are one memory. */
 export function keyOfDevice(device: JournalDevice): object {
-  return device instanceof NvmemDevice ? coreOf(device) : device;
+  return device[JOURNALLED]?.key ?? device;
 }
 
 /** The parts of a stretch that no write reaches: keepouts. */
 export function holesIn(device: JournalDevice, start: number, end: number): ByteRange[] {
-  const keepouts = device instanceof NvmemDevice ? coreOf(device).facts.keepouts : [];
+  const keepouts = device[JOURNALLED]?.keepouts ?? [];
   return keepouts
     .map((keepout) => ({ from: Math.max(keepout.start, start), to: Math.min(keepout.end, end) }))
     .filter(({ from, to }) => from < to)
     .map(({ from, to }) => ({ offset: from, length: to - from }));
+}
+
+/** Runs `body` on the memory that held `content` at `offset`, and on no other. */
+export function onlyWhere<T>(
+  device: JournalDevice,
+  offset: number,
+  content: Uint8Array,
+  body: () => Promise<T>,
+): Promise<T> {
+  const { knownBy } = device[JOURNALLED] ?? {};
+  return knownBy ? knownBy(offset, content, body) : body();
 }
 
 function keyOf(uri: string): string {

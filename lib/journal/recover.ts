@@ -10,6 +10,7 @@ import {
   differenceOf,
   identityOf,
   keyOfDevice,
+  onlyWhere,
   type JournalDevice,
   type KnownOfMemory,
 } from './memory.js';
@@ -91,38 +92,44 @@ export async function recover(
     const tornPage = checkContent(file, journal, device, pages, torn);
     const wanted = wantedContent(journal, now, back, tornPage);
     const stretches = plan(journal, now, wanted, pages, back);
-    const total = stretches.reduce((sum, { length }) => sum + length, 0);
-    let protectError: NvmemError | undefined;
-    let done = 0;
-    for (const { offset, length } of stretches) {
-      const before = done;
-      try {
-        const result = await device.write(offset, wanted.subarray(offset - start, offset - start + length), {
-          ...limits.next(),
-          verify: true,
-          skipEqual: true,
-          ...(onProgress && {
-            onProgress: (part: number) => {
-              onProgress(before + part, total);
+    return onlyWhere(device, start, now, async () => {
+      const total = stretches.reduce((sum, { length }) => sum + length, 0);
+      let protectError: NvmemError | undefined;
+      let done = 0;
+      for (const { offset, length } of stretches) {
+        const before = done;
+        try {
+          const result = await device.write(
+            offset,
+            wanted.subarray(offset - start, offset - start + length),
+            {
+              ...limits.next(),
+              verify: true,
+              skipEqual: true,
+              ...(onProgress && {
+                onProgress: (part: number) => {
+                  onProgress(before + part, total);
+                },
+              }),
             },
-          }),
-        });
-        protectError ??= result.protectError;
-      } catch (error) {
-        throw withHint(error, `The journal ${file} is kept: recover again.`);
+          );
+          protectError ??= result.protectError;
+        } catch (error) {
+          throw withHint(error, `The journal ${file} is kept: recover again.`);
+        }
+        done += length;
       }
-      done += length;
-    }
-    return {
-      holds: back ? 'old' : 'new',
-      offset: journal.offset,
-      length: journal.content.length,
-      pages: count(pages, tornPage),
-      bytesWritten: total,
-      beside: rangesOf(pages.flatMap(({ beside }) => beside)),
-      protectError,
-      journalError: await removed(fs, file, device.name),
-    };
+      return {
+        holds: back ? 'old' : 'new',
+        offset: journal.offset,
+        length: journal.content.length,
+        pages: count(pages, tornPage),
+        bytesWritten: total,
+        beside: rangesOf(pages.flatMap(({ beside }) => beside)),
+        protectError,
+        journalError: await removed(fs, file, device.name),
+      };
+    });
   });
 }
 

@@ -1,7 +1,7 @@
 /** A write that survives the death of its process. */
 import { boundsError, NvmemError } from '../base/errors.js';
 import { checkBytes, checkInteger, checkString, checkWriteOptions } from '../base/validate.js';
-import type { NvmemWriteResult, WriteOptions } from '../core/device_core.js';
+import type { NvmemWriteResult, WriteOptions } from '../base/write_options.js';
 import { createJournal, nodeJournalFs, refuseExisting, removeJournal, type JournalFs } from './files.js';
 import { encodeJournal, type Journal } from './format.js';
 import { inTurn, Limits } from './limits.js';
@@ -11,6 +11,7 @@ import {
   howToRecover,
   identityOf,
   keyOfDevice,
+  onlyWhere,
   pageOf,
   type JournalDevice,
   type KnownOfMemory,
@@ -30,9 +31,9 @@ export interface JournalledWriteResult extends NvmemWriteResult {
 }
 
 /**
- * Writes all of `data` at `offset`, as NvmemDevice.write() does. Before the first byte of the memory is written the old and
- * the new content are in a file that survives a power cut; when all is written and verified the file is removed. After
- * the death of the process, or a write that failed, recover() finishes the write or undoes it.
+ * Writes all of `data` at `offset`, as NvmemDevice.write() does; its option `journal` comes here. Before the first byte of the
+ * memory is written the old and the new content are in a file that survives a power cut; when all is written and verified the
+ * file is removed. After the death of the process, or a write that failed, recover() finishes the write or undoes it.
  *
  * Journalled writes, recoveries and atomic cells of one device take turns.
  *
@@ -75,18 +76,20 @@ export async function journalledWrite(
       };
     }
     const journal = await lookAround(device, offset, content, known, limits, fs, file);
-    await createJournal(fs, file, journal, encodeJournal(journal));
-    let begun = false;
-    try {
-      const bounds = limits.next();
-      begun = true;
-      const result = await device.write(offset, content, { ...how, ...bounds });
-      return { ...result, journalError: await removed(fs, file, device.name) };
-    } catch (error) {
-      if (begun && mayHaveWritten(error)) throw withHint(error, adviceOn(file, journal));
-      await removed(fs, file, device.name);
-      throw error;
-    }
+    return onlyWhere(device, journal.start, journal.old, async () => {
+      await createJournal(fs, file, journal, encodeJournal(journal));
+      let begun = false;
+      try {
+        const bounds = limits.next();
+        begun = true;
+        const result = await device.write(offset, content, { ...how, ...bounds });
+        return { ...result, journalError: await removed(fs, file, device.name) };
+      } catch (error) {
+        if (begun && mayHaveWritten(error)) throw withHint(error, adviceOn(file, journal));
+        await removed(fs, file, device.name);
+        throw error;
+      }
+    });
   });
 }
 

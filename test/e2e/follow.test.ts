@@ -1,4 +1,6 @@
 /** A followed memory on the virtual bench: unplugged in the middle of what is done to it, many times. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { Worker } from 'node:worker_threads';
@@ -223,6 +225,45 @@ test('Write protect is leased anew after a replug, writes keep their order, and 
   expect(held()).toEqual(wanted);
   expect(bridge.gpioLevels & 1).toBe(1);
   expect((await board.cell('mode').readU16()) & 0x7ff).toBe(0x255);
+});
+
+test('A journalled write over 10 unplugs, of a part whose pages are torn by them, ends verified, and its journal is gone.', async () => {
+  const [before, image] = [imageOf(32_768, SEED), imageOf(8192, SEED + 1)];
+  bench = await VirtualBench.start({
+    time: 'off',
+    devices: [{ eeproms: [{ address: 0x50, chip: '24c256', image: before, powerLoss: 'tear' }] }],
+  });
+  bridge = bench.device('1-1');
+  // Pages that cross the bridge in two pieces: what tears the second tears the first.
+  const uri = `usbip://127.0.0.1:${String(bench.port)}/1-1/0x50?chip=24c256&speed=400000`;
+  const folder = mkdtempSync(join(tmpdir(), 'nvmem-'));
+  const file = join(folder, 'board.journal');
+  try {
+    const board = followIt(uri, { onUnplug: 'wait' });
+    await board.present();
+    // In write cycles: which of the two pieces of a page it strikes changes each time.
+    let cycles = 0;
+    bridge.on('eeprom', ({ type }) => {
+      if (type === 'start' && ++cycles % 17 === 0 && bridge.stats.unplugs < 10)
+        setImmediate(() => {
+          bridge.unplug();
+        });
+    });
+    bridge.on('unplugged', () =>
+      setImmediate(() => {
+        bridge.plug();
+      }),
+    );
+    const isThere = new Set<boolean>();
+    bridge.on('unplugged', () => isThere.add(existsSync(file)));
+    await board.write(0, image, { journal: file });
+    console.info(`seed ${String(SEED)}: ${String(bridge.stats.unplugs)} unplugs`);
+    expect(bridge.stats.unplugs).toBe(10);
+    expect(held().equals(Buffer.concat([image, before.subarray(image.length)]))).toBe(true);
+    expect([...isThere, existsSync(file)]).toEqual([true, false]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('streams live on: what is copied through them over 8 unplugs is the same', async () => {

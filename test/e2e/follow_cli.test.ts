@@ -1,7 +1,7 @@
 /** read, write and verify --wait, and watch: the built command line against a bench whose bridge comes and goes. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -64,6 +64,33 @@ test('write --wait and verify --wait', async () => {
   bridge.faults.add({ kind: 'unplug', on: 'wire', n: 2000 });
   expect(await cli(['verify', uri, file, '--wait'])).toMatchObject({ status: 0 });
   expect(bridge.stats.unplugs).toBe(2);
+});
+
+test('write --journal: there until it is done, over an unplug as well; one that is there already is refused', async () => {
+  comesLate(6000);
+  const other = imageOf(4096, seedOfRun() + 2);
+  const file = join(folder, 'image');
+  const journal = join(folder, 'journal');
+  writeFileSync(file, other);
+  const seen: boolean[] = [];
+  bridge.on('unplugged', () => seen.push(existsSync(journal)));
+  const written = await cli(['write', uri, file, '--wait', '--journal', journal]);
+  expect(written).toMatchObject({ status: 0 });
+  expect([...seen, existsSync(journal)]).toEqual([true, false]);
+  expect(Buffer.from(bridge.eeprom(0x50).image).equals(other)).toBe(true);
+
+  bridge.removeAllListeners('unplugged');
+  writeFileSync(file, image);
+  bridge.faults.add({ kind: 'unplug', on: 'wire', n: 6000 });
+  const failed = await cli(['write', uri, file, '--journal', journal]);
+  expect(failed).toMatchObject({
+    stderr: expect.stringContaining(`The journal ${journal} is kept`) as string,
+  });
+  bridge.plug();
+  const again = await cli(['write', uri, file, '--journal', journal]);
+  expect(again.stderr).toContain(`finish it with nvmem recover ${journal} '${uri}'`);
+  expect(await cli(['recover', journal, uri])).toMatchObject({ status: 0 });
+  expect(Buffer.from(bridge.eeprom(0x50).image).equals(image)).toBe(true);
 });
 
 test('--timeout bounds the wait; what does not come and go is not waited for', async () => {

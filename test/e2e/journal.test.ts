@@ -355,6 +355,90 @@ test('a bridge that is pulled in a write cycle leaves a torn page: it is told as
   }
 });
 
+test.each([
+  ['while the memory is unplugged', 0],
+  ['after it has come back', 3],
+])('a follower that is killed in the middle of a journalled write, %s', async (_, pagesAfter) => {
+  const eeproms = [{ address: 0x52, chip: '24c256', image: before }];
+  await using bench = await VirtualBench.start({ time: 'off', devices: [{ eeproms }] });
+  const uri = `usbip://127.0.0.1:${String(bench.port)}/1-1/0x52?chip=24c256`;
+  const device = bench.device();
+  const file = join(folder, `followed ${String(pagesAfter)}`);
+  const order = { uri, file, how: 'follow', offset: OFFSET, content: content.toString('base64') };
+  const child = spawn(process.execPath, [FIXTURE, JSON.stringify(order)], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const exit = once(child, 'exit');
+  let pages = 0;
+  device.on('eeprom', ({ type }) => {
+    if (type !== 'start') return;
+    if (++pages === 20)
+      setImmediate(() => {
+        device.unplug();
+      });
+    if (pages === 20 + pagesAfter) child.kill('SIGKILL');
+  });
+  device.once('unplugged', () => {
+    if (pagesAfter === 0) child.kill('SIGKILL');
+    else
+      setImmediate(() => {
+        device.plug();
+      });
+  });
+  expect(await exit).toEqual([null, 'SIGKILL']);
+  if (device.attached) await once(device, 'detached');
+  if (!device.plugged) device.plug();
+  const left = Buffer.from(device.eeprom(0x52).image);
+  expect([left.equals(before), left.equals(after)]).toEqual([false, false]);
+  expectMixture(left);
+  const journal = readFileSync(file);
+  for (const [back, image] of [
+    [true, before],
+    [false, after],
+  ] as const) {
+    device.eeprom(0x52).image = left;
+    writeFileSync(file, journal);
+    await using again = await open(uri);
+    expect(await recover(file, again, { back })).toMatchObject({ holds: back ? 'old' : 'new' });
+    expect(Buffer.from(device.eeprom(0x52).image).equals(image)).toBe(true);
+    expect(existsSync(file)).toBe(false);
+  }
+});
+
+test('write() with a journal, of a device: the journal is there while pages are written, and its errors are those of journalledWrite()', async () => {
+  const eeproms = [{ address: 0x52, chip: '24c256', image: before }];
+  await using bench = await VirtualBench.start({ time: 'off', devices: [{ eeproms }] });
+  const uri = `usbip://127.0.0.1:${String(bench.port)}/1-1/0x52?chip=24c256`;
+  const device = bench.device();
+  const file = join(folder, 'of a device');
+  const seen = new Set<boolean>();
+  device.on('eeprom', ({ type }) => {
+    if (type === 'start') seen.add(existsSync(file));
+  });
+  await using board = await open(uri);
+  const done = await board.write(OFFSET, content, { journal: file });
+  expect(done).toMatchObject({ bytesWritten: CONTENT_LENGTH, journalError: undefined });
+  expect([...seen, existsSync(file)]).toEqual([true, false]);
+  expect(Buffer.from(device.eeprom(0x52).image).equals(after)).toBe(true);
+  device.faults.add({ kind: 'unplug', on: 'wire', n: 9000 });
+  await expect(board.write(OFFSET, before.subarray(0, 4000), { journal: file })).rejects.toMatchObject({
+    code: 'ENODEV',
+    hint: expect.stringContaining(`The journal ${file} is kept`) as string,
+  });
+  device.plug();
+  await using again = await open(uri);
+  await expect(again.write(OFFSET, content, { journal: file })).rejects.toMatchObject({
+    code: 'EEXIST',
+    hint: expect.stringContaining(`finish it with nvmem recover`) as string,
+  });
+  await recover(file, again, { back: true });
+  expect(Buffer.from(device.eeprom(0x52).image).equals(after)).toBe(true);
+  await expect(again.write(0, content, { journal: join(folder, 'no', 'such') })).rejects.toMatchObject({
+    code: 'ENOENT',
+  });
+  await expect(again.write(0, content, { journal: '' })).rejects.toThrow('options.journal');
+});
+
 test('an atomic cell on a part that loses its power anywhere: the value before, or the new one', async () => {
   const eeproms = [{ address: 0x50, chip: '24c02', powerLoss: 'tear' as const }];
   await using bench = await VirtualBench.start({ time: 'off', devices: [{ eeproms }] });
