@@ -46,6 +46,7 @@ const calls: Record<string, (handle: unknown) => unknown[]> = {
   alive: (slot) => [slot],
   immediate: (slot) => [slot],
   stats: (slot) => [slot],
+  busStats: (bus) => [bus],
   forgetSlot: (slot) => [slot],
   hearsKernel: (lookout) => [lookout],
   watchFolder: (lookout) => [lookout, '/'],
@@ -63,7 +64,7 @@ test('every function with a handle is tried here', () => {
     'memory',
     'javascriptProvider',
   ];
-  const without = [...others, 'startLookout', 'attach', 'counts'];
+  const without = [...others, 'startLookout', 'attach', 'counts', 'processStats'];
   expect(Object.keys(addon).sort()).toEqual([...Object.keys(calls), ...without].sort());
 });
 
