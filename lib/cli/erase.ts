@@ -48,7 +48,7 @@ export async function eraseCommand(
       const { bytesUnchanged, protectError } = await writePausable(session, count, how, erase);
       progress.end();
       const warning = protectError && { code: protectError.code, message: protectError.message };
-      const writeCycles = device.stats?.writeCycles;
+      const writeCycles = device.stats.writeCycles;
       session.answer(
         withoutUndefined({ ...about, bytesUnchanged, writeCycles, ms: since(began), protectError: warning }),
       );

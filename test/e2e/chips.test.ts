@@ -146,12 +146,12 @@ test('any writes with any page, width and skipEqual equal a flat array, in the f
         at = end;
       }
       const cycles = chip.writeCycles;
-      const before = device.stats?.writeCycles ?? 0;
+      const before = device.stats.writeCycles;
       const result = await device.write(offset, data, { skipEqual });
       data.copy(flat, offset);
       const context = JSON.stringify({ seed, name, index, round });
       expect({ context, cycles: chip.writeCycles - cycles }).toEqual({ context, cycles: fewest });
-      expect((device.stats?.writeCycles ?? 0) - before).toBe(fewest);
+      expect(device.stats.writeCycles - before).toBe(fewest);
       expect(result.bytesWritten).toBe(length);
       if (!skipEqual) expect(result.bytesUnchanged).toBe(0);
       expect({ context, same: Buffer.from(chip.image).equals(flat) }).toEqual({ context, same: true });
@@ -166,7 +166,7 @@ test('any writes with any page, width and skipEqual equal a flat array, in the f
     await device.erase(0, device.size, { skipEqual: true, verify: false });
     expect(chip.image.every((byte) => byte === 0xff)).toBe(true);
     await device.close();
-    expect(device.stats?.writeCycles).toBe(chip.writeCycles);
+    expect(device.stats.writeCycles).toBe(chip.writeCycles);
     await bench.close();
   }
 });
