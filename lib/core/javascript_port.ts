@@ -1,7 +1,7 @@
 /** Drives a provider written in JavaScript. */
 import { EBADMSG, EIO, EOPNOTSUPP } from '../base/errno.js';
 import type { NativeHold, NativeSlot, NativeStats, NativeTurn } from '../native/index.js';
-import { type ProviderPort, type PieceOutcome, store, type WriteHow } from './provider_port.js';
+import { type ProviderPort, type PieceOutcome, settled, store, type WriteHow } from './provider_port.js';
 import { errnoOf } from '../base/errors.js';
 import { bytesOf, isA, propertyOf, show } from '../base/foreign.js';
 import { heldCall } from './held_call.js';
@@ -76,7 +76,7 @@ export class JavaScriptPort implements ProviderPort {
 
   async read(operation: Operation, offset: number, into: Place, before: number): Promise<PieceOutcome> {
     const { read } = this.#provider;
-    if (read === undefined) return outcome(EOPNOTSUPP);
+    if (read === undefined) return settled(EOPNOTSUPP);
     const { length } = into;
     try {
       const answer = await this.#call(operation, 'read', (context) => read(offset, length, context));
@@ -90,7 +90,7 @@ export class JavaScriptPort implements ProviderPort {
         const good = Math.min(data.length, length);
         return store(data, into, wrongAnswer(reason, good));
       }
-      const stored = store(data, into, outcome(0, length));
+      const stored = store(data, into, settled(0, length));
       if (stored.status === 0) operation.progressFrom(before)?.(length);
       return stored;
     } catch (error) {
@@ -105,7 +105,7 @@ export class JavaScriptPort implements ProviderPort {
     { verify }: WriteHow,
     before: number,
   ): Promise<PieceOutcome> {
-    if (!this.canWrite) return outcome(EOPNOTSUPP);
+    if (!this.canWrite) return settled(EOPNOTSUPP);
     const wp: WpEnd = { started: this.#lease === undefined, protectStatus: 0 };
     const end = await this.#store(operation, offset, data, verify, before, wp);
     return wp.protectStatus === 0 ? end : { ...end, protectStatus: wp.protectStatus };
@@ -135,7 +135,7 @@ export class JavaScriptPort implements ProviderPort {
     } else {
       operation.progressFrom(before)?.(data.length);
     }
-    return outcome(0, data.length);
+    return settled(0, data.length);
   }
 
   hold(label: string): NativeHold | number {
@@ -205,31 +205,19 @@ interface WpEnd {
   protectStatus: number;
 }
 
-function outcome(status: number, transferred = 0): PieceOutcome {
-  return {
-    status,
-    transferred,
-    uncertain: 0,
-    protectStatus: 0,
-    mismatchOffset: 0,
-    mismatchCount: 0,
-    reason: '',
-  };
-}
-
 /** An answer that the core cannot take: the provider's fault, whatever it drives. */
 function wrongAnswer(reason: string, good = 0): PieceOutcome {
   return {
-    ...outcome(EIO, good),
+    ...settled(EIO, good),
     reason,
     hint: 'Mend the provider: read() has to give exactly that many bytes.',
   };
 }
 
 function failed(error: unknown): PieceOutcome {
-  if (isA(error, Interrupted)) return outcome(error.status);
+  if (isA(error, Interrupted)) return settled(error.status);
   const { status, reason = '', ...more } = failureOf(error);
-  return { ...outcome(status), ...more, reason };
+  return { ...settled(status), ...more, reason };
 }
 
 function storedBytes(error: unknown, length: number): number {
@@ -249,7 +237,7 @@ function compare(offset: number, data: Uint8Array, back: Uint8Array): PieceOutco
   }
   if (first < 0) return undefined;
   return {
-    ...outcome(EBADMSG, first),
+    ...settled(EBADMSG, first),
     uncertain: data.length - first,
     mismatchOffset: offset + first,
     mismatchCount: count,

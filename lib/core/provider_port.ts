@@ -50,6 +50,19 @@ export interface ProviderPort {
   unregister(reason?: string): Promise<void>;
 }
 
+/** An end with nothing uncertain: `status` is 0 or a negative errno, `transferred` bytes are good or committed. */
+export function settled(status: number, transferred = 0): PieceOutcome {
+  return {
+    status,
+    transferred,
+    uncertain: 0,
+    protectStatus: 0,
+    mismatchOffset: 0,
+    mismatchCount: 0,
+    reason: '',
+  };
+}
+
 export interface SlotInfo {
   readonly hasWpLine: boolean;
   /** Other devices reach the same memory: writers take turns with theirs. */

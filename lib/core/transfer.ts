@@ -1,6 +1,6 @@
 /** The pieces of one operation: cut at keepouts, carried out in order, and what is known when one of them fails. */
 import { EBADMSG, ENOMEM } from '../base/errno.js';
-import type { ProviderPort, PieceOutcome, WriteHow } from './provider_port.js';
+import { type ProviderPort, type PieceOutcome, settled, type WriteHow } from './provider_port.js';
 import type { ByteRange } from '../base/errors.js';
 import type { Segment } from './keepouts.js';
 import type { Destination } from '../base/memory.js';
@@ -143,16 +143,7 @@ async function writePiece(
   if (!port.immediate) return port.write(operation, offset, part, how, before);
   // Memory inside the addon cannot drop a write, so there is nothing to verify where this succeeds.
   const status = port.writeNow(offset, part);
-  const transferred = status === 0 ? part.length : 0;
-  return {
-    status,
-    transferred,
-    uncertain: 0,
-    protectStatus: 0,
-    mismatchOffset: 0,
-    mismatchCount: 0,
-    reason: '',
-  };
+  return settled(status, status === 0 ? part.length : 0);
 }
 
 /** What a write that never reached its provider has done: nothing. */

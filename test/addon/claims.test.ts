@@ -17,7 +17,7 @@ async function busOn(port: number): Promise<NativeBus> {
 /** The other thread opens the other bench, claims, and says what came of it; it ends when told to. */
 const THREAD = `
 const { parentPort, workerData } = require('node:worker_threads');
-const { native } = require(workerData.library);
+const { native } = require(workerData.entry);
 parentPort.on('message', () => undefined); // it stays until it is terminated
 (async () => {
   const { bus } = await native().openUsbip(workerData.options);
@@ -59,7 +59,7 @@ test('another thread is refused by the holder’s name, shares the same part and
     const worker = new Worker(THREAD, {
       eval: true,
       workerData: {
-        library: join(__dirname, '../../dist/native/index.js'),
+        entry: join(__dirname, '../../dist/native/index.js'),
         options: { host: '127.0.0.1', port: there.port, busid: '1-1', clockHz: 100_000, openTimeoutMs: 5000 },
         claim: { wire: WIRE, uses: [{ address: 0x50, as }], holder: 'there' },
       },

@@ -121,6 +121,23 @@ class At24Bench : public Bench {
   std::uint64_t last_id_ = 0;
 };
 
+/// A part of that many bytes, as it is usually made.
+inline Eeprom part_of(std::uint64_t size, std::vector<std::uint8_t> memory) {
+  Eeprom part;
+  part.size = size;
+  part.address_bytes = size > 2048 ? 2 : 1;
+  part.page = size > 2048 ? 32 : size > 256 ? 16 : 8;
+  part.memory = std::move(memory);
+  return part;
+}
+
+/// Its provider, which looks whether that is the part that is there.
+inline nvmem::At24Config config_of(std::uint64_t size) {
+  nvmem::At24Config config = At24Bench::config_of(part_of(size, {}));
+  config.force_geometry = false;
+  return config;
+}
+
 /// Bytes that tell where they are, different for each `salt`.
 inline std::vector<std::uint8_t> pattern(std::size_t length, unsigned salt) {
   std::vector<std::uint8_t> bytes(length);

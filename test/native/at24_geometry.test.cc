@@ -8,30 +8,17 @@
 namespace at24_geometry_test {
 using namespace nvmem;
 using fake::At24Bench;
+using fake::config_of;
 using fake::Eeprom;
 using fake::Kind;
 using fake::Op;
+using fake::part_of;
 using fake::pattern;
 
 namespace {
 
 using Short = Eeprom::ShortAddress;
 using Memory = std::vector<std::uint8_t>;
-
-Eeprom part_of(std::uint64_t size, Memory memory) {
-  Eeprom part;
-  part.size = size;
-  part.address_bytes = size > 2048 ? 2 : 1;
-  part.page = size > 2048 ? 32 : size > 256 ? 16 : 8;
-  part.memory = std::move(memory);
-  return part;
-}
-
-At24Config config_of(std::uint64_t size) {
-  At24Config config = At24Bench::config_of(part_of(size, {}));
-  config.force_geometry = false;
-  return config;
-}
 
 enum class Content { kRich, kBlank, kFew, kTwice };
 Memory memory_of(std::uint64_t size, Content content) {
