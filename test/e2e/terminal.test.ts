@@ -28,10 +28,13 @@ afterEach(async () => {
 /** Runs the command line in a terminal of its own: what it prints, and what is typed. */
 function inTerminal(columns: number, args: readonly string[], env: NodeJS.ProcessEnv = {}): void {
   const quoted = [process.execPath, CLI, ...args].map((arg) => `'${arg}'`).join(' ');
-  const command = `stty cols ${String(columns)} rows 12; ${quoted}; echo "status=$?"`;
+  // The shell is of the terminal's foreground group too, and dash would end at the Ctrl-C that is meant for ours.
+  const command = `trap : INT; stty cols ${String(columns)} rows 12; ${quoted}; echo "status=$?"`;
   const rest = { ...process.env };
   for (const name of ['NO_COLOR', 'FORCE_COLOR', 'CI']) Reflect.deleteProperty(rest, name);
-  child = spawn('script', ['-qfc', command, '/dev/null'], { env: { ...rest, TERM: 'xterm', ...env } });
+  child = spawn('script', ['-qfc', command, '/dev/null'], {
+    env: { ...rest, SHELL: '/bin/sh', TERM: 'xterm', ...env },
+  });
   shown = '';
   news = () => undefined;
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

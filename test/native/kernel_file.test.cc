@@ -8,8 +8,10 @@
 #include <array>
 #include <cerrno>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <string>
+#include <thread>
 
 #include "native/sysfs/folder_watch.h"
 #include "test/native/at24_bench.h"
@@ -153,8 +155,18 @@ TEST("kernel file: what goes wrong while the device is being removed is its remo
   KernelFile file = bench.provider();
   CHECK_EQ(bench.run(file, Operation::kProbe, 0, {}).outcome.status, 0);
   CHECK(::truncate(bench.file.c_str(), 520) == 0);
-  bench.remove();
+  // Removed when all there is has been read: whichever the bus thread meets first, the end of the file or the
+  // removal, the answer is the same.
+  std::promise<void> all_read;
+  bench.sink->on_progress = [&](std::uint64_t done) {
+    if (done == 520) all_read.set_value();
+  };
+  std::thread plug([&] {
+    all_read.get_future().wait();
+    bench.remove();
+  });
   const auto read = bench.run(file, Operation::kRead, 0, zeros(600));
+  plug.join();
   CHECK_EQ(read.outcome.status, -ENODEV);
   CHECK_EQ(read.outcome.transferred, 520U);
   CHECK(bench.gone().find("removed") != std::string::npos);
