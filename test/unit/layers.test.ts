@@ -21,6 +21,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['follow'],
   ['doctor', 'metrics'],
   ['index', 'rig'],
+  ['survey', 'torture'],
   ['cli'],
 ];
 const level = new Map(LAYERS.flatMap((names, at) => names.map((name) => [name, at] as const)));
