@@ -102,6 +102,22 @@ export class MemoryModel {
     return wrong;
   }
 
+  /** A read of some bits of one byte has ended with `bits`, those of `mask`. @returns the byte, where it cannot be so */
+  endBits(id: number, mask: number, bits: number): WrongByte | undefined {
+    const read = this.#reads.get(id);
+    if (read === undefined) throw new Error(`there is no read ${String(id)}`);
+    this.#reads.delete(id);
+    const [possible] = read.possible;
+    if (possible === undefined || [...possible].some((value) => (value & mask) === bits)) return undefined;
+    const expected = `${inWords(new Set([...possible].map((value) => value & mask)))} in the bits ${mask.toString(16)}`;
+    return {
+      offset: read.offset,
+      found: bits,
+      expected,
+      isEarlier: (this.#earlier[read.offset] ?? ANY) === bits,
+    };
+  }
+
   /** A write of `data` begins. */
   beginWrite(id: number, offset: number, data: Uint8Array): void {
     this.#begin(id, offset, data.length, (index) => data[index] ?? 0);

@@ -33,6 +33,8 @@ export type PlannedPull =
   | { readonly by: 'after' };
 
 export interface PlannedCycle {
+  /** Which plug: counted round those that there are. */
+  readonly plug: number;
   readonly when: When;
   readonly pull: PlannedPull;
   /** How long the power is off each time, milliseconds; more than one: a storm. */
@@ -85,6 +87,7 @@ export function planCycle(options: PlanOptions, cycle: number): PlannedCycle {
   const times = (low: number, high: number, count: number): number[] =>
     Array.from({ length: count }, () => choice.integer(low, high));
   return {
+    plug: choice.integer(0, 0xffff),
     when,
     pull: planPull(options, when, cycle, operations, new Random(seed, 'pull', cycle)),
     offMs: storm === 1 ? [settleMs] : [...times(0, settleMs, storm - 1), settleMs],

@@ -20,26 +20,29 @@ const workers: Worker[] = [];
 const delay = monitorEventLoopDelay({ resolution: 1 });
 let usage = { cpu: process.cpuUsage(), at: clockMs() };
 /** Threads that have still to say that they have a subject; and listeners, that they have counted. */
-const waiting = new Map<string, { left: number; sum: number; done: (sum: number) => void }>();
+const waiting = new Map<
+  string,
+  { left: number; readonly heard: number[]; done: (heard: number[]) => void }
+>();
 
 function say(answer: Answer): void {
   process.send?.(answer, undefined, undefined, () => undefined);
 }
 
-function everyWorker(key: string, request: WorkerRequest): Promise<number> {
+function everyWorker(key: string, request: WorkerRequest): Promise<number[]> {
   return new Promise((done) => {
-    waiting.set(key, { left: workers.length, sum: 0, done });
+    waiting.set(key, { left: workers.length, heard: [], done });
     for (const worker of workers) worker.postMessage(request);
   });
 }
 
-function heard(key: string, count: number): void {
+function heard(key: string, ...values: readonly number[]): void {
   const asked = waiting.get(key);
   if (!asked) return;
-  asked.sum += count;
+  asked.heard.push(...values);
   if (--asked.left > 0) return;
   waiting.delete(key);
-  asked.done(asked.sum);
+  asked.done(asked.heard);
 }
 
 function begin(count: number, uris: readonly string[]): void {
@@ -47,7 +50,8 @@ function begin(count: number, uris: readonly string[]): void {
   for (let worker = 0; worker < count; worker++) {
     const thread = new Worker(join(__dirname, 'worker.js'), { workerData: { worker } });
     thread.on('message', (answer: WorkerAnswer) => {
-      if (answer.type === 'attached') heard(`attached ${String(answer.subject)}`, 1);
+      if (answer.type === 'attached')
+        heard(`attached ${String(answer.subject)}`, ...(answer.isThere ? [answer.worker] : []));
       else if (answer.type === 'listeners') heard('listeners', answer.count);
       else say(answer);
     });
@@ -62,8 +66,13 @@ function begin(count: number, uris: readonly string[]): void {
   say({ type: 'ready' });
 }
 
-async function share(index: number, device: NvmemDevice): Promise<void> {
-  await everyWorker(`attached ${String(index)}`, { type: 'attach', subject: index, token: device.share() });
+function share(subject: number, generation: number, device: NvmemDevice): Promise<number[]> {
+  return everyWorker(`attached ${String(subject)}`, {
+    type: 'attach',
+    subject,
+    generation,
+    token: device.share(),
+  });
 }
 
 function order(order: Order): void {
@@ -77,7 +86,8 @@ function order(order: Order): void {
 }
 
 async function sample(): Promise<Sample> {
-  const listeners = await everyWorker('listeners', { type: 'listeners' });
+  const counted = await everyWorker('listeners', { type: 'listeners' });
+  const listeners = counted.reduce((sum, count) => sum + count, 0);
   const { rss, heapUsed } = process.memoryUsage();
   const ms = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - 1); // its resolution is part of each
   const loopDelay = {
@@ -117,7 +127,9 @@ process.on('message', (request: Request) => {
       begin(request.workers, request.uris);
       break;
     case 'open':
-      void subjects[request.subject]?.open(request.timeoutMs, (device) => share(request.subject, device));
+      void subjects[request.subject]?.open(request.generation, request.timeoutMs, (device) =>
+        share(request.subject, request.generation, device),
+      );
       break;
     case 'close':
       void subjects[request.subject]?.close();

@@ -20,8 +20,13 @@ export interface Order {
 
 export type Request =
   | { readonly type: 'begin'; readonly workers: number; readonly uris: readonly string[] }
-  /** Until it is open, or `timeoutMs` have passed. */
-  | { readonly type: 'open'; readonly subject: number; readonly timeoutMs: number }
+  /** Until it is open, or `timeoutMs` have passed. `generation`: counts its openings. */
+  | {
+      readonly type: 'open';
+      readonly subject: number;
+      readonly generation: number;
+      readonly timeoutMs: number;
+    }
   | { readonly type: 'close'; readonly subject: number }
   | { readonly type: 'order'; readonly order: Order }
   | { readonly type: 'sample' }
@@ -76,6 +81,9 @@ export type Answer =
   | {
       readonly type: 'opened';
       readonly subject: number;
+      readonly generation: number;
+      /** Threads that have it: not those that came too late. */
+      readonly attached: readonly number[];
       readonly at: number;
       readonly attempts: number;
       readonly facts: OpenedFacts;
@@ -83,6 +91,7 @@ export type Answer =
   | {
       readonly type: 'not-opened';
       readonly subject: number;
+      readonly generation: number;
       readonly attempts: number;
       readonly code: string;
       readonly message: string;
@@ -93,6 +102,8 @@ export type Answer =
   | {
       readonly type: 'removed';
       readonly subject: number;
+      readonly generation: number;
+      /** -1: the thread that opened it. */
       readonly worker: number;
       readonly at: number;
       readonly end: NvmemEnd;

@@ -32,7 +32,11 @@ export class Subject {
   }
 
   /** Tries until it is open or the time is over. `share` hands it to the threads before anybody hears that it is there. */
-  async open(timeoutMs: number, share: (device: NvmemDevice) => Promise<void>): Promise<void> {
+  async open(
+    generation: number,
+    timeoutMs: number,
+    share: (device: NvmemDevice) => Promise<number[]>,
+  ): Promise<void> {
     const deadline = clockMs() + timeoutMs;
     await this.#letGo();
     for (let attempts = 1, wait = FIRST_PAUSE_MS; ; attempts++, wait = Math.min(2 * wait, LONGEST_PAUSE_MS)) {
@@ -43,10 +47,26 @@ export class Subject {
         const at = clockMs();
         this.#device = device;
         device.on('removed', (end) => {
-          this.#say({ type: 'removed', subject: this.#index, worker: -1, at: clockMs(), end, pending: 0 });
+          this.#say({
+            type: 'removed',
+            subject: this.#index,
+            generation,
+            worker: -1,
+            at: clockMs(),
+            end,
+            pending: 0,
+          });
         });
-        await share(device);
-        this.#say({ type: 'opened', subject: this.#index, at, attempts, facts: factsOf(device) });
+        const attached = await share(device);
+        this.#say({
+          type: 'opened',
+          subject: this.#index,
+          generation,
+          attached,
+          at,
+          attempts,
+          facts: factsOf(device),
+        });
         return;
       } catch (error) {
         if (clockMs() + wait < deadline) {
@@ -55,7 +75,7 @@ export class Subject {
         }
         const code = error instanceof NvmemError ? error.code : 'Error';
         const message = error instanceof Error ? error.message : String(error);
-        this.#say({ type: 'not-opened', subject: this.#index, attempts, code, message });
+        this.#say({ type: 'not-opened', subject: this.#index, generation, attempts, code, message });
         return;
       }
     }

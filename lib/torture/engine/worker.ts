@@ -8,13 +8,23 @@ import { operate } from './operate.js';
 import { clockMs, type Answer, type Order } from './protocol.js';
 
 export type WorkerRequest =
-  | { readonly type: 'attach'; readonly subject: number; readonly token: SharedToken }
+  | {
+      readonly type: 'attach';
+      readonly subject: number;
+      readonly generation: number;
+      readonly token: SharedToken;
+    }
   | { readonly type: 'order'; readonly order: Order }
   | { readonly type: 'listeners' };
 
 export type WorkerAnswer =
   | Answer
-  | { readonly type: 'attached'; readonly subject: number }
+  | {
+      readonly type: 'attached';
+      readonly subject: number;
+      readonly worker: number;
+      readonly isThere: boolean;
+    }
   | { readonly type: 'listeners'; readonly count: number };
 
 interface Place {
@@ -29,23 +39,22 @@ function say(answer: WorkerAnswer): void {
   parentPort?.postMessage(answer);
 }
 
-function attach(subject: number, token: SharedToken): void {
+function attach(subject: number, generation: number, token: SharedToken): void {
   let device: NvmemDevice;
   try {
     device = attachShared(token);
-  } catch (error) {
-    // It went before it could be attached: whoever opened it says so.
-    say({ type: 'trouble', message: `worker ${String(worker)}: ${String(error)}` });
-    say({ type: 'attached', subject });
+  } catch {
+    // It went before it could be attached: who opened it says so.
+    say({ type: 'attached', subject, worker, isThere: false });
     return;
   }
   const place: Place = { device, pending: 0 };
   // Kept for those who use it after its end, until the next one comes.
   places.set(subject, place);
   device.on('removed', (end) => {
-    say({ type: 'removed', subject, worker, at: clockMs(), end, pending: place.pending });
+    say({ type: 'removed', subject, generation, worker, at: clockMs(), end, pending: place.pending });
   });
-  say({ type: 'attached', subject });
+  say({ type: 'attached', subject, worker, isThere: true });
 }
 
 async function carryOut(order: Order): Promise<void> {
@@ -73,7 +82,7 @@ async function carryOut(order: Order): Promise<void> {
 parentPort?.on('message', (request: WorkerRequest) => {
   switch (request.type) {
     case 'attach':
-      attach(request.subject, request.token);
+      attach(request.subject, request.generation, request.token);
       break;
     case 'order':
       void carryOut(request.order);

@@ -146,6 +146,7 @@ export async function controlPower(host: string, port: number, uris: readonly st
 
 class ControlPlug implements Plug {
   readonly name: string;
+  readonly tellsLate = true;
   readonly #control: ControlClient;
   readonly #busid: string;
 

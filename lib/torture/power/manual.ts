@@ -42,6 +42,7 @@ export function manualPower(subjects: readonly number[], tell: ((what: string) =
   const plug: Plug = {
     name: 'plug',
     subjects,
+    tellsLate: true,
     off: () => ask('off'),
     on: () => ask('on'),
     noticed: (state) => {

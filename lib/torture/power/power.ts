@@ -35,6 +35,8 @@ export interface Plug {
   /** Rejects with PowerError. */
   off(): Promise<Switched>;
   on(): Promise<Switched>;
+  /** That it was pulled is said later than the subject may notice: by a person, or over another connection. Default false. */
+  readonly tellsLate?: boolean;
   /** Pulls it at a byte or a report; absent: it cannot. */
   arm?(pull: Extract<PlannedPull, { by: 'position' }>): ArmedPull;
   /** The level of a part's WP pin, as somebody beside the driver sees it; absent or undefined: nobody does. */
