@@ -6,7 +6,7 @@ import type { VirtualBench } from './bench.js';
 import type { VirtualDevice } from './device.js';
 import type { FaultHandle } from './faults.js';
 import { messageOf } from './problem.js';
-import { parseFault } from './spec.js';
+import { parseFault } from './fault_text.js';
 import { clearTimeout, setTimeout } from './timers.js';
 
 /**
