@@ -211,7 +211,7 @@ function whenOf(when: readonly When[] | undefined): readonly When[] {
     if (!ALL_WHEN.includes(one as When))
       throw rangeError('options.when', `one of ${ALL_WHEN.join(', ')}`, one);
   }
-  return when;
+  return when as readonly When[];
 }
 
 /** `A-B`, both included, decimal or 0x. @throws NvmemError EINVAL */

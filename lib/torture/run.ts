@@ -1,14 +1,14 @@
 /** One run against one process of subjects: cycle after cycle, everything watched, until it is over or something is broken. */
-import type { NvmemError } from '../base/errors.js';
-import { clearTimeout, pause, setTimeout } from '../base/timers.js';
+import { pause } from '../base/timers.js';
 import type { CycleEvent, SampleEvent, SubjectFacts, TortureEvent, ViolationEvent } from './events.js';
 import { SubjectProcess, type Crash } from './engine/process.js';
-import { clockMs, type Answer, type Order, type Settled } from './engine/protocol.js';
-import { begin, judge, nameOf, type Pending, type Place } from './judge.js';
+import { clockMs, type Answer } from './engine/protocol.js';
+import { nameOf, type Place } from './judge.js';
 import { MemoryModel } from './model.js';
 import { PowerError, type Plug, type Power, type Switched } from './power/power.js';
-import { Random } from './random.js';
-import type { PlannedCycle, PlannedOperation } from './schedule.js';
+import { Operations, readOf } from './operations.js';
+import { waitToPull, type Pull } from './pull.js';
+import type { PlannedCycle } from './schedule.js';
 import { SubjectState, type Breach } from './state.js';
 import { Watchdog } from './watch/watchdog.js';
 
@@ -19,6 +19,9 @@ export interface SubjectPlan {
   readonly pageSize: number;
   readonly region: SubjectFacts['region'];
   readonly part: Place['part'];
+  /** Its WP pin is wired to a pin of the bridge. */
+  readonly hasWp: boolean;
+  readonly hasBus: boolean;
 }
 
 export interface RunOptions {
@@ -31,7 +34,7 @@ export interface RunOptions {
   /** So long a subject may take to come back. */
   readonly maxRecoveryMs: number;
   /** What is done next; undefined: nothing more. */
-  readonly next: (cycle: number) => PlannedCycle | undefined;
+  readonly next: (cycle: number) => Promise<PlannedCycle | undefined>;
   /** How often the process is looked at: after so many cycles. */
   readonly sampleEvery: number;
   readonly keepGoing: boolean;
@@ -56,6 +59,10 @@ export class RunFailure extends Error {
 class Over extends Error {}
 
 const OPEN_FIRST_MS = 10_000;
+/** Bytes that one read takes at most. */
+const PIECE = 65_536;
+/** Of a memory of that many bytes all is read after each replug, and not only what may be written. */
+const SMALL = 1024;
 
 export class Run {
   readonly started = clockMs();
@@ -69,19 +76,32 @@ export class Run {
   readonly #options: RunOptions;
   #process: SubjectProcess | undefined;
   #watchdog: Watchdog | undefined;
-  #nextId = 0;
-  readonly #pending = new Map<number, Pending & { readonly done: (settled: Settled) => void }>();
-  readonly #progress = new Map<number, (done: number) => void>();
+  readonly #operations: Operations;
   #answers: { readonly match: (answer: Answer) => boolean; readonly resolve: (answer: Answer) => void }[] =
     [];
   readonly #over: Promise<never>;
   #stop: (error: Error) => void = () => undefined;
   #hasStopped = false;
-  readonly #settledIds = new Set<number>();
 
   constructor(options: RunOptions) {
     this.#options = options;
     this.states = options.subjects.map(({ uri }, index) => new SubjectState(index, uri));
+    const cycleNow = (): number => this.cycle;
+    this.#operations = new Operations({
+      started: this.started,
+      get cycle() {
+        return cycleNow();
+      },
+      placeOf: (state) => this.#placeOf(state),
+      mayBePulled: (state) => this.#mayBePulled(state),
+      send: (request) => this.#process?.send(request),
+      emit: (event) => {
+        this.#emit(event);
+      },
+      breach: (state, breach) => {
+        this.#breach(state, breach);
+      },
+    });
     this.#over = new Promise((_, reject) => {
       this.#stop = (error) => {
         this.#hasStopped = true;
@@ -125,13 +145,16 @@ export class Run {
         );
       await this.#learn(state);
     }
-    return this.states.map(({ facts }) => facts!);
+    this.#isTold = true;
+    return this.states.flatMap(({ facts }) => facts ?? []);
   }
 
   /** Watches from now on, and tortures. Resolves when the plan is done, something is broken, or the user has had enough. */
   async torture(): Promise<'finished' | 'violation' | 'interrupted'> {
-    const { signal, next, sampleEvery, hangMs, maxRecoveryMs } = this.#options;
-    const process = this.#process!;
+    const options = this.#options;
+    const { signal, sampleEvery, hangMs, maxRecoveryMs } = options;
+    const process = this.#process;
+    if (!process) throw new Error('it has not begun');
     this.#watchdog = new Watchdog({
       hangMs,
       stuckMs: Math.max(5000, maxRecoveryMs / 2),
@@ -151,11 +174,13 @@ export class Run {
     try {
       await this.#untilOver(this.#sample());
       for (; ; this.cycle++) {
-        const plan = next(this.cycle);
+        const plan = await this.#untilOver(options.next(this.cycle));
         if (!plan) break;
         await this.#untilOver(this.#oneCycle(plan));
         if ((this.cycle + 1) % sampleEvery === 0) await this.#untilOver(this.#sample());
       }
+      // What may not be written is as it was.
+      for (const state of this.states) await this.#untilOver(this.#readAll(state));
       return this.violations > 0 ? 'violation' : 'finished';
     } catch (error) {
       if (error instanceof Over) return error.message === 'interrupted' ? 'interrupted' : 'violation';
@@ -167,6 +192,7 @@ export class Run {
 
   /** Leaves the plugs on, the lines up, and nothing running. */
   async end(): Promise<void> {
+    this.#isEnding = true;
     for (const plug of this.#options.power.plugs) {
       if (plug.subjects.every((index) => this.states[index]?.isOn === true)) continue;
       await plug.on().catch((error: unknown) => {
@@ -192,22 +218,31 @@ export class Run {
   }
 
   note(message: string): void {
-    this.#options.emit({ type: 'note', t: this.now(), cycle: this.cycle, message });
+    this.#emit({ type: 'note', t: this.now(), cycle: this.cycle, message });
   }
 
   #isDead = false;
+  #isEnding = false;
+  /** What the first reading of a subject does is no part of the run. */
+  #isTold = false;
+
+  #emit(event: TortureEvent): void {
+    if (this.#isTold) this.#options.emit(event);
+  }
 
   // --- one cycle ---
 
   async #oneCycle(plan: PlannedCycle): Promise<void> {
-    const { power, emit } = this.#options;
+    const { power } = this.#options;
     const number = this.cycle;
     const plug = this.#plugOf(plan);
-    const subjects = plug.subjects.map((index) => this.states[index]!);
-    const before = { operations: this.#operations, failed: this.#failed, checked: this.#checked };
+    const subjects = plug.subjects.flatMap((index) => this.states[index] ?? []);
+    const { count, failed } = this.#operations;
+    const checked = this.#checked;
     const beganCycle = clockMs();
-    const pull = this.#pullOf(plan, plug);
-    const work = this.#work(plan, pull.noticeProgress);
+    const pull = waitToPull(plan, plug, () => this.#switch(plug, 'off'));
+    this.#operations.takeLate();
+    const work = this.#work(plan, pull);
     const first = await pull.pulled(work);
     this.#isOff(subjects, first, plug);
     const unaware = this.#awaitRemoved(subjects, first, plug);
@@ -239,20 +274,17 @@ export class Run {
       cycle: number,
       when: plan.when,
       where: first.where,
-      operations: this.#operations - before.operations,
-      failed: this.#failed - before.failed,
+      operations: this.#operations.count - count,
+      failed: this.#operations.failed - failed,
       rejectionMs: rejection < 0 ? null : rejection,
       recoveryMs: recovery,
-      checkedBytes: this.#checked - before.checked,
+      checkedBytes: this.#checked - checked,
     };
     this.typicalMs = 0.9 * this.typicalMs + 0.1 * Math.min(1000, first.at - beganCycle);
-    emit(event);
+    this.#emit(event);
   }
 
-  #operations = 0;
-  #failed = 0;
   #checked = 0;
-  #slow: { readonly subject: number; readonly at: number }[] = [];
 
   #plugOf(plan: PlannedCycle): Plug {
     const { plugs } = this.#options.power;
@@ -261,119 +293,18 @@ export class Run {
     return plug;
   }
 
-  /** Waits for the place where the plug is to be pulled, and pulls it there; or when there is nothing left to be pulled in. */
-  #pullOf(
-    { pull }: PlannedCycle,
-    plug: Plug,
-  ): {
-    readonly noticeProgress:
-      ((planned: PlannedOperation) => ((done: number) => void) | undefined) | undefined;
-    pulled(work: Promise<void>): Promise<Switched>;
-  } {
-    if (pull.by === 'position' && plug.arm) {
-      const armed = plug.arm(pull);
-      return {
-        noticeProgress: undefined,
-        pulled: async (work) => {
-          const first = await Promise.race([armed.pulled, work.then(() => undefined)]);
-          if (first) return first;
-          armed.letGo();
-          return (await armed.pulled) ?? this.#switch(plug, 'off');
-        },
-      };
-    }
-    let reached: () => void = () => undefined;
-    const isReached = new Promise<void>((resolve) => (reached = resolve));
-    let timer: NodeJS.Timeout | undefined;
-    if (pull.by === 'delay') timer = setTimeout(reached, pull.ms);
-    let isTaken = false;
-    const noticeProgress = (planned: PlannedOperation): ((done: number) => void) | undefined => {
-      if (pull.by !== 'share' || planned.kind !== pull.kind || isTaken) return undefined;
-      isTaken = true;
-      return (done) => {
-        if (done >= pull.share * planned.length) reached();
-      };
-    };
-    return {
-      noticeProgress,
-      pulled: async (work) => {
-        await Promise.race([isReached, work]);
-        clearTimeout(timer);
-        return this.#switch(plug, 'off');
-      },
-    };
-  }
-
   /** Each worker does what is planned for it, one after the other, as long as the subject is there. */
-  async #work(
-    { operations }: PlannedCycle,
-    noticeProgress: ((planned: PlannedOperation) => ((done: number) => void) | undefined) | undefined,
-  ): Promise<void> {
-    this.#slow = [];
-    const workers = grouped(operations, ({ worker }) => worker);
+  async #work({ operations }: PlannedCycle, pull: Pull): Promise<void> {
+    const workers = [...new Set(operations.map(({ worker }) => worker))];
     await Promise.all(
-      [...workers.values()].map(async (own) => {
-        for (const planned of own) {
+      workers.map(async (worker) => {
+        for (const planned of operations.filter((one) => one.worker === worker)) {
           const state = this.states[planned.subject];
-          if (!state || !state.isOn || !state.isOpen) continue;
-          await this.#operate(state, planned, noticeProgress?.(planned));
+          if (state?.isOn === true && state.isOpen)
+            await this.#operations.give(state, planned, pull.watch(planned));
         }
       }),
     );
-  }
-
-  async #operate(
-    state: SubjectState,
-    planned: PlannedOperation,
-    progress?: ((done: number) => void)  ,
-  ): Promise<Settled> {
-    const id = ++this.#nextId;
-    const place = this.#placeOf(state);
-    const { order, differs } = this.#orderOf(id, planned, place.model, progress !== undefined);
-    const writing = [...this.#pending.values()].some(
-      ({ order: other }) => other.subject === state.index && other.action === 'write',
-    );
-    const pending: Pending = {
-      order,
-      givenAt: clockMs(),
-      onDead: !state.isOpen,
-      unplugged: !state.isOn,
-      amongWrites: writing,
-      differs,
-    };
-    if (order.action === 'write')
-      for (const other of this.#pending.values())
-        if (other.order.subject === state.index) other.amongWrites = true;
-    begin(order, place);
-    if (progress) this.#progress.set(id, progress);
-    const settled = await new Promise<Settled>((done) => {
-      this.#pending.set(id, Object.assign(pending, { done }));
-      this.#process?.send({ type: 'order', order });
-    });
-    return settled;
-  }
-
-  #orderOf(
-    id: number,
-    planned: PlannedOperation,
-    model: MemoryModel,
-    progress: boolean,
-  ): { order: Order; differs: number | undefined } {
-    const { worker, subject, kind, action, offset, length, bits } = planned;
-    const order = { id, worker, subject, kind, action, offset, length, bits, progress };
-    const random = new Random(planned.data, 'data');
-    if (kind === 'verify') {
-      const certain = model.certain(offset, length);
-      // What cannot be said for certain is read instead.
-      if (!certain) return { order: { ...order, kind: 'read', action: 'read' }, differs: undefined };
-      const at = random.integer(0, 2 * length - 1);
-      const differs = at < length ? offset + at : undefined;
-      if (differs !== undefined) certain.writeUInt8(certain.readUInt8(at) ^ random.integer(1, 255), at);
-      return { order: { ...order, data: certain }, differs };
-    }
-    if (action !== 'write') return { order, differs: undefined };
-    const data = bits ? Buffer.from([random.integer(0, (1 << bits.count) - 1)]) : random.bytes(length);
-    return { order: { ...order, data }, differs: undefined };
   }
 
   #placeOf(state: SubjectState): Place {
@@ -416,26 +347,23 @@ export class Run {
         });
       }
     }
-    const stuck = [...this.#pending.values()].filter(({ order }) =>
-      subjects.some(({ index }) => index === order.subject),
-    );
     const limit = at + hangMs;
-    while (stuck.some(({ order }) => this.#pending.has(order.id)) && clockMs() < limit) await pause(5);
-    for (const { order } of stuck) {
-      if (!this.#pending.has(order.id)) continue;
-      const state = this.states[order.subject]!;
-      this.#breach(state, {
-        kind: 'never-settled',
-        message: `${nameOf(order)} of ${state.uri} has not settled ${String(hangMs)} ms after the unplug`,
-        operation: order.id,
-        worker: order.worker,
-      });
+    for (const state of subjects) {
+      while (this.#operations.underWay(state).length > 0 && clockMs() < limit) await pause(5);
+      for (const order of this.#operations.underWay(state)) {
+        this.#breach(state, {
+          kind: 'never-settled',
+          message: `${nameOf(order)} of ${state.uri} has not settled ${String(hangMs)} ms after the unplug`,
+          operation: order.id,
+          worker: order.worker,
+        });
+      }
     }
   }
 
   /** The plug was pulled and nothing has happened: where the subject still gives its bytes, it was another's plug. */
   async #suspectPlug(state: SubjectState, plug: Plug): Promise<void> {
-    const read = this.#operate(state, readOf(state, 0, 1));
+    const read = this.#operations.give(state, readOf(state, 0, 1));
     const settled = await Promise.race([read, pause(2000).then(() => undefined)]);
     if (settled?.code !== 'ok') return;
     throw new RunFailure(
@@ -452,7 +380,7 @@ export class Run {
           ? []
           : state.holders
               .filter((worker) => worker >= 0)
-              .map((worker) => this.#operate(state, { ...readOf(state, 0, 1), worker })),
+              .map((worker) => this.#operations.give(state, { ...readOf(state, 0, 1), worker })),
       ),
     );
   }
@@ -461,7 +389,7 @@ export class Run {
   #slowest(subjects: readonly SubjectState[], { at }: Switched): number {
     const { lateMs, power } = this.#options;
     let slowest = -1;
-    for (const { subject, at: settledAt } of this.#slow) {
+    for (const { subject, at: settledAt } of this.#operations.takeLate()) {
       const state = subjects.find(({ index }) => index === subject);
       if (!state) continue;
       const took = Math.max(0, settledAt - at);
@@ -472,17 +400,14 @@ export class Run {
           message: `an operation of ${state.uri} has settled ${ms(took)} after the unplug`,
         });
     }
-    this.#slow = [];
     return slowest;
   }
 
   #isOff(subjects: readonly SubjectState[], switched: Switched, plug: Plug): void {
     for (const state of subjects) {
       state.isOn = false;
-      state.offAt = switched.at;
+      this.#operations.unplugged(state);
     }
-    for (const pending of this.#pending.values())
-      if (subjects.some(({ index }) => index === pending.order.subject)) pending.unplugged = true;
     this.#told('off', switched, plug);
   }
 
@@ -493,7 +418,7 @@ export class Run {
 
   #told(state: 'off' | 'on', { began, at, where }: Switched, { subjects }: Plug): void {
     const base = { type: 'plug', cycle: this.cycle, state, subjects, where } as const;
-    this.#options.emit({ ...base, t: at - this.started, began: began - this.started });
+    this.#emit({ ...base, t: at - this.started, began: began - this.started });
   }
 
   async #switch(plug: Plug, state: 'off' | 'on'): Promise<Switched> {
@@ -503,19 +428,15 @@ export class Run {
       return await plug[state]();
     } catch (error) {
       if (!(error instanceof PowerError)) throw error;
-      throw new RunFailure(
-        `the power could not be switched ${state}: ${(error).message}`,
-        error.hint,
-        error,
-      );
+      throw new RunFailure(`the power could not be switched ${state}: ${error.message}`, error.hint, error);
     }
   }
 
   #expectOff(index: number): void {
     const state = this.states[index];
-    if (state) state.isOn = false;
-    for (const pending of this.#pending.values())
-      if (pending.order.subject === index) pending.unplugged = true;
+    if (!state) return;
+    state.isOn = false;
+    this.#operations.unplugged(state);
   }
 
   async #prepare(): Promise<void> {
@@ -549,7 +470,7 @@ export class Run {
         });
         throw new Over('violation');
       }
-      await this.#operate(state, readOf(state, 0, Math.min(16, state.model?.size ?? 1)));
+      await this.#operations.give(state, readOf(state, 0, Math.min(16, state.model?.size ?? 1)));
       const took = clockMs() - at;
       slowest = Math.max(slowest, took);
       if (took > maxRecoveryMs)
@@ -565,9 +486,9 @@ export class Run {
   async #checkWhole(state: SubjectState): Promise<void> {
     const size = state.model?.size ?? 0;
     const region = this.#options.subjects[state.index]?.region;
-    const [first, last] =
-      region && size > 4096 ? [region.first, region.last] : [0, Math.min(size, 65_536) - 1];
-    await this.#operate(state, readOf(state, first, last - first + 1));
+    const most = region ? SMALL : PIECE;
+    const [first, last] = region && size > most ? [region.first, region.last] : [0, Math.min(size, most) - 1];
+    await this.#operations.give(state, readOf(state, first, last - first + 1));
     this.#checked += last - first + 1;
   }
 
@@ -624,12 +545,7 @@ export class Run {
       );
     state.model = new MemoryModel(new Uint8Array(size));
     state.model.forget({ offset: 0, length: size });
-    const step = 65_536;
-    for (let offset = 0; offset < size; offset += step) {
-      const settled = await this.#operate(state, readOf(state, offset, Math.min(step, size - offset)));
-      if (settled.code !== 'ok')
-        throw new RunFailure(`cannot read ${state.uri}: ${settled.message}`, 'nvmem read says more.');
-    }
+    await this.#readAll(state);
     state.facts = {
       index: state.index,
       uri: state.uri,
@@ -641,6 +557,18 @@ export class Run {
     };
   }
 
+  async #readAll(state: SubjectState): Promise<void> {
+    const size = state.model?.size ?? 0;
+    for (let offset = 0; offset < size; offset += PIECE) {
+      const settled = await this.#operations.give(
+        state,
+        readOf(state, offset, Math.min(PIECE, size - offset)),
+      );
+      if (settled.code !== 'ok' && !this.#isTold)
+        throw new RunFailure(`cannot read ${state.uri}: ${settled.message}`, 'nvmem read says more.');
+    }
+  }
+
   async #sample(): Promise<void> {
     const answered = this.#answer((answer) => answer.type === 'sample');
     this.#process?.send({ type: 'sample' });
@@ -648,7 +576,7 @@ export class Run {
     if (answer.type !== 'sample') return;
     const event: SampleEvent = { type: 'sample', t: this.now(), cycle: this.cycle, ...answer.sample };
     this.samples.push(event);
-    this.#options.emit(event);
+    this.#emit(event);
   }
 
   // --- what the process says ---
@@ -662,10 +590,10 @@ export class Run {
   #hear(answer: Answer): void {
     switch (answer.type) {
       case 'settled':
-        this.#settled(answer.settled);
+        this.#operations.hasSettled(answer.settled);
         return;
       case 'progress':
-        this.#progress.get(answer.id)?.(answer.done);
+        this.#operations.hasProgress(answer.id, answer.done);
         return;
       case 'removed':
         this.#removed(answer);
@@ -686,7 +614,7 @@ export class Run {
         const state = this.states[answer.subject];
         state?.hasOpened(answer.generation, answer.attached, answer.facts);
         const { subject, attempts, at } = answer;
-        this.#options.emit({ type: 'open', t: at - this.started, cycle: this.cycle, subject, attempts });
+        this.#emit({ type: 'open', t: at - this.started, cycle: this.cycle, subject, attempts });
         break;
       }
       default:
@@ -700,60 +628,14 @@ export class Run {
 
   #removed(answer: Extract<Answer, { type: 'removed' }>): void {
     const state = this.states[answer.subject];
-    if (!state) return;
+    if (!state || this.#isEnding) return;
     const { power } = this.#options;
-    // A plug that a person pulls, and one of a bench that pulls itself: the subject may be the first to say so.
-    const wasOff =
-      !state.isOn || power.kind === 'manual' || power.plugs.some((plug) => plug.arm !== undefined);
+    const wasOff = !state.isOn || this.#mayBePulled(state);
     if (power.kind === 'manual') for (const plug of power.plugs) plug.noticed?.('off');
-    for (const pending of this.#pending.values())
-      if (pending.order.subject === state.index && wasOff) pending.unplugged = true;
+    if (wasOff) this.#operations.unplugged(state);
     const { subject, worker, end, at } = answer;
-    this.#options.emit({ type: 'removed', t: at - this.started, cycle: this.cycle, subject, worker, end });
+    this.#emit({ type: 'removed', t: at - this.started, cycle: this.cycle, subject, worker, end });
     for (const breach of state.hasRemoved(answer, wasOff)) this.#breach(state, breach);
-  }
-
-  #settled(settled: Settled): void {
-    const pending = this.#pending.get(settled.id);
-    if (!pending) {
-      if (this.#settledIds.has(settled.id))
-        this.#breach(undefined, {
-          kind: 'settled-twice',
-          message: `operation ${String(settled.id)} has settled twice`,
-        });
-      return;
-    }
-    this.#pending.delete(settled.id);
-    this.#progress.delete(settled.id);
-    this.#settledIds.add(settled.id);
-    this.#settledIds.delete(settled.id - 100_000);
-    const { order } = pending;
-    const state = this.states[order.subject]!;
-    const wasPulled = pending.unplugged || (settled.code !== 'ok' && this.#mayBePulled(state));
-    pending.unplugged = wasPulled;
-    this.#operations++;
-    if (settled.code !== 'ok') this.#failed++;
-    if (wasPulled && !pending.onDead) this.#slow.push({ subject: order.subject, at: settled.at });
-    const place = this.#placeOf(state);
-    this.#options.emit({
-      type: 'operation',
-      t: settled.at - this.started,
-      began: settled.began - this.started,
-      cycle: this.cycle,
-      id: settled.id,
-      worker: order.worker,
-      subject: order.subject,
-      kind: order.kind,
-      action: order.action,
-      offset: order.offset,
-      length: order.length,
-      code: settled.code,
-      bytes: settled.transferred,
-      uncertain: settled.uncertain?.reduce((sum, { length }) => sum + length, 0),
-      unplugged: wasPulled,
-    });
-    for (const breach of judge(pending, settled, place)) this.#breach(state, breach);
-    pending.done(settled);
   }
 
   /** Of some plugs the subject knows first that they are pulled. */
@@ -771,6 +653,11 @@ export class Run {
     this.#stop(new Over('violation'));
   }
 
+  /** Something that was found beside the operations. */
+  report(breach: Breach): void {
+    this.#breach(undefined, breach);
+  }
+
   #breach(state: SubjectState | undefined, breach: Breach): void {
     this.violations++;
     const event: ViolationEvent = {
@@ -780,7 +667,7 @@ export class Run {
       subject: state?.index,
       ...breach,
     };
-    this.#options.emit(event);
+    this.#emit(event);
     const fatal = breach.kind === 'hang' || breach.kind === 'never-settled' || breach.kind === 'crash';
     if (!this.#options.keepGoing || fatal) this.#stop(new Over('violation'));
   }
@@ -791,16 +678,6 @@ export class Run {
     if (this.#hasStopped) await this.#over;
     return Promise.race([work, this.#over]);
   }
-}
-
-function readOf({ index }: SubjectState, offset: number, length: number): PlannedOperation {
-  return { worker: 0, subject: index, kind: 'read', action: 'read', offset, length, data: 0 };
-}
-
-function grouped<T, K>(all: readonly T[], keyOf: (one: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>();
-  for (const one of all) groups.set(keyOf(one), [...(groups.get(keyOf(one)) ?? []), one]);
-  return groups;
 }
 
 function ms(value: number): string {

@@ -23,8 +23,6 @@ export class SubjectState {
   opened: OpenedFacts | undefined;
   /** The power of its plug is on. */
   isOn = true;
-  /** When it was switched off last; clockMs(). */
-  offAt = -Infinity;
   /** Of the opening that is there, or was there last. */
   generation = 0;
   isOpen = false;
