@@ -73,10 +73,12 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
         this.emit('fault', spec);
       },
       silent: (fault) => {
-        if (fault.spec.ms !== undefined)
-          this.#responses.later(fault.spec.ms, () => {
-            fault.release();
-          });
+        // Longer than a plug cycle, if need be: it ends by time and by nothing else.
+        const { ms } = fault.spec;
+        if (ms === undefined) return;
+        clock.at(clock.now() + ms * 1000, () => {
+          fault.release();
+        });
       },
       released: (spec) => {
         if (spec.kind === 'silent') this.#flush();
@@ -237,12 +239,22 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
   /** Pulls the cable: the connection ends, EEPROMs lose their supply. `rst` ends the TCP connection with a reset. */
   unplug(how: 'fin' | 'rst' = 'fin', reason = 'unplugged'): void {
     this.#comeback.cancel();
-    if (!this.#plugged) return;
-    this.#catchUp();
-    // An unplug fault may have struck while catching up.
-    if (!this.plugged) return;
+    // Out while it is away, as after a sag, takes the parts their supply too.
+    if (this.#plugged) this.#catchUp();
+    else this.#responses.clear();
     for (const eeprom of this.eeproms) eeprom.powerOff(this.#advancedTo);
     this.#powerLost = true;
+    this.#leaveBus(how, reason);
+  }
+
+  /**
+   * The supply dips below what the bridge needs and not below what the parts need: it is gone as with `unplug()` and begins anew
+   * with the next `plug()`, and EEPROMs go on with what they were doing.
+   */
+  sag(how: 'fin' | 'rst' = 'fin', reason = 'sag'): void {
+    this.#comeback.cancel();
+    if (!this.#plugged) return;
+    this.#catchUp();
     this.#leaveBus(how, reason);
   }
 

@@ -143,6 +143,17 @@ export class Eeprom implements I2cTarget {
     this.#forgotten.clear();
   }
 
+  /** Replaces bytes of the array from an offset on; the others stay. */
+  patch(offset: number, bytes: Uint8Array): void {
+    if (offset + bytes.length > this.#array.length) {
+      throw new RangeError(
+        `${String(bytes.length)} bytes from ${String(offset)} on do not fit into the ${String(this.#array.length)} of a ${this.model.name}`,
+      );
+    }
+    this.#array.set(bytes, offset);
+    bytes.forEach((_, index) => this.#forgotten.delete(offset + index));
+  }
+
   /** Changes bits of one byte of the array, where it lies. */
   flip(offset: number, mask: number): void {
     if (offset >= this.#array.length) {

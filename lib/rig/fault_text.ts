@@ -54,6 +54,8 @@ const FORMS: Readonly<Record<FaultKind, Form>> = {
   stale: { numbers: ['report'], choices: { what: ['data'] } },
 };
 
+export const FAULT_KINDS = Object.keys(FORMS) as readonly FaultKind[];
+
 export const FAULT_GRAMMAR =
   'unplug[:now|:wire=N|:host=N|:in=N|:out=N|:any=N|:control=N][:below=N:seed=N][:before|:after][:rst] | nak[:address=A] | ' +
   'nak-data:byte=N[:address=A] | lose[:report=ID] | delay[:report=ID][:ms=N] | empty | unsolicited[:report=ID][:next] | ' +
@@ -72,10 +74,9 @@ export function parseFault(text: string): FaultSpec {
     throw new SpecError(`fault ${text}: ${what}; the forms are ${FAULT_GRAMMAR}`);
   };
   const [name = '', ...parts] = text.split(':');
-  const kinds = Object.keys(FORMS) as FaultKind[];
-  const kind = kinds.find((one) => one === name);
+  const kind = FAULT_KINDS.find((one) => one === name);
   if (kind === undefined) {
-    const meant = nearest(name, kinds);
+    const meant = nearest(name, FAULT_KINDS);
     return wrong(`"${name}" is no kind of fault${meant === undefined ? '' : ` (${meant}?)`}`);
   }
   const form = FORMS[kind];

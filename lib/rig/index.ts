@@ -15,6 +15,8 @@ export { Eeprom, type EepromEvent, type Maker, type PowerLoss } from './eeprom.j
 export type { FaultKind, FaultSpec, FlipFault, PartFault, SilentFault, UnplugFault } from './fault_kinds.js';
 export type { FaultBox, FaultHandle } from './faults.js';
 export { startControl, type ControlOptions, type ControlPort } from './control.js';
+export { formatCommand, parseCommand } from './command_text.js';
+export { COMMAND_FORMS, type Command } from './commands.js';
 export { FAULT_GRAMMAR, formatFault, parseFault } from './fault_text.js';
 export { EEPROM_GRAMMAR, parseEepromSpec, type EepromSpec } from './spec.js';
 export { SpecError } from './text.js';

@@ -331,6 +331,56 @@ describe('what comes back', () => {
   });
 });
 
+describe('a supply that dips', () => {
+  const DEVICE: DeviceSetup = { eeproms: [{ address: 0x50, chip: '24c02', powerLoss: 'tear' }] };
+  /** Begins a write cycle, which takes 5 ms. */
+  const writing = (): DirectHost => {
+    const host = new DirectHost(DEVICE);
+    host.configure({ hz: 400_000 });
+    host.out(0x14, 0xa0, 9, 0, ...NEW);
+    while (host.device.eeprom(0x50).writeCycles === 0) host.clock.advance(1000);
+    return host;
+  };
+
+  test('sag: the bridge is gone and begins anew, the part completes its write cycle', () => {
+    const host = writing();
+    host.device.sag();
+    expect(host.goneAt).toBeDefined();
+    host.clock.advance(10_000);
+    host.device.plug();
+    expect(image(host.device).slice(0, 8)).toEqual(NEW);
+  });
+
+  test('unplug: the page is torn; so it is when the plug goes while the bridge is away', () => {
+    for (const away of [false, true]) {
+      const host = writing();
+      if (away) host.device.sag();
+      host.device.unplug();
+      host.device.plug();
+      expect(image(host.device).slice(0, 8)).toEqual([...NEW.slice(0, 4), 255, 255, 255, 255]);
+    }
+  });
+
+  test('a plug pulled while a Reset report has the bridge away stays pulled', () => {
+    const host = new DirectHost({ ...DEVICE, reenumerateMs: 50 });
+    host.setFeature(1, 1);
+    host.clock.advance(2000);
+    expect(host.device.plugged).toBe(false);
+    host.device.unplug();
+    host.clock.advance(1_000_000);
+    expect(host.device.plugged).toBe(false);
+  });
+
+  test('silence of some length ends by time, over an unplug too', () => {
+    const host = new DirectHost(DEVICE);
+    arm(host.device, 'silent:ms=300');
+    host.device.unplug();
+    host.device.plug();
+    host.clock.advance(300_000);
+    expect(host.device.faults.list()).toEqual([]);
+  });
+});
+
 describe('stale', () => {
   test('the previous report once more: a status, or an answer with its data', () =>
     withDevice(PART, async (client, device) => {
