@@ -20,7 +20,7 @@ export { Tally } from './totals.js';
 const ROOM = 10_000;
 /** For looking for a shorter schedule. */
 const TRIES = 60;
-const TRY_MS = 60_000;
+const TRY_MS = 30_000;
 
 export interface TortureRunOptions extends TortureOptions {
   /** Where the cycles that fail are written after a violation; the verdict names it. Default: nowhere. */

@@ -22,7 +22,6 @@ export interface Pending {
 export interface Place {
   readonly uri: string;
   readonly pageSize: number;
-  readonly size: number;
   readonly model: MemoryModel;
   /** The parts lose their supply with the plug. */
   readonly cutsSupply: boolean;
@@ -72,6 +71,9 @@ export function judge(pending: Pending, settled: Settled, place: Place): Breach[
   return breaches;
 }
 
+/** So many wrong bytes, and half of what was read: it is not some bytes that are wrong. */
+const MANY = 8;
+
 type Tell = (kind: Breach['kind'], message: string, more?: Partial<Breach>) => void;
 
 export function nameOf({ id, kind, action, offset, length }: Order): string {
@@ -100,7 +102,7 @@ function judgeLook(pending: Pending, settled: Settled, { part }: Place, tell: Te
     tell('wrong-verdict', `does not find the part at 0x${part.address.toString(16)}`);
 }
 
-function judgeRead(pending: Pending, settled: Settled, { model, size }: Place, tell: Tell): void {
+function judgeRead(pending: Pending, settled: Settled, { model }: Place, tell: Tell): void {
   const { order, differs } = pending;
   const { id, kind, bits, offset, length } = order;
   if (kind === 'verify') {
@@ -121,27 +123,26 @@ function judgeRead(pending: Pending, settled: Settled, { model, size }: Place, t
       return;
     }
     const wrong = model.endBits(id, mask << bits.first, (value & mask) << bits.first);
-    if (wrong) tellBytes([wrong], size, tell);
+    if (wrong) tellBytes([wrong], 1, tell);
     if ((value & ~mask) !== 0) tell('wrong-byte', 'has more bits than the cell', { offset });
     return;
   }
   const { data = new Uint8Array(0) } = settled;
-  tellBytes(model.endRead(id, data), size, tell);
+  tellBytes(model.endRead(id, data), data.length, tell);
   const complete = settled.code === 'ok' ? length : settled.transferred;
   if (data.length !== complete)
     tell('wrong-ranges', `says ${String(complete)} bytes are good and gives ${String(data.length)}`);
 }
 
 /** Bytes that are wrong, as one violation: what most of them look like. */
-function tellBytes(wrong: readonly WrongByte[], size: number, tell: Tell): void {
+function tellBytes(wrong: readonly WrongByte[], length: number, tell: Tell): void {
   const [first] = wrong;
   if (first === undefined) return;
-  const kind =
-    wrong.length >= 64 && wrong.length * 4 >= size
+  const kind = wrong.every(({ isEarlier }) => isEarlier)
+    ? 'lost-write'
+    : wrong.length >= MANY && 2 * wrong.length >= length
       ? 'other-content'
-      : wrong.every(({ isEarlier }) => isEarlier)
-        ? 'lost-write'
-        : 'wrong-byte';
+      : 'wrong-byte';
   const count = wrong.length === 1 ? 'a byte' : `${String(wrong.length)} bytes`;
   tell(kind, `has ${count} that cannot be, the first at ${String(first.offset)}`, {
     offset: first.offset,
@@ -183,7 +184,8 @@ function judgeWrite(pending: Pending, settled: Settled, place: Place, tell: Tell
   if (problem !== undefined) tell('wrong-ranges', problem);
   const [first] = uncertain;
   const last = uncertain.at(-1);
-  if (first === undefined || last === undefined) return;
+  // What reads back differently is in doubt from there on, however much it is: only an unplug has one page on the wire.
+  if (first === undefined || last === undefined || !unplugged) return;
   const pages =
     Math.floor((last.offset + last.length - 1) / pageSize) - Math.floor(first.offset / pageSize) + 1;
   if (pages > 1) {
@@ -195,7 +197,7 @@ function judgeWrite(pending: Pending, settled: Settled, place: Place, tell: Tell
       },
     );
   }
-  if (cutsSupply && unplugged) {
+  if (cutsSupply) {
     const start = Math.floor(first.offset / pageSize) * pageSize;
     model.forget({ offset: start, length: pages * pageSize });
   }

@@ -314,7 +314,6 @@ export class Run {
     return {
       uri: plan.uri,
       pageSize: plan.pageSize,
-      size: state.model.size,
       model: state.model,
       cutsSupply: power.cutsSupply,
       part: plan.part,
@@ -659,6 +658,8 @@ export class Run {
   }
 
   #breach(state: SubjectState | undefined, breach: Breach): void {
+    // What comes after the end that a violation has made is its consequence.
+    if (this.#hasStopped && this.violations > 0) return;
     this.violations++;
     const event: ViolationEvent = {
       type: 'violation',

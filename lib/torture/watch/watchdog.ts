@@ -7,6 +7,8 @@ import { KernelLog } from './kernel_log.js';
 import { describeTask, sleepers, tasksOf, type Task } from './tasks.js';
 
 const LOOK_MS = 500;
+/** A look at all tasks of the machine costs some milliseconds. */
+const TASKS_EVERY = 4;
 /** A debugger has so long for its stacks. */
 const DEBUGGER_MS = 10_000;
 
@@ -28,6 +30,7 @@ export class Watchdog {
   readonly #timer: NodeJS.Timeout;
   readonly #asleepSince = new Map<string, number>();
   readonly #barked = new Set<string>();
+  #looks = 0;
   #asked = 0;
   #answered = 0;
   #askedAt = clockMs();
@@ -67,7 +70,7 @@ export class Watchdog {
       });
     }
     this.#kernel();
-    this.#sleepers(now);
+    if (this.#looks++ % TASKS_EVERY === 0) this.#sleepers(now);
   }
 
   #kernel(): void {
