@@ -75,7 +75,7 @@ export function outcomeOf(collector: ReportCollector, isLive: boolean): Outcome 
           sentence: `The log ends without a verdict. No violation until then, in ${done}.`,
         };
   }
-  if (verdict.passed) {
+  if (verdict.passed && verdict.ended === 'finished') {
     return { state: 'passed', symbol: '✓', title: 'Passed', sentence: `No violation in ${done}.` };
   }
   const interrupted = verdict.ended === 'interrupted';
