@@ -214,18 +214,22 @@ class PageCache {
 }
 
 interface Client {
-  readonly response: ServerResponse;
+  readonly response: Sink;
   /** It has everything up to the last state that was made; else it is sent all of the next. */
   isCurrent: boolean;
   /** Since when it has not taken what it was sent; undefined: it has. */
   waitingSince: number | undefined;
 }
 
-/** Those who look. */
-class Audience {
+/** What a client is written to: an answer of the server. */
+type Sink = Pick<ServerResponse, 'write' | 'end' | 'destroy' | 'on'>;
+
+/** @internal Those who look. */
+export class Audience {
   readonly #collector: ReportCollector;
   readonly #everyMs: number;
   readonly #clients = new Set<Client>();
+  readonly #now: () => number;
   readonly #leave: () => void;
   #timer: NodeJS.Timeout | undefined;
   #state: PageState | undefined;
@@ -233,13 +237,15 @@ class Audience {
   #made = -1;
   #tookMs = 0;
   #number = 0;
-  #told = monotonicMs();
+  #told: number;
 
-  constructor(collector: ReportCollector, everyMs: number) {
+  constructor(collector: ReportCollector, everyMs: number, now: () => number = monotonicMs) {
     this.#collector = collector;
     this.#everyMs = everyMs;
+    this.#now = now;
+    this.#told = now();
     this.#leave = collector.onVerdict(() => {
-      this.#look();
+      this.look();
     });
   }
 
@@ -247,7 +253,7 @@ class Audience {
     return this.#clients.size >= MAX_CLIENTS;
   }
 
-  add(response: ServerResponse): void {
+  add(response: Sink): void {
     const client: Client = { response, isCurrent: false, waitingSince: undefined };
     this.#clients.add(client);
     response.on('drain', () => {
@@ -257,22 +263,22 @@ class Audience {
       this.#clients.delete(client);
     });
     response.write('retry: 2000\n\n');
-    this.#look();
+    this.look();
   }
 
   /** Everybody has how it stands, and is sent away. */
   end(): void {
-    this.#look();
+    this.look();
     clearTimeout(this.#timer);
     this.#leave();
     for (const { response } of this.#clients) response.end();
   }
 
   /** Makes the state where something is new and somebody is there to see it, and sends it. */
-  #look(): void {
+  look(): void {
     clearTimeout(this.#timer);
     if (this.#clients.size === 0) return;
-    const now = monotonicMs();
+    const now = this.#now();
     for (const { response, waitingSince } of this.#clients) {
       if (waitingSince !== undefined && now - waitingSince > SLOW_MS) response.destroy();
     }
@@ -300,18 +306,18 @@ class Audience {
     }
     const wait = Math.max(this.#everyMs, this.#tookMs / SHARE);
     this.#timer = setTimeout(() => {
-      this.#look();
+      this.look();
     }, wait).unref();
   }
 
   #make(): void {
-    const began = monotonicMs();
+    const began = this.#now();
     const { events, verdict } = this.#collector;
     this.#made = events;
     this.#state = pageState(this.#collector, verdict === undefined);
     this.#plots = new Map(Object.entries(this.#state.plots).map(([id, plot]) => [id, JSON.stringify(plot)]));
     this.#number++;
-    this.#tookMs = monotonicMs() - began;
+    this.#tookMs = this.#now() - began;
   }
 
   /** What differs from `before`; all of it where there is no before. */
@@ -335,7 +341,7 @@ class Audience {
   }
 
   #send(client: Client, message: string): void {
-    this.#told = monotonicMs();
-    if (!client.response.write(message)) client.waitingSince = monotonicMs();
+    this.#told = this.#now();
+    if (!client.response.write(message)) client.waitingSince = this.#now();
   }
 }

@@ -1,5 +1,5 @@
 /** HTML that is put together so that text stays text: what is no `Html` is escaped. */
-import { visible } from '../../base/visible.js';
+import { jsonLine, visible } from '../../base/visible.js';
 
 /** A piece of markup. */
 export class Html {
@@ -44,10 +44,7 @@ export function markup(literals: TemplateStringsArray, ...values: readonly Conte
 /** JSON that may stand in a script element: it cannot end it. */
 export function jsonData(value: unknown): Html {
   return new Html(
-    JSON.stringify(value).replace(
-      /[<>&\u2028\u2029]/g,
-      (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-    ),
+    jsonLine(value).replace(/[<>&]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`),
   );
 }
 

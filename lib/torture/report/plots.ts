@@ -1,4 +1,5 @@
 /** What the plots of the page are drawn from: plain numbers, rounded to what can be seen. */
+import { visible } from '../../base/visible.js';
 import { MEASURES } from '../totals.js';
 import type { Bin } from '../histogram.js';
 import type { ReportCollector } from './collector.js';
@@ -71,14 +72,14 @@ function timeLineOf({ timeLine, violations, start }: ReportCollector): unknown {
     failed: timeLine.workers.map((_, lane) => stretches.map(({ workers }) => workers[lane]?.failed ?? 0)),
     off: stretches.map(({ offMs }) => round(Math.min(offMs / width, 1))),
     operations,
-    kinds: [...kinds.keys()],
-    codes: [...codes.keys()],
+    kinds: [...kinds.keys()].map(visible),
+    codes: [...codes.keys()].map(visible),
     outages: timeLine.outages.kept.map(({ off, on, cycle, subject, where }) => [
       round(off),
       on === null ? null : round(on),
       cycle,
       subject,
-      where.slice(0, 120),
+      visible(where.slice(0, 120)),
     ]),
     gap: timeLine.outageGap,
     violations: violations
@@ -86,8 +87,8 @@ function timeLineOf({ timeLine, violations, start }: ReportCollector): unknown {
       .map(({ t, cycle, kind, message, worker }) => [
         round(t),
         cycle,
-        kind,
-        message.slice(0, 200),
+        visible(kind),
+        visible(message.slice(0, 200)),
         worker === undefined ? -1 : (lanes.get(worker) ?? -1),
       ]),
   };
