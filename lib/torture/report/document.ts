@@ -167,7 +167,7 @@ function timeLineSection({ timeLine }: ReportCollector): Html {
   return markup`<p>
     ${number(kept.length)} of ${plural(all, 'operation')} are here one by one: the first, the last, and those
     around violations. Of the others the time line has how many there were in each
-    ${milliseconds(timeLine.width)}.
+    ${milliseconds(timeLine.width)}; where some of them have failed, that is at least as high as can be seen.
   </p>`;
 }
 

@@ -349,6 +349,7 @@
   const print = (/** @type {boolean} */ now) => () => {
     if (isPrinting === now) return;
     isPrinting = now;
+    document.documentElement.toggleAttribute('data-print', now);
     redraw();
   };
   window.addEventListener('beforeprint', print(true));

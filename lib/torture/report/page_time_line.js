@@ -30,6 +30,8 @@ function ms(value) {
 
 const LANE_HEIGHT = 22;
 const MOST_BARS = 6000;
+/** Of the height of a lane. */
+const LEAST_SHARE = 0.12;
 
 /**
  * @param {HTMLElement} place
@@ -126,7 +128,9 @@ function timeLinePlot(place, given, width, range) {
           ctx.fillStyle = token('ok');
           if (ok + failed > 0) bar(i * data.width, (i + 1) * data.width, base + lane, (ok + failed) / most);
           ctx.fillStyle = token('failed');
-          if (failed > 0) bar(i * data.width, (i + 1) * data.width, base + lane, failed / most);
+          // One among thousands is to be seen as well.
+          if (failed > 0)
+            bar(i * data.width, (i + 1) * data.width, base + lane, Math.max(failed / most, LEAST_SHARE));
         });
       }
     }

@@ -20,11 +20,13 @@ function tagsOf(page: string): { readonly name: string; readonly attributes: Rea
   let at = 0;
   const tag = /<(\/?)([a-z][a-z0-9]*)((?:\s+[a-z-]+(?:="[^"<]*")?)*)\s*(\/?)>/g;
   for (const match of bare.matchAll(tag)) {
-    expect(bare.slice(at, match.index)).not.toMatch(/[<>]/);
+    if (/[<>]/.test(bare.slice(at, match.index))) throw new Error(`no tag: ${bare.slice(at, match.index)}`);
     at = match.index + match[0].length;
     const [, end, name = '', rest = ''] = match;
-    if (end === '/') expect(`/${name}`).toBe(`/${String(open.pop())}`);
-    else {
+    if (end === '/') {
+      const begun = open.pop();
+      if (begun !== name) throw new Error(`<${String(begun)}> is closed by </${name}>`);
+    } else {
       if (!empty.has(name)) open.push(name);
       const attributes = new Map(
         [...rest.matchAll(/([a-z-]+)(?:="([^"]*)")?/g)].map(([, key = '', value = '']) => [key, value]),

@@ -97,7 +97,7 @@ describe('slopes', () => {
   });
 
   test('of few samples as the formula has it, of very many too, in bounded memory', () => {
-    for (const length of [3, 10, 1000, 100_000]) {
+    for (const length of [3, 10, 1000, 30_000]) {
       const next = random(length);
       const points = Array.from({ length }, (_, i): [number, number] => [
         i * 5,
