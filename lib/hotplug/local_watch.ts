@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import type { Machine } from '../machine/machine.js';
 import type { Clock } from './clock.js';
 import { moment } from './judge.js';
-import { observe, Snapshot, type LocalTarget } from './observation.js';
+import { Needs, observe, Snapshot, type LocalTarget, type Observation } from './observation.js';
 import { Rounds } from './rounds.js';
 import type { Watched, Watcher } from './watcher.js';
 
@@ -28,6 +28,7 @@ export class LocalWatch implements Watcher<LocalTarget> {
   #rounds: Rounds | undefined;
   #hints: Hints | undefined;
   #pause = FIRST_PAUSE_MS;
+  #plan: Plan | undefined;
 
   constructor(
     private readonly machine: Machine,
@@ -41,6 +42,7 @@ export class LocalWatch implements Watcher<LocalTarget> {
       this.hurry();
     });
     this.#watched.add(watched);
+    this.#plan = undefined;
     this.#rounds ??= new Rounds(this.clock, {
       look: () => this.#look(),
       pause: () => this.#nextPause(),
@@ -51,6 +53,7 @@ export class LocalWatch implements Watcher<LocalTarget> {
 
   remove(watched: Watched<LocalTarget>): boolean {
     this.#watched.delete(watched);
+    this.#plan = undefined;
     if (this.#watched.size > 0) return false;
     this.#rounds?.stop();
     this.#hints?.stop();
@@ -69,36 +72,56 @@ export class LocalWatch implements Watcher<LocalTarget> {
   }
 
   #nextPause(): number {
-    const every = Math.min(...[...this.#watched].map(({ subject }) => subject.everyMs));
-    const pause = Math.min(this.#pause, every);
+    const pause = Math.min(this.#pause, this.#planned().everyMs);
     this.#pause = pause * 2;
     return pause;
   }
 
+  #planned(): Plan {
+    this.#plan ??= new Plan([...this.#watched]);
+    return this.#plan;
+  }
+
   async #look(): Promise<void> {
     const began = moment();
-    const all = [...this.#watched];
+    const { all, needs, nodeFolders } = this.#planned();
     // In this order: what changes after the look has a watch already.
-    await this.#watchFolders(all);
-    const snapshot = new Snapshot(this.machine);
-    const seen = await Promise.all(all.map(({ target }) => observe(target, snapshot)));
+    await this.#watchFolders(needs.bridges, nodeFolders);
+    const snapshot = await Snapshot.take(this.machine, needs);
+    const seen = all.map(({ target }) => observe(target, snapshot));
+    // No turn of the loop for each of those that are not there.
+    for (let i = 0; i < seen.length; i++) {
+      const one = seen[i];
+      if (one instanceof Promise) seen[i] = await one;
+    }
     all.forEach((watched, index) => {
-      const observation = seen[index];
-      if (observation === undefined || !this.#watched.has(watched)) return;
+      const observation = seen[index] as Observation;
+      if (!this.#watched.has(watched)) return;
       if (watched.subject.seen(observation, began)) this.#pause = FIRST_PAUSE_MS;
     });
   }
 
   /** Where the nodes come and go, and get their permissions. */
-  async #watchFolders(all: readonly Watched<LocalTarget>[]): Promise<void> {
-    const folders = new Set<string>();
-    if (all.some(({ target }) => target.scheme === 'cp2112')) {
+  async #watchFolders(hasBridges: boolean, nodeFolders: ReadonlySet<string>): Promise<void> {
+    const folders = new Set(nodeFolders);
+    if (hasBridges) {
       folders.add('/dev').add('/dev/bus').add(USB_NODES);
       for (const bus of await this.machine.list(USB_NODES)) folders.add(`${USB_NODES}/${bus}`);
     }
-    for (const { target } of all) {
-      if (target.scheme === 'hidraw' || target.scheme === 'i2c') folders.add(dirname(target.path));
-    }
     for (const folder of folders) this.#hints?.watchFolder(this.machine.path(folder));
+  }
+}
+
+/** What follows from who is watched, until somebody joins or leaves. */
+class Plan {
+  readonly needs: Needs;
+  readonly everyMs: number;
+  readonly nodeFolders: ReadonlySet<string>;
+
+  constructor(readonly all: readonly Watched<LocalTarget>[]) {
+    this.needs = new Needs(all.map(({ target }) => target));
+    this.everyMs = all.reduce((least, { subject }) => Math.min(least, subject.everyMs), Infinity);
+    const paths = all.flatMap(({ target }) => ('path' in target ? [dirname(target.path)] : []));
+    this.nodeFolders = new Set(paths);
   }
 }

@@ -1,15 +1,14 @@
 /** What one look at this machine shows of what a URI names. Nothing is opened. */
 import { basename, dirname } from 'node:path';
 
+import { usbIdText, type UsbIds } from '../base/usb_ids.js';
 import {
+  BridgeIndex,
   bridgesAmong,
-  bridgesNamed,
   describeBridges,
   usbDevicesOf,
-  type UsbBridge,
   type UsbDevice,
 } from '../machine/bridges.js';
-import type { UsbIds } from '../base/usb_ids.js';
 import type { Cp2112Uri } from '../uri/uri.js';
 import type { Machine } from '../machine/machine.js';
 import type { ParsedTarget } from './target.js';
@@ -48,42 +47,91 @@ export interface Observation {
   readonly place?: string | undefined;
 }
 
-/** What many targets want to know, read once a look. */
-export class Snapshot {
-  #devices: Promise<UsbDevice[]> | undefined;
-  readonly #folders = new Map<string, Promise<ReadonlySet<string>>>();
+const NVMEM_DEVICES = '/sys/bus/nvmem/devices';
+const HIDRAW_DEVICES = '/sys/class/hidraw';
+const I2C_DEVICES = '/sys/bus/i2c/devices';
 
-  constructor(readonly machine: Machine) {}
+/** What one look has to read for some targets: the same for one of a kind as for many. */
+export class Needs {
+  readonly #folders = new Set<string>();
+  #bridges = false;
 
-  /** @param ids Where a URI names a bridge by them. */
-  async bridges(ids?: UsbIds): Promise<readonly UsbBridge[]> {
-    this.#devices ??= usbDevicesOf(this.machine);
-    return bridgesAmong(await this.#devices, ids);
+  constructor(targets: Iterable<LocalTarget>) {
+    for (const target of targets) this.#add(target);
   }
 
-  /** Whether the name is in its folder. */
-  async has(path: string): Promise<boolean> {
-    const folder = dirname(path);
-    let names = this.#folders.get(folder);
-    if (names === undefined) {
-      names = this.machine.list(folder).then((all) => new Set(all));
-      this.#folders.set(folder, names);
+  get folders(): ReadonlySet<string> {
+    return this.#folders;
+  }
+
+  get bridges(): boolean {
+    return this.#bridges;
+  }
+
+  #add(target: LocalTarget): void {
+    switch (target.scheme) {
+      case 'cp2112':
+        this.#bridges = true;
+        break;
+      case 'hidraw':
+        this.#folders.add(dirname(target.path)).add(HIDRAW_DEVICES);
+        break;
+      case 'i2c':
+        this.#folders.add(dirname(target.path)).add(I2C_DEVICES);
+        break;
+      case 'sysfs':
+        this.#folders.add(NVMEM_DEVICES);
     }
-    return (await names).has(basename(path));
+  }
+}
+
+/** What one look has read, whatever the number of targets that want to know. */
+export class Snapshot {
+  readonly #indexes = new Map<string, BridgeIndex>();
+
+  private constructor(
+    readonly machine: Machine,
+    private readonly devices: readonly UsbDevice[],
+    private readonly folders: ReadonlyMap<string, ReadonlySet<string>>,
+  ) {}
+
+  static async take(machine: Machine, needs: Needs): Promise<Snapshot> {
+    const [devices, ...folders] = await Promise.all([
+      needs.bridges ? usbDevicesOf(machine) : [],
+      ...Array.from(needs.folders, async (folder) => [folder, new Set(await machine.list(folder))] as const),
+    ]);
+    return new Snapshot(machine, devices, new Map(folders));
+  }
+
+  /** @param ids Where a URI names a bridge by them. */
+  bridges(ids?: UsbIds): BridgeIndex {
+    const key = ids === undefined ? '' : usbIdText(ids);
+    let index = this.#indexes.get(key);
+    if (index === undefined) {
+      index = new BridgeIndex(bridgesAmong(this.devices, ids));
+      this.#indexes.set(key, index);
+    }
+    return index;
+  }
+
+  /** Whether the name is in its folder, which is one of what the look was to read. */
+  has(path: string): boolean {
+    return this.folders.get(dirname(path))?.has(basename(path)) ?? false;
   }
 }
 
 /** A USB/IP server's are seen by UsbipWatch. */
 export type LocalTarget = Exclude<ParsedTarget, { readonly scheme: 'usbip' }>;
 
-export function observe(target: LocalTarget, snapshot: Snapshot): Promise<Observation> {
+/** At once for what is not there: many may wait for it for a long time. */
+export function observe(target: LocalTarget, snapshot: Snapshot): Observation | Promise<Observation> {
   switch (target.scheme) {
     case 'cp2112':
       return observeBridge(target, snapshot);
     case 'hidraw':
-      return observeNode(target.path, '/sys/class/hidraw', NO_HIDRAW_NODE, snapshot);
+      return observeNode(target.path, HIDRAW_DEVICES, NO_HIDRAW_NODE, snapshot);
     case 'i2c':
-      return observeNode(target.path, '/sys/bus/i2c/devices', NO_I2C_NODE, snapshot);
+      return observeNode(target.path, I2C_DEVICES, NO_I2C_NODE, snapshot);
     case 'sysfs':
       return observeMemory(target.name, snapshot);
   }
@@ -92,11 +140,11 @@ export function observe(target: LocalTarget, snapshot: Snapshot): Promise<Observ
 const NO_HIDRAW_NODE = 'a container has to be given the node';
 const NO_I2C_NODE = 'load i2c-dev (modprobe i2c-dev); a container has to be given the node';
 
-async function observeBridge(
+function observeBridge(
   { bridge: wanted, ids }: Pick<Cp2112Uri, 'bridge' | 'ids'>,
   snapshot: Snapshot,
-): Promise<Observation> {
-  const fitting = bridgesNamed(await snapshot.bridges(ids), wanted);
+): Observation | Promise<Observation> {
+  const fitting = snapshot.bridges(ids).named(wanted);
   const [bridge] = fitting;
   if (bridge === undefined) {
     const reason =
@@ -116,35 +164,54 @@ async function observeBridge(
 
 const NO_USB_NODE = 'a container has to be given /dev/bus/usb';
 
-async function observeNode(
+function observeNode(
   path: string,
   folder: string,
   missing: string,
   snapshot: Snapshot,
+): Observation | Promise<Observation> {
+  if (snapshot.has(path)) return observeThere(path, missing, snapshot);
+  const device = `${folder}/${basename(path)}`;
+  if (snapshot.has(device) && dirname(path) === '/dev')
+    return observeStarting(path, device, missing, snapshot);
+  return { cause: 'absent', reason: `there is no node ${path}` };
+}
+
+async function observeStarting(
+  path: string,
+  device: string,
+  missing: string,
+  { machine }: Snapshot,
 ): Promise<Observation> {
+  const visit = await visitOf(machine, device);
+  return { cause: 'starting', reason: noNode(path, missing), visit, place: path };
+}
+
+async function observeThere(path: string, missing: string, snapshot: Snapshot): Promise<Observation> {
   const { machine } = snapshot;
-  if (!(await snapshot.has(path))) {
-    const known = await snapshot.has(`${folder}/${basename(path)}`);
-    if (!known || dirname(path) !== '/dev') return { cause: 'absent', reason: `there is no node ${path}` };
-    const visit = await visitOf(machine, `${folder}/${basename(path)}`);
-    return { cause: 'starting', reason: noNode(path, missing), visit, place: path };
-  }
   const number = await machine.deviceNumber(path);
   if (number === undefined) return { cause: 'absent', reason: `${path} is no device node` };
-  const device = `/sys/dev/char/${number}`;
-  const visit = await visitOf(machine, device);
+  const visit = await visitOf(machine, `/sys/dev/char/${number}`);
   // A node that somebody made by hand stays when its device goes. Where sysfs is hidden, the node is all there is.
-  if (visit === undefined && (await snapshot.has('/sys/dev/char')))
+  if (visit === undefined && (await machine.exists('/sys/dev/char')))
     return { cause: 'absent', reason: `the node ${path} has no device behind it` };
   return permitted(snapshot, path, { visit: visit ?? number, place: path }, missing);
 }
 
-async function observeMemory(name: string, snapshot: Snapshot): Promise<Observation> {
-  const folder = `/sys/bus/nvmem/devices/${name}`;
-  const visit = (await snapshot.has(folder)) ? await visitOf(snapshot.machine, folder) : undefined;
-  if (visit === undefined) return { cause: 'absent', reason: `the kernel has no nvmem device ${name}` };
+function observeMemory(name: string, snapshot: Snapshot): Observation | Promise<Observation> {
+  const folder = `${NVMEM_DEVICES}/${name}`;
+  return snapshot.has(folder) ? observeListed(name, folder, snapshot) : noMemory(name);
+}
+
+async function observeListed(name: string, folder: string, snapshot: Snapshot): Promise<Observation> {
+  const visit = await visitOf(snapshot.machine, folder);
+  if (visit === undefined) return noMemory(name);
   const file = `${folder}/nvmem`;
   return permitted(snapshot, file, { visit, place: name }, 'its driver is not done yet', 'read');
+}
+
+function noMemory(name: string): Observation {
+  return { cause: 'absent', reason: `the kernel has no nvmem device ${name}` };
 }
 
 async function permitted(

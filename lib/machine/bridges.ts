@@ -133,11 +133,27 @@ async function readInterface(
   };
 }
 
-/** Those that a URI could mean: the one at that place, else all of that serial number; empty: all. */
-export function bridgesNamed(bridges: readonly UsbBridge[], wanted: string): readonly UsbBridge[] {
-  if (wanted === '') return bridges;
-  const byPath = bridges.filter(({ path }) => path === wanted);
-  return byPath.length > 0 ? byPath : bridges.filter(({ serial }) => serial === wanted);
+const NONE: readonly UsbBridge[] = [];
+
+/** Some bridges by what URIs call them, for any number of those who ask. */
+export class BridgeIndex {
+  readonly #byPlace = new Map<string, readonly UsbBridge[]>();
+  readonly #bySerial = new Map<string, UsbBridge[]>();
+
+  constructor(readonly all: readonly UsbBridge[]) {
+    for (const bridge of all) {
+      this.#byPlace.set(bridge.path, [bridge]);
+      const ofSerial = this.#bySerial.get(bridge.serial);
+      if (ofSerial) ofSerial.push(bridge);
+      else this.#bySerial.set(bridge.serial, [bridge]);
+    }
+  }
+
+  /** Those that a URI could mean: the one at that place, else all of that serial number; empty: all. */
+  named(wanted: string): readonly UsbBridge[] {
+    if (wanted === '') return this.all;
+    return this.#byPlace.get(wanted) ?? this.#bySerial.get(wanted) ?? NONE;
+  }
 }
 
 /**
@@ -155,7 +171,7 @@ export async function findBridge(
 ): Promise<UsbBridge> {
   const devices = await usbDevicesOf(machine);
   const bridges = bridgesAmong(devices, ids);
-  const fitting = bridgesNamed(bridges, wanted);
+  const fitting = new BridgeIndex(bridges).named(wanted);
   const [bridge] = fitting;
   if (fitting.length === 1 && bridge) return bridge;
   const details = { syscall: 'open', device: uri };

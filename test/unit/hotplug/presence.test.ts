@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 
 import type { PresenceState } from '../../../lib/hotplug/judge.js';
+import { Needs, observe, Snapshot, type LocalTarget } from '../../../lib/hotplug/observation.js';
 import { Presence, presence, Watchers, type PresenceOptions } from '../../../lib/hotplug/presence.js';
 import { targetOf } from '../../../lib/hotplug/target.js';
 import { type Machine } from '../../../lib/machine/machine.js';
@@ -548,5 +549,48 @@ describe('one that is followed', () => {
     expect(() => presence('cp2112://', { every: 1 } as PresenceOptions)).toThrow(TypeError);
     expect(() => presence({ scheme: 'mem' } as never)).toThrow(/uri.scheme/);
     expect(() => presence(null as never)).toThrow(TypeError);
+  });
+});
+
+describe('many who wait for what is not there', () => {
+  const LOCAL = [
+    'cp2112://NOWHERE',
+    'cp2112://?id=1234:abcd',
+    'hidraw:///dev/hidraw7',
+    'i2c:///dev/i2c-7',
+    'sysfs://7-00501',
+  ];
+
+  test('what one look reads does not depend on how many they are', async () => {
+    const asked: string[] = [];
+    for (const name of ['list', 'read', 'bytes', 'linkName', 'status', 'access'] as const) {
+      const original = machine[name].bind(machine) as (path: string, ...rest: unknown[]) => Promise<unknown>;
+      Object.assign(machine, {
+        [name]: (path: string, ...rest: unknown[]) => {
+          asked.push(`${name} ${path}`);
+          return original(path, ...rest);
+        },
+      });
+    }
+    fake.add(bridgeEntries());
+    const counts: number[] = [];
+    for (let many = 0; many < 3; many++) {
+      for (let i = 0; i < 1 + many * 20; i++)
+        for (const uri of LOCAL) follow(`${uri.slice(0, -1)}${String(i % 10)}`);
+      await [...open].at(-1)?.look();
+      asked.length = 0;
+      await [...open].at(-1)?.look();
+      expect(new Set(asked).size).toBe(asked.length);
+      counts.push(asked.length);
+    }
+    expect(counts[0]).toBeGreaterThan(5);
+    expect(new Set(counts).size).toBe(1);
+  });
+
+  test.each(LOCAL)('%s costs no promise a look', async (uri) => {
+    fake.add(bridgeEntries({ devnum: '3', serial: 'ANOTHER' }));
+    const target = targetOf(uri) as LocalTarget;
+    const seen = observe(target, await Snapshot.take(machine, new Needs([target])));
+    expect(seen).toMatchObject({ cause: 'absent' });
   });
 });
