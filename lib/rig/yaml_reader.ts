@@ -58,7 +58,13 @@ export class YamlReader {
     this.#file = file;
     if (text.length > MAX_TEXT) throw new SpecError(`${file} has more than ${String(MAX_TEXT)} characters`);
     this.#lines = text.split(/\r?\n/);
-    this.#document = parseDocument(text, { lineCounter: this.#counter, prettyErrors: false });
+    try {
+      this.#document = parseDocument(text, { lineCounter: this.#counter, prettyErrors: false });
+    } catch (error) {
+      // The parser goes down into brackets by calling itself.
+      if (error instanceof RangeError) throw new SpecError(`${file} is nested too deeply`);
+      throw error;
+    }
     const [problem] = [...this.#document.errors, ...this.#document.warnings];
     if (problem) throw this.#error(problem.pos[0], `this is no YAML: ${firstLine(problem.message)}`);
     this.root = this.#document.contents;

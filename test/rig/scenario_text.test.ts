@@ -257,6 +257,12 @@ describe('what is wrong is said, with its place', () => {
     expect(quoted[mark.indexOf('^')]).toBe('9');
   });
 
+  test('brackets without end', () => {
+    expect(() => parseScenario('['.repeat(3000), 'x.yaml')).toThrow(
+      /^x\.yaml(:1:\d+: this is no YAML| is nested too deeply)/,
+    );
+  });
+
   test('aliases are followed, and one that leads into itself is no way to hang', () => {
     const text = 'bridges:\n  - parts: [&one { address: 0x50, chip: 24c02 }]\n  - parts: [*one]\n';
     expect(parseScenario(text, 'x.yaml').bridges[1]?.parts).toEqual([{ address: 0x50, chip: '24c02' }]);
