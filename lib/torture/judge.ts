@@ -23,6 +23,8 @@ export interface Place {
   readonly uri: string;
   readonly pageSize: number;
   readonly model: MemoryModel;
+  /** Pages that may be uncertain at once. */
+  readonly pieces: number;
   /** The parts lose their supply with the plug. */
   readonly cutsSupply: boolean;
   /** Seven-bit address of a part, and whether the line is inverted; undefined: no part. */
@@ -188,10 +190,10 @@ function judgeWrite(pending: Pending, settled: Settled, place: Place, tell: Tell
   if (first === undefined || last === undefined || !unplugged) return;
   const pages =
     Math.floor((last.offset + last.length - 1) / pageSize) - Math.floor(first.offset / pageSize) + 1;
-  if (pages > 1) {
+  if (pages > place.pieces) {
     tell(
       'uncertain-too-large',
-      `calls ${inWords(uncertain)} uncertain: more than a page of ${String(pageSize)} bytes`,
+      `calls ${inWords(uncertain)} uncertain: more than ${place.pieces === 1 ? 'a page' : `${String(place.pieces)} pieces`} of ${String(pageSize)} bytes`,
       {
         offset: first.offset,
       },

@@ -17,6 +17,8 @@ export interface SubjectPlan {
   readonly uri: string;
   /** Bytes that are uncertain at most. */
   readonly pageSize: number;
+  /** Of them, at once. */
+  readonly pieces: number;
   readonly region: SubjectFacts['region'];
   readonly part: Place['part'];
   /** Its WP pin is wired to a pin of the bridge. */
@@ -314,6 +316,7 @@ export class Run {
     return {
       uri: plan.uri,
       pageSize: plan.pageSize,
+      pieces: plan.pieces,
       model: state.model,
       cutsSupply: power.cutsSupply,
       part: plan.part,
