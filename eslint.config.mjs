@@ -59,6 +59,19 @@ export default tseslint.config(
     },
   },
   {
+    // The script of the report runs in a browser.
+    files: ['lib/torture/report/*.js'],
+    languageOptions: {
+      sourceType: 'script',
+      globals: Object.fromEntries(
+        [
+          ...['document', 'window', 'navigator', 'matchMedia', 'getComputedStyle', 'getSelection'],
+          ...['Element', 'HTMLElement', 'EventSource', 'clearTimeout'],
+        ].map((name) => [name, 'readonly']),
+      ),
+    },
+  },
+  {
     files: ['**/*.{js,mjs,cjs}'],
     languageOptions: {
       globals: {

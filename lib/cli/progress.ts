@@ -61,7 +61,7 @@ export class Progress {
 }
 
 /** Whether another job has our terminal. */
-function isInBackground(): boolean {
+export function isInBackground(): boolean {
   try {
     // proc(5): the name in parentheses may hold anything; after it come the state, the parent, our group, the session, the
     // terminal and the group that has it.
