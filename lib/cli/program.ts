@@ -20,6 +20,7 @@ import type { ScanCommandOptions } from './scan.js';
 import { Session, type CommonOptions } from './session.js';
 import { wrap } from './table.js';
 import { verifyCommand, type VerifyCommandOptions } from './verify.js';
+import type { TortureCommandOptions } from './torture.js';
 import type { WatchCommandOptions } from './watch.js';
 import { writeCommand, type WriteCommandOptions } from './write.js';
 
@@ -231,6 +232,41 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
         await demoCommand(session);
       }),
   );
+  command(
+    'torture',
+    'pull the plug again and again while threads read and write, and prove that nothing is lost',
+  )
+    .argument('[uri...]', 'devices; with --bench also bench:BUSID/0xADDR?chip=NAME')
+    .option('--bench', 'on a virtual bench of its own: no hardware, no root')
+    .option('--cycles <n>', 'how often (200)', number(1))
+    .option('--duration <time>', 'how long: 90s, 15m, 8h')
+    .option('--seed <n>', 'the same seed, the same plan', number(0))
+    .option('--workers <n>', 'threads that share the devices (4)', number(1))
+    .option('--mix <weights>', 'read=4,write=2,cell=1,wp=1,verify=1,scan=0')
+    .option('--region <a-b>', 'bytes A to B, both included, may be overwritten')
+    .option('--allow-writes', 'without it, and --region, nothing is written to a real device')
+    .option('--when <words>', 'random, idle, mid-read, mid-write, mid-cell, storm, every-byte')
+    .option(
+      '--power <who>',
+      "who pulls: bench, usb-authorized, usb-unbind, driver-unbind, uhubctl[:HUB,PORT], usbip-detach:HOST/BUSID, command:'CMD {off|on}', manual",
+    )
+    .option('--prepare <command>', 'done after each power on, before the devices are opened')
+    .option('--settle <ms>', 'how long the power is off', number(0))
+    .option('--max-recovery <ms>', 'a return that takes longer is a violation', number(1))
+    .option('--max-rejection <ms>', 'an answer that comes later after the unplug is one (1000)', number(1))
+    .option('--keep-going', 'go on after a violation')
+    .option('--log <file>', 'every event, as lines of JSON')
+    .option('--replay <file>', 'play again what has failed')
+    .option('--save-replay <file>', 'where that is written after a violation (nvmem-torture-replay.json)')
+    .option('--eeprom <spec>', 'a part of the bench, as of nvmem rig; repeatable', collect)
+    .option('--fault <spec>', 'something broken on the bench, as of nvmem rig; repeatable', collect)
+    .option('--time <mode>', 'of the bench: real or off')
+    .action((uris: string[], options: TortureCommandOptions & CommonOptions) =>
+      run(options, async (session) => {
+        const { tortureCommand } = await import('./torture.js');
+        await tortureCommand(session, uris, options);
+      }),
+    );
   command('rig', 'run a virtual bench (CP2112 with EEPROMs, exported over USB/IP) until Ctrl-C')
     .option('--port <port>', 'TCP port, 0 for a free one', '3240')
     .option('--host <address>', 'address to listen on', '127.0.0.1')

@@ -2,12 +2,15 @@ import { readFileSync } from 'node:fs';
 import { isIPv4, isIPv6 } from 'node:net';
 import { jsonLine, visible } from '../base/visible.js';
 import { VirtualBench } from '../rig/bench.js';
-import { startControl, summary, type ControlPort } from '../rig/control.js';
+import { summary } from '../rig/commands.js';
+import { startControl, type ControlPort } from '../rig/control.js';
 import { parseUsbIds, type UsbIds } from '../base/usb_ids.js';
 import { codeOf, messageOf, portOf } from '../rig/problem.js';
 import type { SiliconVersion } from '../rig/setup.js';
 import type { TimeMode } from '../rig/setup.js';
-import { groupByBridge, parseEepromSpec, parseFault, SpecError, type EepromSpec } from '../rig/spec.js';
+import { parseFault } from '../rig/fault_text.js';
+import { groupByBridge, parseEepromSpec, type EepromSpec } from '../rig/spec.js';
+import { SpecError } from '../rig/text.js';
 import { writeWhole } from './files.js';
 import { SignalReceived } from './io.js';
 import { ENDING_SIGNALS, onSignals } from './signals.js';
@@ -223,8 +226,9 @@ function announce(
   if (control) {
     lines.push(
       '',
-      `Control it with JSON lines on 127.0.0.1:${String(control.port)}; the first one has the token:`,
-      `  {"token":"${control.token}","cmd":"list"}`,
+      `Control it with lines of text, or of JSON, on 127.0.0.1:${String(control.port)} (help says which):`,
+      `  nc 127.0.0.1 ${String(control.port)}`,
+      `  token ${control.token}`,
     );
   }
   lines.push('', 'Ctrl-C ends it.');

@@ -2,8 +2,10 @@ import { chipNames, findChip } from './chips.js';
 import { Cp2112 } from './cp2112.js';
 import { Eeprom, type EepromEvent } from './eeprom.js';
 import type { DeviceStats } from './events.js';
-import type { FaultBox, UnplugFault } from './faults.js';
+import type { FlipFault, UnplugFault } from './fault_kinds.js';
+import type { FaultBox } from './faults.js';
 import { Gpio } from './gpio.js';
+import { flippedBit, otherContent, PartFaults } from './part_faults.js';
 import { Ee1004, PAGE_SELECT, PageSelect, Spd5118 } from './spd.js';
 import { Otp } from './otp.js';
 import type { DeviceSetup, EepromSetup, SiliconVersion } from './setup.js';
@@ -81,6 +83,8 @@ export class Board {
       },
       answerEmpty: () => setup.answerEmpty ?? false,
       emptyFault: () => faults.take('empty') !== undefined,
+      staleData: () => faults.take('stale', (spec) => spec.what === 'data') !== undefined,
+      heldPins: (rising, falling) => this.#heldPins(rising, falling),
       gpioChanged: () => {
         this.noteLevels();
       },
@@ -124,6 +128,30 @@ export class Board {
     }
   }
 
+  /** Content that changes by itself, now. */
+  flipNow(fault: FlipFault): void {
+    const part = fault.address === undefined ? this.eeproms[0] : this.find(fault.address);
+    if (!part) throw new RangeError('there is no EEPROM whose content could change');
+    part.flip(fault.at ?? 0, flippedBit(fault));
+  }
+
+  /** The parts have their supply again after an unplug: whether it is the same ones, with the same content, is up to the faults. */
+  swapParts(): void {
+    const fault = this.#faults.take(
+      'swap',
+      ({ address }) => address === undefined || this.find(address) !== undefined,
+    );
+    if (!fault) return;
+    const giver = fault.with === undefined ? undefined : this.find(fault.with)?.image;
+    this.eeproms.forEach((part, index) => {
+      if (!this.#sameChip(fault.address, part.address)) return;
+      const { image, windowImage } = part;
+      const seed = (fault.seed ?? 1) + index;
+      part.image = giver?.subarray(0, image.length) ?? otherContent(image, seed, fault.bytes);
+      if (fault.what === 'part') part.windowImage = otherContent(windowImage, ~seed);
+    });
+  }
+
   /** When the next write cycle ends, or Infinity. */
   get busyUntil(): number {
     return Math.min(Infinity, ...this.eeproms.map((eeprom) => eeprom.busyUntil ?? Infinity));
@@ -145,6 +173,7 @@ export class Board {
         emit: (event) => {
           this.#ports.eeprom(event);
         },
+        faults: new PartFaults(this.#faults, (wanted) => this.#sameChip(wanted, eeprom.address)),
       },
     );
     if (wp !== undefined) this.#wpWiring.set(eeprom, { wp, inverted: setup.wpInverted === true });
@@ -161,6 +190,17 @@ export class Board {
     if (wiring === undefined) return false;
     const { wp, inverted } = wiring;
     return wp === true || ((this.#gpio.levels() & (1 << wp)) !== 0) !== inverted;
+  }
+
+  /** Of pins that the host lets rise or fall: those that stay as they are, because a part's WP would go high. */
+  #heldPins(rising: number, falling: number): number {
+    let held = 0;
+    for (const [eeprom, { wp, inverted }] of this.#wpWiring) {
+      if (typeof wp !== 'number' || !((inverted ? falling : rising) & (1 << wp))) continue;
+      if (this.#faults.take('wp-stuck', ({ address }) => this.#sameChip(address, eeprom.address)))
+        held |= 1 << wp;
+    }
+    return held;
   }
 
   #writeCycle(nominalMs: number): { us: number } | { polls: number } {

@@ -1,37 +1,43 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { resolve as resolvePath } from 'node:path';
 import type { VirtualBench } from './bench.js';
-import type { VirtualDevice } from './device.js';
-import type { FaultHandle } from './faults.js';
+import { answerJson, commandOf, type Request } from './command_json.js';
+import { answerLines, looksLikeCommand, parseCommand } from './command_text.js';
+import { runCommand, type CommandRules } from './commands.js';
+import type { FaultSpec } from './fault_kinds.js';
+import { formatFault } from './fault_text.js';
 import { messageOf } from './problem.js';
-import { parseFault } from './spec.js';
 import { clearTimeout, setTimeout } from './timers.js';
 
 /**
- * The control port of a running bench: one JSON object per line, one answering line each, in order.
+ * The control port of a running bench: one command a line, as text for a person (`unplug 1-1 rst`) or as a JSON object for a program
+ * (`{"cmd":"unplug","device":"1-1","how":"rst"}`), answered in order and in kind.
  *
- * The first request has `token`, the one that whoever started the bench was told; later ones need not have it. A web page and
- * another user of the machine can reach the port, and not know that. A connection ends at a wrong token, and at the first line
- * that is no JSON object: an HTTP request begins with one.
+ * The first line has the token that whoever started the bench was told: `token TOKEN`, or `token` in a JSON object (which may be a
+ * command at the same time). A web page and another user of the machine can reach the port, and not know that. A connection ends at a
+ * wrong token. One that began with JSON takes nothing but JSON, and ends at the first line that is no JSON object: an HTTP request
+ * begins with one. One that began as text takes both.
  *
- * A request has `cmd` (left out: nothing but the token is looked at), optionally `id` (echoed) and `device` (bus id; the first device when left out):
- *
- * | cmd | more | answer |
+ * | text | JSON: `cmd` and | answer in JSON |
  * |---|---|---|
  * | `list` | | `devices`: bus id, serial, version, plugged, attached, EEPROMs |
- * | `unplug` | `how`: "fin" or "rst" | `plugged` |
- * | `plug` | | `plugged` |
- * | `fault` | `add`: text as for `--fault`; or `release`: number, or "all" | `faults`, and `fault` (its number) for `add` |
- * | `image` | `address`; nothing, or `load`: FILE, `save`: FILE (of those in `files`), `set`: base64 | `size`, and `data` (base64) when nothing was given |
- * | `gpio` | nothing, or `pin` and `level`: 0, 1 or null | `levels` |
- * | `stats` | | `stats` |
- * | `silent` | `on`: true or false | `silent` |
- * | `events` | | from now on lines with `event`, `device`, `args` as they happen |
+ * | `unplug [BUSID] [fin\|rst]`, `sag …` | `how`: "fin" or "rst" | `plugged` |
+ * | `plug [BUSID]` | | `plugged` |
+ * | `fault [BUSID] FAULT` | `add`: text as for `--fault` | `fault` (its number), `faults` |
+ * | `faults [BUSID]` | | `faults` |
+ * | `release [BUSID] NUMBER\|KIND\|all` | `fault`: number, kind or "all" (or `cmd` "fault" and `release`) | `faults` |
+ * | `image [BUSID] ADDRESS` | `address` | `size`, `data` (base64) |
+ * | … `load FILE`, `save FILE`, `set HEX`, `at OFFSET HEX` | `load`, `save`: FILE of those in `files`; `set`: base64, `at` | `size` |
+ * | `gpio [BUSID] [PIN low\|high\|float]` | `pin` and `level`: 0, 1 or null | `levels` |
+ * | `stats [BUSID]` | | `stats` |
+ * | `silent [on\|off]` | `on`: true or false | `silent` |
+ * | `events [on\|off]` | `on` | from now on lines with `event`, `device`, `args` as they happen |
+ * | `help` | | `commands` |
  * | `quit` | | the bench ends |
  *
- * Every answer has `ok`; with `ok: false` there is an `error` sentence.
+ * In JSON `device` is the bus id (the first device when left out), an `id` comes back, and every answer has `ok`; with `ok: false`
+ * there is an `error` sentence. In text the lines of an answer end with `ok`, or there is one that begins with `error: `.
  */
 export interface ControlPort {
   readonly port: number;
@@ -46,8 +52,6 @@ export interface ControlOptions {
   /** Default: a new one that nobody can guess. */
   readonly token?: string;
 }
-
-type Request = Readonly<Record<string, unknown>>;
 
 /** Base64 of the largest part, and more. */
 const MAX_LINE = 1 << 20;
@@ -121,20 +125,23 @@ class Connection {
   readonly #session: Session;
   readonly #late: NodeJS.Timeout;
   #input = '';
+  /** How its token came; a JSON connection stays one. */
+  #face: Face | undefined;
   #isTrusted = false;
   #ended = false;
 
   constructor(bench: VirtualBench, socket: Socket, rules: Rules, quit: () => void, closed: () => void) {
     this.#socket = socket;
     this.#rules = rules;
-    this.#session = new Session(
-      bench,
-      rules.files,
-      (message) => {
-        this.#tell(message);
+    this.#session = new Session(bench, rules.files, {
+      line: (line) => {
+        this.#write(line);
+      },
+      event: (device, event, args) => {
+        this.#event(device, event, args);
       },
       quit,
-    );
+    });
     this.#late = setTimeout(() => {
       this.#refuse('the first request has to come soon, with the token');
     }, TOKEN_WITHIN_MS);
@@ -196,6 +203,31 @@ class Connection {
   }
 
   #line(line: string): void {
+    if (this.#face === 'json' || !this.#isText(line)) this.#jsonLine(line);
+    else this.#textLine(line);
+  }
+
+  /** Text is what begins as a person's line does; anything else is answered as a program would want it. */
+  #isText(line: string): boolean {
+    if (this.#face === 'text') return !line.trimStart().startsWith('{');
+    return /^\s*token\b/.test(line) || looksLikeCommand(line);
+  }
+
+  #textLine(line: string): void {
+    const token = TOKEN_LINE.exec(line)?.[1];
+    if (token !== undefined || !this.#isTrusted) {
+      if (!isToken(token, this.#rules.token)) {
+        this.#refuse('the first line has to be the token that nvmem rig printed: token TOKEN', 'text');
+        return;
+      }
+      this.#trust('text');
+      this.#write('ok');
+      return;
+    }
+    this.#session.text(line);
+  }
+
+  #jsonLine(line: string): void {
     let request: unknown;
     try {
       request = JSON.parse(line);
@@ -214,32 +246,65 @@ class Connection {
         );
         return;
       }
-      this.#isTrusted = true;
-      clearTimeout(this.#late);
+      this.#trust('json');
     }
-    this.#session.handle(request as Request);
+    this.#session.json(request as Request);
   }
 
-  #refuse(error: string): void {
-    this.#tell({ ok: false, error });
+  #trust(face: Face): void {
+    this.#face ??= face;
+    this.#isTrusted = true;
+    clearTimeout(this.#late);
+  }
+
+  #refuse(error: string, face: Face = 'json'): void {
+    this.#write(face === 'json' ? JSON.stringify({ ok: false, error }) : `error: ${error}`);
     this.end();
   }
 
-  #tell(message: Readonly<Record<string, unknown>>): void {
-    if (!this.#socket.writable) return;
-    if (message['event'] !== undefined && this.#socket.writableLength > MAX_UNREAD_EVENTS) {
+  #write(line: string): void {
+    if (this.#socket.writable) this.#socket.write(`${line}\n`);
+  }
+
+  /** Nobody asked for these. */
+  #event(device: string, event: string, args: readonly unknown[]): void {
+    if (this.#socket.writableLength > MAX_UNREAD_EVENTS) {
       this.drop();
       return;
     }
-    // An undefined id is left out by JSON.
-    this.#socket.write(`${JSON.stringify(message)}\n`);
+    if (this.#face === 'json') this.#write(JSON.stringify({ event, device, args }));
+    else this.#write(['event', device, event, ...args.map(eventWord)].join(' '));
   }
+}
+
+/** What a person reads of an event's argument: `{"type":"start","offset":16}` as type=start offset=16. */
+function eventWord(value: unknown): string {
+  if (isFault(value)) return formatFault(value);
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.entries(value)
+    .map(([name, field]) => `${name}=${String(field)}`)
+    .join(' ');
+}
+
+function isFault(value: unknown): value is FaultSpec {
+  return typeof value === 'object' && value !== null && 'kind' in value;
 }
 
 /** Compared in a time that tells nothing of where they differ. */
 function isToken(given: unknown, token: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return typeof given === 'string' && timingSafeEqual(digest(given), digest(token));
+}
+
+type Face = 'text' | 'json';
+
+const TOKEN_LINE = /^\s*token\s+(\S+)\s*$/;
+
+/** The way back to the client. */
+interface SessionPorts {
+  line(text: string): void;
+  event(device: string, event: string, args: readonly unknown[]): void;
+  quit(): void;
 }
 
 const EVENTS = [
@@ -249,118 +314,49 @@ const EVENTS = [
 
 class Session {
   readonly #bench: VirtualBench;
-  readonly #files: ReadonlySet<string>;
-  readonly #say: (message: Readonly<Record<string, unknown>>) => void;
-  readonly #quit: () => void;
+  readonly #rules: CommandRules;
+  readonly #ports: SessionPorts;
   #unsubscribe: (() => void)[] = [];
 
-  constructor(
-    bench: VirtualBench,
-    files: ReadonlySet<string>,
-    say: (message: Readonly<Record<string, unknown>>) => void,
-    quit: () => void,
-  ) {
+  constructor(bench: VirtualBench, files: ReadonlySet<string>, ports: SessionPorts) {
     this.#bench = bench;
-    this.#files = files;
-    this.#say = say;
-    this.#quit = quit;
+    this.#ports = ports;
+    this.#rules = {
+      files,
+      events: (on) => {
+        if (on) this.#subscribe();
+        else this.close();
+      },
+      // Once it is answered.
+      quit: () => undefined,
+    };
   }
 
   close(): void {
     for (const off of this.#unsubscribe.splice(0)) off();
   }
 
-  handle(request: Request): void {
-    const { id, cmd } = request;
+  /** Nothing but the token is looked at where a request has no `cmd`. */
+  json(request: Request): void {
+    const { id } = request;
     try {
-      this.#say({ id, ok: true, ...(cmd === undefined ? {} : this.#execute(request)) });
-      if (cmd === 'quit') this.#quit();
+      const command = request['cmd'] === undefined ? undefined : commandOf(request);
+      this.#ports.line(answerJson(id, command ? runCommand(this.#bench, command, this.#rules) : {}));
+      if (command?.cmd === 'quit') this.#ports.quit();
     } catch (error) {
-      this.#say({ id, ok: false, error: messageOf(error) });
+      this.#ports.line(JSON.stringify({ id, ok: false, error: messageOf(error) }));
     }
   }
 
-  #execute(request: Request): object {
-    const device = this.#device(request);
-    switch (request['cmd']) {
-      case 'list':
-        return { devices: this.#bench.devices.map(summary) };
-      case 'unplug':
-        device.unplug(request['how'] === 'rst' ? 'rst' : 'fin', 'control port');
-        return { plugged: device.plugged };
-      case 'plug':
-        device.plug();
-        return { plugged: device.plugged };
-      case 'fault':
-        return this.#fault(device, request);
-      case 'image':
-        return this.#image(device, request);
-      case 'gpio':
-        return gpio(device, request);
-      case 'stats':
-        return { stats: device.stats };
-      case 'silent':
-        this.#bench.silent = request['on'] !== false;
-        return { silent: this.#bench.silent };
-      case 'events':
-        this.#subscribe();
-        return {};
-      case 'quit':
-        return {};
-      default:
-        throw new Error(
-          `unknown command ${JSON.stringify(request['cmd'])}; known are list, unplug, plug, fault, image, gpio, ` +
-            'stats, silent, events, quit',
-        );
+  text(line: string): void {
+    try {
+      const command = parseCommand(line);
+      const answer = runCommand(this.#bench, command, this.#rules);
+      this.#ports.line([...answerLines(command, answer), 'ok'].join('\n'));
+      if (command.cmd === 'quit') this.#ports.quit();
+    } catch (error) {
+      this.#ports.line(`error: ${messageOf(error)}`);
     }
-  }
-
-  #device(request: Request): VirtualDevice {
-    const busid = request['device'];
-    const first = this.#bench.devices[0]?.busid;
-    return this.#bench.device(typeof busid === 'string' ? busid : first);
-  }
-
-  #fault(device: VirtualDevice, request: Request): object {
-    const { add, release } = request as { add?: unknown; release?: unknown };
-    let added: FaultHandle | undefined;
-    if (typeof add === 'string') added = device.faults.add(parseFault(add));
-    if (release === 'all') device.faults.clear();
-    else if (typeof release === 'number') {
-      const fault = device.faults.get(release);
-      if (!fault) throw new Error(`there is no fault ${String(release)}`);
-      fault.release();
-    }
-    const faults = device.faults.list().map(({ id, spec, remaining, fired }) => ({
-      id,
-      ...spec,
-      // JSON has no Infinity.
-      ...('count' in spec ? { count: Number.isFinite(spec.count) ? spec.count : 'forever' } : {}),
-      remaining: Number.isFinite(remaining) ? remaining : 'forever',
-      fired,
-    }));
-    return { ...(added ? { fault: added.id } : {}), faults };
-  }
-
-  #image(device: VirtualDevice, request: Request): object {
-    const address = Number(request['address']);
-    const eeprom = device.eeprom(address);
-    const { load, save, set } = request as { load?: unknown; save?: unknown; set?: unknown };
-    const size = eeprom.model.size;
-    if (load !== undefined) eeprom.image = readFileSync(this.#file(load));
-    else if (typeof set === 'string') eeprom.image = Buffer.from(set, 'base64');
-    else if (save !== undefined) writeFileSync(this.#file(save), eeprom.image);
-    else return { size, data: Buffer.from(eeprom.image).toString('base64') };
-    return { size };
-  }
-
-  /** @throws for a file that whoever started the bench has not named */
-  #file(name: unknown): string {
-    const path = typeof name === 'string' ? resolvePath(name) : undefined;
-    if (path !== undefined && this.#files.has(path)) return path;
-    throw new Error(
-      `${JSON.stringify(name)} is none of the files that this bench was started with (image=FILE, save=FILE)`,
-    );
   }
 
   #subscribe(): void {
@@ -368,38 +364,11 @@ class Session {
     for (const device of this.#bench.devices) {
       for (const event of EVENTS) {
         const listener = (...args: unknown[]): void => {
-          this.#say({ event, device: device.busid, args });
+          this.#ports.event(device.busid, event, args);
         };
         device.on(event, listener);
         this.#unsubscribe.push(() => device.off(event, listener));
       }
     }
   }
-}
-
-/** What a bridge is and what is behind it, for people and programs. */
-export function summary(device: VirtualDevice): object {
-  return {
-    busid: device.busid,
-    serial: device.serial,
-    version: device.version,
-    plugged: device.plugged,
-    attached: device.attached,
-    eeproms: device.eeproms.map((eeprom) => ({
-      address: eeprom.address,
-      chip: eeprom.model.name,
-      size: eeprom.model.size,
-      page: eeprom.pageSize,
-      maker: eeprom.maker,
-    })),
-  };
-}
-
-function gpio(device: VirtualDevice, request: Request): object {
-  const { pin, level } = request as { pin?: unknown; level?: unknown };
-  if (pin !== undefined) {
-    if (level !== 0 && level !== 1 && level !== null) throw new Error('level is 0, 1 or null');
-    device.driveGpio(Number(pin), level);
-  }
-  return { levels: device.gpioLevels };
 }

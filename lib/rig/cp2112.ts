@@ -20,6 +20,10 @@ export interface ChipPorts extends Omit<Wire, 'received'> {
   answerEmpty(): boolean;
   /** The next force send is to be answered without data. */
   emptyFault(): boolean;
+  /** A read's answer is to have the bytes of the read before it. */
+  staleData(): boolean;
+  /** Of pins (bit n = GPIO n) that a report makes rise or fall, those that do not follow it. */
+  heldPins(rising: number, falling: number): number;
   gpioChanged(): void;
   /** Reset report: the device leaves the bus and comes back. */
   reset(): void;
@@ -48,6 +52,8 @@ export class Cp2112 {
   /** The running transfer, or the last one, whose data wait to be collected. */
   #transfer: Transfer | undefined;
   #collected = 0;
+  /** What the last read has brought. */
+  #lastRead: Uint8Array = new Uint8Array();
   /** What the host has not been told yet: the codes 2 and 3 are told once, by 0x16 and by 0x13 each. */
   #statusCode: number = Status.idle;
   #readCode: number = Status.idle;
@@ -67,6 +73,7 @@ export class Cp2112 {
     this.gpio.reset();
     this.#transfer?.abandon();
     this.#transfer = undefined;
+    this.#lastRead = new Uint8Array();
     this.#collected = 0;
     this.#statusCode = Status.idle;
     this.#readCode = Status.idle;
@@ -144,12 +151,14 @@ export class Cp2112 {
         if (body[0] === 0x01) this.#ports.reset();
         break;
       case 0x02:
-        this.gpio.configure(body);
-        this.#ports.gpioChanged();
+        this.#changePins(() => {
+          this.gpio.configure(body);
+        });
         break;
       case 0x04:
-        this.gpio.set(body[0] ?? 0, body[1] ?? 0);
-        this.#ports.gpioChanged();
+        this.#changePins(() => {
+          this.gpio.set(body[0] ?? 0, body[1] ?? 0);
+        });
         break;
       case 0x06:
         this.config = applySmbusConfig(this.config, body);
@@ -189,6 +198,16 @@ export class Cp2112 {
     }
   }
 
+  #changePins(change: () => void): void {
+    const before = this.gpio.state;
+    const levels = this.gpio.levels();
+    change();
+    const now = this.gpio.levels();
+    const held = this.#ports.heldPins(now & ~levels, levels & ~now);
+    if (held !== 0) this.gpio.hold(held, before);
+    this.#ports.gpioChanged();
+  }
+
   #begin(
     kind: 'read' | 'write',
     addressByte: number | undefined,
@@ -218,7 +237,9 @@ export class Cp2112 {
         if (this.config.autoSend) this.#autoSend(transfer, instant, false);
       },
     };
-    const transfer = new Transfer(request, this.config, wire, at);
+    const stale =
+      kind === 'read' && this.#lastRead.length > 0 && ports.staleData() ? this.#lastRead : undefined;
+    const transfer = new Transfer(request, this.config, wire, at, stale);
     this.#transfer = transfer;
     this.#collected = 0;
     this.#statusCode = Status.idle;
@@ -238,6 +259,7 @@ export class Cp2112 {
     const outcome: Outcome = transfer.outcome;
     const code = outcome.error ? Status.error : Status.complete;
     this.#statusCode = code;
+    if (transfer.count > 0) this.#lastRead = transfer.data.slice(0, transfer.count);
     this.#readCode = transfer.request.kind === 'read' ? code : Status.idle;
     this.#lastStatus = [outcome.reason, transfer.retries, transfer.count];
     if (this.config.autoSend && transfer.request.kind === 'read') this.#autoSend(transfer, transfer.at, true);

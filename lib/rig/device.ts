@@ -2,10 +2,12 @@ import { EventEmitter } from 'node:events';
 import { EPIPE } from './errno.js';
 import { Board } from './board.js';
 import type { Clock, Timer } from './clock.js';
+import { Comeback } from './comeback.js';
 import type { Cp2112 } from './cp2112.js';
 import type { Eeprom } from './eeprom.js';
 import { newStats, type DeviceEvents, type DeviceStats } from './events.js';
-import { FaultBox, type FaultSpec, type UnplugFault } from './faults.js';
+import type { FaultSpec, UnplugFault } from './fault_kinds.js';
+import { FaultBox } from './faults.js';
 import { ResponseQueue } from './responses.js';
 import type { DeviceSetup, SiliconVersion, TimeMode } from './setup.js';
 import type { Attachment, Urb, UrbPort } from './urb.js';
@@ -38,7 +40,11 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
   #advancedTo = 0;
   #timer: Timer | undefined;
   #housekeeper: Timer | undefined;
+  readonly #comeback: Comeback;
   #resetting = false;
+  /** The parts were without supply. */
+  #powerLost = false;
+  #disposed = false;
 
   /**
    * @param devnum the USB device number it begins with; every plug takes the next one
@@ -67,14 +73,19 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
         this.emit('fault', spec);
       },
       silent: (fault) => {
-        if (fault.spec.ms !== undefined)
-          this.#responses.later(fault.spec.ms, () => {
-            fault.release();
-          });
+        // Longer than a plug cycle, if need be: it ends by time and by nothing else.
+        const { ms } = fault.spec;
+        if (ms === undefined) return;
+        clock.at(clock.now() + ms * 1000, () => {
+          fault.release();
+        });
       },
       released: (spec) => {
         if (spec.kind === 'silent') this.#flush();
       },
+    });
+    this.#comeback = new Comeback(this.faults, clock, () => {
+      this.#appear();
     });
     this.#responses = new ResponseQueue(
       this.faults,
@@ -209,9 +220,14 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
     return found;
   }
 
-  /** Puts the cable in. Power-on state; the next device number. */
+  /** Puts the cable in. Power-on state; the next device number. A `slow-return` fault makes it show later. */
   plug(): void {
-    if (this.#plugged) return;
+    if (!this.#plugged && !this.#disposed) this.#comeback.begin();
+  }
+
+  #appear(): void {
+    if (this.#powerLost) this.#board.swapParts();
+    this.#powerLost = false;
     this.#plugged = true;
     this.#devnum = (this.#devnum % 126) + 1;
     this.#advancedTo = Math.max(this.#advancedTo, this.#clock.now());
@@ -222,11 +238,23 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
 
   /** Pulls the cable: the connection ends, EEPROMs lose their supply. `rst` ends the TCP connection with a reset. */
   unplug(how: 'fin' | 'rst' = 'fin', reason = 'unplugged'): void {
+    this.#comeback.cancel();
+    // Out while it is away, as after a sag, takes the parts their supply too.
+    if (this.#plugged) this.#catchUp();
+    else this.#responses.clear();
+    for (const eeprom of this.eeproms) eeprom.powerOff(this.#advancedTo);
+    this.#powerLost = true;
+    this.#leaveBus(how, reason);
+  }
+
+  /**
+   * The supply dips below what the bridge needs and not below what the parts need: it is gone as with `unplug()` and begins anew
+   * with the next `plug()`, and EEPROMs go on with what they were doing.
+   */
+  sag(how: 'fin' | 'rst' = 'fin', reason = 'sag'): void {
+    this.#comeback.cancel();
     if (!this.#plugged) return;
     this.#catchUp();
-    // An unplug fault may have struck while catching up.
-    if (!this.plugged) return;
-    for (const eeprom of this.eeproms) eeprom.powerOff(this.#advancedTo);
     this.#leaveBus(how, reason);
   }
 
@@ -258,6 +286,8 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
   dispose(): void {
     this.#release('closed');
     this.#plugged = false;
+    this.#disposed = true;
+    this.#comeback.cancel();
     this.#housekeeper?.cancel();
     this.#responses.clear();
   }
@@ -265,7 +295,13 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
   #faultAdded(spec: FaultSpec): void {
     if (spec.kind === 'unplug' && spec.on === 'now') this.#strike(this.faults.unplugAt('now', 0));
     else if (spec.kind === 'unsolicited' && spec.when !== 'next') this.#responses.inject('now');
+    else if (spec.kind === 'flip' && spec.on === 'now') this.#flipNow();
     this.#flush();
+  }
+
+  #flipNow(): void {
+    const flip = this.faults.take('flip', ({ on }) => on === 'now');
+    if (flip) this.#board.flipNow(flip);
   }
 
   #submit(urb: Urb): void {

@@ -1,5 +1,6 @@
 import { addressProblem, chipAddresses, type ChipModel } from './chips.js';
 import type { I2cTarget } from './i2c.js';
+import type { PartFaults } from './part_faults.js';
 
 /** How a part treats a write while its WP (WC) pin is high. */
 export type Maker = 'microchip' | 'st';
@@ -24,14 +25,17 @@ export interface EepromOptions {
   readonly powerLoss?: PowerLoss;
 }
 
-/** What happened to a write: `start` of the cycle, its end (`commit`), `lock` of a page for ever, or why nothing was stored. */
+/**
+ * What happened to a write: `start` of the cycle, its end (`commit`), `lock` of a page for ever, or why nothing was stored.
+ * `stray`: it went to that offset instead; `forget`: the bytes there are the old ones again. Both are faults.
+ */
 export interface EepromEvent {
-  readonly type: 'start' | 'commit' | 'drop' | 'abort' | 'lock' | 'power-loss';
+  readonly type: 'start' | 'commit' | 'drop' | 'abort' | 'lock' | 'power-loss' | 'stray' | 'forget';
   readonly address: number;
   readonly offset: number;
   readonly length: number;
-  /** `wp`: WP was high; `read-only`: a window or upper half that cannot be written; `no-stop`: START or power loss before STOP. */
-  readonly reason?: 'wp' | 'read-only' | 'locked' | 'no-stop' | PowerLoss;
+  /** `wp`: WP was high; `read-only`: a window or upper half that cannot be written; `no-stop`: START or power loss before STOP; `fault`: the part is broken. */
+  readonly reason?: 'wp' | 'read-only' | 'locked' | 'no-stop' | 'fault' | PowerLoss;
 }
 
 /** How the chip learns the level of its WP pin, how long it is busy, and whom it tells. */
@@ -40,6 +44,8 @@ export interface EepromWiring {
   /** The next write cycle: a time (µs), or that many refused addresses when the bench runs without time. */
   writeCycle(nominalMs: number): { readonly us: number } | { readonly polls: number };
   emit(event: EepromEvent): void;
+  /** Left out: a part with nothing wrong. */
+  readonly faults?: PartFaults;
 }
 
 interface Cycle {
@@ -88,6 +94,8 @@ export class Eeprom implements I2cTarget {
   #firstLoaded = 0;
   #wpAtAddress = false;
   #cycle: Cycle | undefined;
+  /** What comes back when the power does, by offset (fault `forget`). */
+  readonly #forgotten = new Map<number, number>();
 
   constructor(options: EepromOptions, wiring: EepromWiring) {
     const { model } = options;
@@ -132,6 +140,28 @@ export class Eeprom implements I2cTarget {
       );
     }
     this.#array.fill(0xff).set(bytes);
+    this.#forgotten.clear();
+  }
+
+  /** Replaces bytes of the array from an offset on; the others stay. */
+  patch(offset: number, bytes: Uint8Array): void {
+    if (offset + bytes.length > this.#array.length) {
+      throw new RangeError(
+        `${String(bytes.length)} bytes from ${String(offset)} on do not fit into the ${String(this.#array.length)} of a ${this.model.name}`,
+      );
+    }
+    this.#array.set(bytes, offset);
+    bytes.forEach((_, index) => this.#forgotten.delete(offset + index));
+  }
+
+  /** Changes bits of one byte of the array, where it lies. */
+  flip(offset: number, mask: number): void {
+    if (offset >= this.#array.length) {
+      throw new RangeError(
+        `a ${this.model.name} has bytes 0 to ${String(this.#array.length - 1)}, not ${String(offset)}`,
+      );
+    }
+    this.#array[offset] = (this.#array[offset] ?? 0) ^ mask;
   }
 
   /** A copy of the window at device code 1011 (serial number, EUI, page); empty where the part has none. */
@@ -178,6 +208,8 @@ export class Eeprom implements I2cTarget {
     this.#wpAtAddress = this.#wiring.wpHigh(at);
     if (read) {
       this.#phase = 'read';
+      const pages = this.#inWindow ? 0 : (this.#wiring.faults?.misread(this.#pointer) ?? 0);
+      if (pages !== 0) this.#pointer = this.#around(this.#pointer + pages * this.pageSize);
       return true;
     }
     this.#phase = 'address';
@@ -204,6 +236,7 @@ export class Eeprom implements I2cTarget {
       return true;
     }
     if (this.#phase !== 'data') return false;
+    if (this.maker === 'st' && this.#wpAtAddress && this.#ignoresWp(this.#pointer)) this.#wpAtAddress = false;
     if (this.maker === 'st' && this.#wpAtAddress) {
       this.drops++;
       this.#tell('drop', this.#pointer, 1, 'wp');
@@ -231,7 +264,7 @@ export class Eeprom implements I2cTarget {
       return byte ?? 0xff;
     }
     const pointer = this.#pointer % this.#array.length;
-    const byte = this.#array[pointer] ?? 0xff;
+    const byte = this.outgoing(pointer, this.#array[pointer] ?? 0xff);
     const block =
       this.model.blockRollover || this.model.spd ? 2 ** (8 * this.model.addressBytes) : this.#array.length;
     this.#pointer = pointer - (pointer % block) + ((pointer + 1) % block);
@@ -247,7 +280,7 @@ export class Eeprom implements I2cTarget {
       ? this.model.window?.content !== 'page'
       : this.#firstLoaded >= (this.model.protectedFrom ?? Infinity);
     // Microchip looks at the pin at the STOP; everything before it was acknowledged all the same.
-    const wp = this.maker === 'microchip' && this.#wiring.wpHigh(at);
+    const wp = this.maker === 'microchip' && this.#wiring.wpHigh(at) && !this.#ignoresWp(this.#firstLoaded);
     if (readOnly || wp) {
       this.drops++;
       this.#tell('drop', this.#firstLoaded, loaded.size, wp ? 'wp' : 'read-only');
@@ -287,20 +320,56 @@ export class Eeprom implements I2cTarget {
       this.#cycle = undefined;
       this.#tell('power-loss', cycle.offset, cycle.undo.size, this.powerLoss);
     }
+    this.#forget();
     this.#phase = 'idle';
     this.#pointer = 0;
+  }
+
+  #forget(): void {
+    const [first] = this.#forgotten.keys();
+    if (first === undefined) return;
+    for (const [position, old] of this.#forgotten) this.#array[position] = old;
+    this.#tell('forget', first, this.#forgotten.size, 'fault');
+    this.#forgotten.clear();
+  }
+
+  /** A byte of the array on its way to the host. */
+  protected outgoing(offset: number, byte: number): number {
+    return this.#wiring.faults?.reading(offset, byte) ?? byte;
+  }
+
+  #ignoresWp(offset: number): boolean {
+    return !this.#inWindow && this.#wiring.faults?.ignoresWp(offset) === true;
+  }
+
+  /** An offset of the array, counted on past its end and before its beginning. */
+  #around(offset: number): number {
+    const size = this.#array.length;
+    return ((offset % size) + size) % size;
   }
 
   #program(loaded: Map<number, number>, at: number): void {
     const memory = this.#inWindow ? this.#window : this.#array;
     const base = this.#inWindow ? (this.model.window?.offset ?? 0) : 0;
     const undo = new Map<number, number>();
+    const { faults } = this.#inWindow ? {} : this.#wiring;
+    const mishap = faults?.programming([...loaded.keys()]);
+    const keep = mishap?.keep ?? Infinity;
+    const shift = (mishap?.pages ?? 0) * this.pageSize;
+    let index = 0;
     for (const [address, byte] of loaded) {
-      const position = address - base;
+      if (index++ >= keep) break;
+      const position = shift === 0 ? address - base : this.#around(address + shift);
       if (position < 0 || position >= memory.length) continue;
-      undo.set(position, memory[position] ?? 0xff);
-      memory[position] = byte;
+      const old = memory[position] ?? 0xff;
+      undo.set(position, old);
+      if (mishap?.forget && !this.#forgotten.has(position)) this.#forgotten.set(position, old);
+      else if (!this.#inWindow && !mishap?.forget) this.#forgotten.delete(position);
+      memory[position] = faults?.storing(position, byte) ?? byte;
     }
+    if (keep < loaded.size) this.#tell('drop', this.#firstLoaded, loaded.size - keep, 'fault');
+    if (shift !== 0) this.#tell('stray', this.#around(this.#firstLoaded + shift), loaded.size, 'fault');
+    if (mishap?.cycle === false) return;
     const length = this.#wiring.writeCycle(this.writeCycleMs);
     this.#cycle = {
       offset: this.#firstLoaded,

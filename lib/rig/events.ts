@@ -1,5 +1,5 @@
 import type { EepromEvent } from './eeprom.js';
-import type { FaultSpec } from './faults.js';
+import type { FaultSpec } from './fault_kinds.js';
 
 /** A report or control request that took effect (host to device) or was delivered (device to host). */
 export interface ReportEvent {

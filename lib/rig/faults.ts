@@ -1,81 +1,13 @@
-/**
- * Faults: what goes wrong on the bench, when, and how often. All of them are positional or seeded, so a run can be repeated.
- * Every fault lets `skip` opportunities pass, then acts on the next `count` of them (1 unless told) and is gone.
- */
-
-export interface FaultCount {
-  /** How often it acts; Infinity: until removed. Default 1. */
-  readonly count?: number;
-  /** Opportunities let through first. Default 0. */
-  readonly skip?: number;
-}
-
-/**
- * Where an unplug strikes, counted from the moment the fault was added:
- * - `now`;
- * - `wire`: when `n` bytes of EEPROM content have crossed the I2C wire (0: as the first one would begin);
- * - `host`: when `n` bytes of read data have been delivered in 0x13 reports (0: as the first one would be delivered);
- * - `in`, `out`, `any`, `control`: at the `n`-th (from 1) interrupt report in or out, either of them, or control transfer,
- *   `before` or `after` it takes effect and is answered.
- */
-export interface UnplugFault extends FaultCount {
-  readonly kind: 'unplug';
-  readonly on: 'now' | 'wire' | 'host' | 'in' | 'out' | 'any' | 'control';
-  readonly n?: number;
-  /** Takes `n` from a seeded generator instead: at least 0 (`wire`, `host`) or 1, and below this. */
-  readonly below?: number;
-  readonly seed?: number;
-  readonly phase?: 'before' | 'after';
-  /** The TCP connection ends with FIN (default) or with RST. */
-  readonly how?: 'fin' | 'rst';
-}
-
-/**
- * The bridge takes nothing and answers nothing any more, `on: 'in'`: it takes what it is sent and answers nothing. Only
- * control requests are still answered then. It is on the bus all the while (it NAKs), and what it owes comes afterwards.
- */
-export interface SilentFault {
-  readonly kind: 'silent';
-  readonly on?: 'all' | 'in';
-  /** How long, milliseconds; else until the fault is released. */
-  readonly ms?: number;
-  /** Interrupt reports, in and out, let through first. Default 0. */
-  readonly skip?: number;
-}
-
-export type FaultSpec =
-  | UnplugFault
-  /** The address is not acknowledged. */
-  | (FaultCount & { readonly kind: 'nak'; readonly address?: number })
-  /** Byte `byte` (from 0, word address included) of a write is not acknowledged. */
-  | (FaultCount & { readonly kind: 'nak-data'; readonly byte: number; readonly address?: number })
-  /** A response (0x13 or 0x16; either when not given) never arrives. */
-  | (FaultCount & { readonly kind: 'lose'; readonly report?: number })
-  /** A response arrives `ms` later, or when the fault is released; others overtake it. */
-  | (FaultCount & { readonly kind: 'delay'; readonly report?: number; readonly ms?: number })
-  /** A force send is answered by a 0x13 without data; the data stay in the chip. */
-  | (FaultCount & { readonly kind: 'empty' })
-  /** A response nobody asked for: now, or before the next response. Default: 0x16, idle. */
-  | (FaultCount & { readonly kind: 'unsolicited'; readonly report?: number; readonly when?: 'now' | 'next' })
-  /** A request is answered by a STALL; `report`: only control requests for, or reports with, this ID. */
-  | (FaultCount & {
-      readonly kind: 'stall';
-      readonly on?: 'control' | 'in' | 'out';
-      readonly report?: number;
-    })
-  /** The next transfer never ends; `hard`: not even by Cancel, only by a reset or unplug. */
-  | (FaultCount & { readonly kind: 'stuck'; readonly hard?: boolean })
-  /** SCL is low at the start of the next transfer, for `ms` or for ever. */
-  | (FaultCount & { readonly kind: 'scl-low'; readonly ms?: number })
-  | (FaultCount & { readonly kind: 'arbitration' })
-  /** 64 seeded random bytes arrive before the next response; `report` fixes the first one. */
-  | (FaultCount & { readonly kind: 'garbage'; readonly seed?: number; readonly report?: number })
-  /** A write cycle of `ms` instead of the part's own (without time: `polls` refused addresses, default 64). */
-  | (FaultCount & { readonly kind: 'slow-write'; readonly ms: number; readonly polls?: number })
-  | SilentFault;
-
-export type FaultKind = FaultSpec['kind'];
-export type FaultOf<K extends FaultKind> = Extract<FaultSpec, { kind: K }>;
+import {
+  checkFault,
+  firstSkip,
+  unplugPosition,
+  type FaultKind,
+  type FaultOf,
+  type FaultSpec,
+  type SilentFault,
+  type UnplugFault,
+} from './fault_kinds.js';
 
 /** A fault that was added. */
 export interface FaultHandle {
@@ -105,7 +37,7 @@ class Fault implements FaultHandle {
     private readonly box: FaultBox,
   ) {
     this.remaining = 'count' in spec ? (spec.count ?? 1) : spec.kind === 'silent' ? Infinity : 1;
-    this.skip = 'skip' in spec ? (spec.skip ?? 0) : 0;
+    this.skip = firstSkip(spec);
   }
 
   release(): void {
@@ -264,47 +196,4 @@ export class FaultBox {
     this.#actions.fired(fault.spec);
     return true;
   }
-}
-
-function checkFault(spec: FaultSpec): void {
-  const whole = (name: string, value: number | undefined, least: number): void => {
-    if (value === undefined || (name === 'count' && value === Infinity)) return;
-    if (!Number.isInteger(value) || value < least) {
-      throw new RangeError(
-        `${name} of a fault is a whole number from ${String(least)}, not ${String(value)}`,
-      );
-    }
-  };
-  whole('skip', spec.skip, 0);
-  if (spec.kind === 'silent') {
-    whole('ms', spec.ms, 1);
-    return;
-  }
-  whole('count', spec.count, 1);
-  if (spec.kind === 'nak-data') whole('byte', spec.byte, 0);
-  if (spec.kind !== 'unplug' || spec.on === 'now') return;
-  whole('below', spec.below, 1);
-  const first = spec.on === 'wire' || spec.on === 'host' ? 0 : 1;
-  if (spec.n === undefined && spec.below === undefined) {
-    throw new RangeError(`an unplug on ${spec.on} needs a position: n, or below with a seed`);
-  }
-  whole('n', spec.n, first);
-}
-
-function unplugPosition(spec: UnplugFault): number {
-  if (spec.below === undefined) return spec.n ?? 0;
-  const first = spec.on === 'wire' || spec.on === 'host' ? 0 : 1;
-  const span = Math.max(1, spec.below - first);
-  return first + Math.floor(random(spec.seed ?? 0)() * span);
-}
-
-/** A small seeded generator (mulberry32): the same seed, the same numbers, everywhere. */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }

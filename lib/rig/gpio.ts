@@ -2,6 +2,13 @@
  * The CP2112's eight GPIO pins (AN495 "GPIO configuration", "Get/Set GPIO values"; CP2112 data sheet).
  * Inputs and open-drain pins at 1 are pulled up inside the chip: a floating pin reads 1.
  */
+export interface GpioState {
+  readonly direction: number;
+  readonly pushPull: number;
+  readonly special: number;
+  readonly latch: number;
+}
+
 export class Gpio {
   direction = 0;
   pushPull = 0;
@@ -19,6 +26,21 @@ export class Gpio {
     this.special = 0;
     this.clockDivider = 0;
     this.latch = 0xff;
+  }
+
+  /** What the host has set, to go back to. */
+  get state(): GpioState {
+    const { direction, pushPull, special, latch } = this;
+    return { direction, pushPull, special, latch };
+  }
+
+  /** These pins do not follow: what was set for them before stays. */
+  hold(pins: number, before: GpioState): void {
+    const mix = (now: number, then: number): number => (now & ~pins) | (then & pins);
+    this.direction = mix(this.direction, before.direction);
+    this.pushPull = mix(this.pushPull, before.pushPull);
+    this.latch = mix(this.latch, before.latch);
+    this.special = before.special;
   }
 
   /** Feature report 0x02, without the ID. */

@@ -12,16 +12,14 @@ export type { DeviceEvents, DeviceStats, ReportEvent } from './events.js';
 export type { DeviceSetup, EepromSetup, TimeMode } from './setup.js';
 export type { Attachment, Urb, UrbPort } from './urb.js';
 export { Eeprom, type EepromEvent, type Maker, type PowerLoss } from './eeprom.js';
-export type { FaultBox, FaultHandle, FaultKind, FaultSpec, UnplugFault } from './faults.js';
+export type { FaultKind, FaultSpec, FlipFault, PartFault, SilentFault, UnplugFault } from './fault_kinds.js';
+export type { FaultBox, FaultHandle } from './faults.js';
 export { startControl, type ControlOptions, type ControlPort } from './control.js';
-export {
-  EEPROM_GRAMMAR,
-  FAULT_GRAMMAR,
-  parseEepromSpec,
-  parseFault,
-  SpecError,
-  type EepromSpec,
-} from './spec.js';
+export { formatCommand, parseCommand } from './command_text.js';
+export { COMMAND_FORMS, type Command } from './commands.js';
+export { FAULT_GRAMMAR, formatFault, parseFault } from './fault_text.js';
+export { EEPROM_GRAMMAR, parseEepromSpec, type EepromSpec } from './spec.js';
+export { SpecError } from './text.js';
 
 /** All of it, for those who write `import NAME from`: what `require()` gives. */
 // eslint-disable-next-line @typescript-eslint/consistent-type-imports -- a module cannot import itself by name without a circle

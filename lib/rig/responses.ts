@@ -1,6 +1,7 @@
 import type { Clock, Timer } from './clock.js';
 import type { DeviceStats } from './events.js';
-import { random, type FaultBox } from './faults.js';
+import type { FaultBox } from './faults.js';
+import { random } from './random.js';
 
 export interface Response {
   /** ID first, meaningful bytes only. */
@@ -24,6 +25,8 @@ export class ResponseQueue {
   readonly #arrived: () => void;
   readonly #delays = new Set<Timer>();
   #queue: Response[] = [];
+  /** The chip's last report of each ID. */
+  readonly #last = new Map<number, Uint8Array>();
   /** Counts up when everything pending is forgotten: a response held back from before does not come. */
   #era = 0;
 
@@ -44,12 +47,13 @@ export class ResponseQueue {
   }
 
   /** The chip has a report for the host. */
-  send(report: Uint8Array, at: number): void {
+  send(fresh: Uint8Array, at: number): void {
     this.inject('next');
     const garbage = this.#faults.take('garbage');
     if (garbage) this.#enqueue(garbageReport(garbage.seed ?? 1, garbage.report), at);
     const matches = (spec: { readonly report?: number }): boolean =>
-      spec.report === undefined || spec.report === report[0];
+      spec.report === undefined || spec.report === fresh[0];
+    const report = this.#stale(fresh, matches) ?? fresh;
     if (this.#faults.take('lose', matches)) return;
     const delay = this.#faults.takeHolding('delay', matches);
     if (!delay) {
@@ -64,6 +68,18 @@ export class ResponseQueue {
     };
     if (delay.spec.ms === undefined) delay.hold(late);
     else this.later(delay.spec.ms, late);
+  }
+
+  /** What the last report of that ID was, where it comes once more. */
+  #stale(
+    fresh: Uint8Array,
+    matches: (spec: { readonly report?: number }) => boolean,
+  ): Uint8Array | undefined {
+    const id = fresh[0] ?? 0;
+    const last = this.#last.get(id);
+    this.#last.set(id, fresh);
+    if (!last) return undefined;
+    return this.#faults.take('stale', (spec) => spec.what !== 'data' && matches(spec)) && last;
   }
 
   /** Puts the unsolicited reports of that kind of fault into the queue. */
@@ -88,6 +104,7 @@ export class ResponseQueue {
   /** Reset or unplug: what was held back is gone with the rest. */
   clear(): void {
     this.#queue = [];
+    this.#last.clear();
     this.#era++;
     for (const timer of this.#delays) timer.cancel();
     this.#delays.clear();

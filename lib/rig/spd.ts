@@ -115,7 +115,8 @@ export class Spd5118 extends Eeprom {
     const low = register & 0xff;
     if (low < 0x80) return this.#registers[low] ?? 0;
     const page = this.mode & 0x08 ? register >> 8 : this.mode & 0x07;
-    return this.image[(page & 0x07) * 128 + (low - 0x80)] ?? 0xff;
+    const offset = (page & 0x07) * 128 + (low - 0x80);
+    return this.outgoing(offset, this.image[offset] ?? 0xff);
   }
 
   override stop(): void {

@@ -1,14 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { chipNames, findChip } from './chips.js';
 import type { Maker, PowerLoss } from './eeprom.js';
-import type { FaultKind, FaultSpec, UnplugFault } from './faults.js';
 import { codeOf, messageOf } from './problem.js';
 import type { DeviceSetup, EepromSetup } from './setup.js';
-
-/** Something the user typed cannot be understood; the message is one sentence that says what would be. */
-export class SpecError extends Error {
-  override readonly name = 'SpecError';
-}
+import { compact, number, SpecError } from './text.js';
 
 /** An `--eeprom` argument, taken apart. */
 export interface EepromSpec {
@@ -157,124 +152,4 @@ function readImage(file: string): Uint8Array {
   } catch (error) {
     throw new SpecError(`cannot read ${file} (${codeOf(error) ?? messageOf(error)})`);
   }
-}
-
-export const FAULT_GRAMMAR =
-  'unplug[:now|:wire=N|:host=N|:in=N|:out=N|:any=N|:control=N][:below=N:seed=N][:before|:after][:rst] | nak[:address=A] | ' +
-  'nak-data:byte=N[:address=A] | lose[:report=ID] | delay[:report=ID][:ms=N] | empty | unsolicited[:report=ID][:next] | ' +
-  'stall[:control|:in|:out][:report=ID] | stuck[:hard] | scl-low[:ms=N] | arbitration | garbage[:seed=N][:report=ID] | ' +
-  'slow-write:ms=N[:polls=N] | silent[:in][:ms=N]; each with [:count=N|forever] (not silent) and [:skip=N]';
-
-const FAULT_WORDS: Readonly<Record<FaultKind, readonly string[]>> = {
-  unplug: [
-    ...['now', 'wire', 'host', 'in', 'out', 'any', 'control'],
-    ...['below', 'seed', 'before', 'after', 'rst', 'fin'],
-  ],
-  nak: ['address'],
-  'nak-data': ['byte', 'address'],
-  lose: ['report'],
-  delay: ['report', 'ms'],
-  empty: [],
-  unsolicited: ['report', 'now', 'next'],
-  stall: ['control', 'in', 'out', 'report'],
-  stuck: ['hard'],
-  'scl-low': ['ms'],
-  arbitration: [],
-  garbage: ['seed', 'report'],
-  'slow-write': ['ms', 'polls'],
-  silent: ['all', 'in', 'ms', 'skip'],
-};
-
-/**
- * Parses a fault written as `unplug:wire=1000` or `lose:report=0x16:count=3`.
- * @throws SpecError
- */
-export function parseFault(text: string): FaultSpec {
-  const wrong = (what: string): never => {
-    throw new SpecError(`fault ${text}: ${what}; the forms are ${FAULT_GRAMMAR}`);
-  };
-  const [name = '', ...parts] = text.split(':');
-  const kind = (Object.keys(FAULT_WORDS) as FaultKind[]).find((one) => one === name);
-  if (kind === undefined) return wrong(`"${name}" is no kind of fault`);
-  const words = new Map<string, number | undefined>();
-  for (const part of parts) {
-    const [key = '', value] = part.split('=');
-    const known = FAULT_WORDS[kind].includes(key) || (kind !== 'silent' && ['count', 'skip'].includes(key));
-    if (!known) wrong(`"${part}" does not belong to ${kind}`);
-    const parsed = value === 'forever' ? Infinity : value === undefined ? undefined : number(value);
-    if (value !== undefined && parsed === undefined) wrong(`"${value}" is no number`);
-    words.set(key, parsed);
-  }
-  const get = (key: string): number | undefined => words.get(key);
-  const flag = <T extends string>(...keys: readonly T[]): T | undefined => keys.find((key) => words.has(key));
-  const common = { count: get('count'), skip: get('skip') };
-  switch (kind) {
-    case 'unplug': {
-      const on = flag('wire', 'host', 'in', 'out', 'any', 'control', 'now') ?? 'now';
-      return compact<UnplugFault>({
-        kind,
-        on,
-        n: get(on),
-        below: get('below'),
-        seed: get('seed'),
-        phase: flag('before', 'after'),
-        how: flag('rst', 'fin'),
-        ...common,
-      });
-    }
-    case 'nak-data':
-      return compact<FaultSpec>({
-        kind,
-        byte: get('byte') ?? wrong('it needs byte=N'),
-        address: get('address'),
-        ...common,
-      });
-    case 'unsolicited':
-      return compact<FaultSpec>({ kind, report: get('report'), when: flag('now', 'next'), ...common });
-    case 'stall':
-      return compact<FaultSpec>({
-        kind,
-        on: flag('control', 'in', 'out'),
-        report: get('report'),
-        ...common,
-      });
-    case 'stuck':
-      return compact<FaultSpec>({ kind, hard: words.has('hard'), ...common });
-    case 'slow-write':
-      return compact<FaultSpec>({
-        kind,
-        ms: get('ms') ?? wrong('it needs ms=N'),
-        polls: get('polls'),
-        ...common,
-      });
-    case 'silent':
-      return compact<FaultSpec>({ kind, on: flag('in', 'all'), ms: get('ms'), skip: get('skip') });
-    case 'nak':
-    case 'lose':
-    case 'delay':
-    case 'empty':
-    case 'scl-low':
-    case 'arbitration':
-    case 'garbage':
-      return compact<FaultSpec>({
-        kind,
-        address: get('address'),
-        report: get('report'),
-        ms: get('ms'),
-        seed: get('seed'),
-        ...common,
-      });
-  }
-}
-
-/** A whole number, decimal or 0x…, or undefined. */
-function number(text: string): number | undefined {
-  return /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : undefined;
-}
-
-type Loose<T> = { [K in keyof T]: T[K] | undefined };
-
-/** Leaves out the properties that are undefined. */
-function compact<T extends object>(object: Loose<T>): T {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }

@@ -2,7 +2,8 @@
 import { EOVERFLOW, EPIPE } from './errno.js';
 import type { Board } from './board.js';
 import type { DeviceStats, ReportEvent } from './events.js';
-import type { FaultBox, FaultSpec, UnplugFault } from './faults.js';
+import type { FaultSpec, UnplugFault } from './fault_kinds.js';
+import type { FaultBox } from './faults.js';
 import type { ResponseQueue } from './responses.js';
 import type { Urb } from './urb.js';
 import type { UrbQueues } from './urb_queues.js';

@@ -72,6 +72,8 @@ export class Transfer {
   hard = false;
 
   readonly #wire: Wire;
+  /** What the buffer held before: a byte that arrives does not replace one of them (fault `stale`). */
+  readonly #stale: Uint8Array;
   readonly #config: SmbusConfig;
   readonly #bit: number;
   readonly #steps: Generator<number, Outcome | undefined>;
@@ -85,10 +87,17 @@ export class Transfer {
   #over = false;
   #selected: I2cTarget | undefined;
 
-  constructor(request: TransferRequest, config: SmbusConfig, wire: Wire, at: number) {
+  constructor(
+    request: TransferRequest,
+    config: SmbusConfig,
+    wire: Wire,
+    at: number,
+    stale: Uint8Array = new Uint8Array(),
+  ) {
     this.request = request;
     this.data = new Uint8Array(request.length);
     this.#wire = wire;
+    this.#stale = stale;
     this.#config = config;
     this.#bit = 1e6 / Math.min(config.clockHz, FASTEST_HZ);
     this.#at = at;
@@ -267,7 +276,8 @@ export class Transfer {
     for (let index = 0; index < this.request.length; index++) {
       if (!this.#wire.contentByte('before')) return yield* this.#dead();
       yield 9 * this.#bit;
-      this.data[index] = target.read(this.#at);
+      const byte = target.read(this.#at);
+      this.data[index] = this.#stale[index] ?? byte;
       this.count = index + 1;
       this.#wire.received(this.#at);
       if (!this.#wire.contentByte('after')) return yield* this.#dead();

@@ -195,6 +195,8 @@ export interface SampleEvent {
   readonly loopDelay: { readonly p50: number; readonly p99: number; readonly p999: number };
   /** Of one processor since the sample before, 0 to the number of processors. */
   readonly cpu: number;
+  /** Counters of the library, by subject, summed over its openings so far. */
+  readonly counters?: readonly Readonly<Record<string, number>>[] | undefined;
 }
 
 export interface ViolationEvent {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { memoryProvider, Registry, open, type NvmemDevice, type OpenOptions } from '../../lib/index.js';
 import { VirtualBench } from '../../lib/rig/index.js';
-import { parseFault } from '../../lib/rig/spec.js';
+import { parseFault } from '../../lib/rig/fault_text.js';
 import { imageOf, seedOfRun } from '../e2e/bench.js';
 import { plan, runCase, type Subject } from './cases.js';
 

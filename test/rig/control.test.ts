@@ -1,75 +1,10 @@
-import { existsSync, readFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
-import { networkInterfaces, tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startControl, type VirtualBench } from '../../lib/rig/index';
-import { runRig, type RigOptions } from '../../lib/cli/rig';
-import { Client, Gone, Wire } from './client';
-import { next, pattern, withBench } from './helpers';
-
-type Answer = Readonly<Record<string, unknown>>;
-
-/** A JSON-lines client: answers in order, events apart. */
-class Control {
-  readonly events: Answer[] = [];
-  #text = '';
-  readonly #lines: Answer[] = [];
-  readonly #readers: (() => void)[] = [];
-
-  #token: string | undefined;
-
-  private constructor(
-    readonly wire: Wire,
-    token?: string,
-  ) {
-    this.#token = token;
-    wire.socket.on('data', (chunk: Buffer) => {
-      this.#text += chunk.toString();
-      const lines = this.#text.split('\n');
-      this.#text = lines.pop() ?? '';
-      for (const line of lines) {
-        const answer = JSON.parse(line) as Answer;
-        (answer['event'] === undefined ? this.#lines : this.events).push(answer);
-      }
-      for (const reader of this.#readers.splice(0)) reader();
-    });
-  }
-
-  /** Without a token nothing is taken. */
-  static async open(port: number, token?: string): Promise<Control> {
-    return new Control(await Wire.open(port), token);
-  }
-
-  send(line: string): Promise<Answer> {
-    this.wire.write(Buffer.from(line));
-    return this.answer();
-  }
-
-  async answer(): Promise<Answer> {
-    for (;;) {
-      const answer = this.#lines.shift();
-      if (answer) return answer;
-      await new Promise<void>((resolve) => this.#readers.push(resolve));
-    }
-  }
-
-  /** Waits until an event satisfies the condition. */
-  async event(wanted: (event: Answer) => boolean): Promise<Answer> {
-    for (;;) {
-      const found = this.events.find(wanted);
-      if (found) return found;
-      await new Promise<void>((resolve) => this.#readers.push(resolve));
-    }
-  }
-
-  /** The first request has the token. */
-  ask(request: object): Promise<Answer> {
-    const token = this.#token;
-    this.#token = undefined;
-    return this.send(`${JSON.stringify({ token, ...request })}\n`);
-  }
-}
+import { Gone, Wire, type Client } from './client';
+import { Control, type Answer } from './control_client';
+import { pattern, withBench } from './helpers';
 
 const DEVICES = [
   { busid: '1-1', eeproms: [{ address: 0x50, chip: '24c02', image: pattern(256), wp: 0 }] },
@@ -139,6 +74,28 @@ describe('the control port', () => {
       expect(bench.device().stats.wireBytes).toBe(10);
       expect(await control.ask({ cmd: 'fault', add: 'stuck' })).toMatchObject({ ok: true });
       expect(await control.ask({ cmd: 'fault', release: 'all' })).toEqual({ ok: true, faults: [] });
+    }));
+
+  test('faults, release by kind, sag, help, and a few bytes of an image', () =>
+    withControl(async (control, bench, attach) => {
+      await control.ask({ cmd: 'fault', add: 'flip:at=3' });
+      await control.ask({ cmd: 'fault', add: 'stuck:hard' });
+      expect(await control.ask({ cmd: 'release', fault: 'flip' })).toMatchObject({
+        faults: [{ id: 2, text: 'stuck:hard', remaining: 1, fired: 0 }],
+      });
+      expect(await control.ask({ cmd: 'release' })).toMatchObject({ ok: false });
+      expect(await control.ask({ cmd: 'release', fault: 2 })).toEqual({ ok: true, faults: [] });
+      expect(await control.ask({ cmd: 'faults' })).toEqual({ ok: true, faults: [] });
+      const client = await attach();
+      expect(await control.ask({ cmd: 'sag' })).toEqual({ ok: true, plugged: false });
+      await client.gone;
+      expect(await control.ask({ cmd: 'help' })).toMatchObject({
+        commands: expect.arrayContaining(['plug [BUSID]']) as string[],
+      });
+      await control.ask({ cmd: 'image', address: 0x50, set: 'AQI=', at: 4 });
+      const expected = pattern(256);
+      expected.set([1, 2], 4);
+      expect(bench.device().eeprom(0x50).image).toEqual(expected);
     }));
 
   test('images: read, set, load, save', async () => {
@@ -346,203 +303,4 @@ describe('who may use the control port', () => {
       control.wire.close();
       await port.close();
     }));
-});
-
-/** Runs the command until its first output, and gives the means to end it. */
-async function rig(
-  options: RigOptions,
-): Promise<{ status: Promise<number>; ready: string; errors: () => string; end: () => void }> {
-  const ending = new AbortController();
-  let errors = '';
-  let output = '';
-  let first: (text: string) => void = () => undefined;
-  const said = new Promise<string>((resolve) => (first = resolve));
-  const status = runRig(options, {
-    stdout: {
-      write: (text: string) => {
-        output += text;
-        first(output);
-      },
-    },
-    stderr: { write: (text: string) => (errors += text) },
-    signal: ending.signal,
-  });
-  const ready = await Promise.race([said, status.then(() => output)]);
-  return {
-    status,
-    ready,
-    errors: () => errors,
-    end: () => {
-      ending.abort();
-    },
-  };
-}
-
-describe('nvmem rig', () => {
-  test('says on one JSON line where it is, serves, saves, and ends with 0', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'rig-'));
-    try {
-      const image = join(folder, 'in:put.bin');
-      const saved = join(folder, 'saved.bin');
-      writeFileSync(image, pattern(32768));
-      const run = await rig({
-        port: '0',
-        control: 0,
-        json: true,
-        time: 'off',
-        version: '3',
-        serial: 'RIG00001',
-        eeprom: [`0x52:24c256:image=${image}:save=${saved}`, '1-2/0x50:24c02:wp=high'],
-        fault: ['lose:report=0x16'],
-      });
-      const line = JSON.parse(run.ready) as { port: number; control: number; token: string };
-      expect(line).toMatchObject({
-        ok: true,
-        host: '127.0.0.1',
-        busid: '1-1',
-        devices: [
-          { busid: '1-1', serial: 'RIG00001', version: 3, eeproms: [{ address: 0x52, chip: '24c256' }] },
-          { busid: '1-2', version: 3, eeproms: [{ address: 0x50, chip: '24c02' }] },
-        ],
-      });
-      const client = await Client.attach(line.port);
-      // The fault takes the first status.
-      await client.out(0x15, 1);
-      expect(await client.readAt(0x52, [0, 0], 100)).toEqual(Buffer.from(pattern(100)));
-      await client.writeBytes(0x52, 0, 0, 0xab);
-      client.close();
-      const control = await Control.open(line.control, line.token);
-      expect(await control.ask({ cmd: 'quit' })).toEqual({ ok: true });
-      expect(await run.status).toBe(0);
-      expect(readFileSync(saved)[0]).toBe(0xab);
-      expect(run.errors()).toBe('');
-      await expect(Wire.open(line.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  });
-
-  test('tells people how to attach, from nvmem and from a kernel', async () => {
-    const run = await rig({ port: 0, eeprom: ['0x52:24c256:wp=0'] });
-    const port = /Listening on 127\.0\.0\.1:(\d+)/.exec(run.ready)?.[1] ?? '';
-    expect(run.ready).toContain(`nvmem read 'usbip://127.0.0.1:${port}/1-1/0x52?chip=24c256' -o dump.bin`);
-    expect(run.ready).toContain('modprobe vhci-hcd');
-    expect(run.ready).toContain(`usbip --tcp-port ${port} attach -r 127.0.0.1 -b 1-1`);
-    expect(run.ready).toContain('WP on GPIO 0');
-    run.end();
-    expect(await run.status).toBe(0);
-  });
-
-  const everywhere = networkInterfaces()['lo']?.some(({ family }) => family === 'IPv6')
-    ? ['0.0.0.0', '::']
-    : ['0.0.0.0'];
-  test.each(everywhere)('on %s it says who may come now', async (host) => {
-    const run = await rig({ port: 0, control: 0, host });
-    run.end();
-    expect(await run.status).toBe(0);
-    expect(run.errors()).toMatch(/anyone who can reach this machine may now attach to port \d+/);
-    expect(run.errors()).toMatch(/The control port \d+ stays on 127\.0\.0\.1/);
-    expect(run.ready).toMatch(host === '::' ? /'usbip:\/\/\[::1\]:\d+\// : /'usbip:\/\/127\.0\.0\.1:\d+\//);
-  });
-
-  test('an image that is text is not taken for one', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'rig-'));
-    try {
-      const file = join(folder, 'image.hex');
-      writeFileSync(file, ':0100000000FF\n:00000001FF\n');
-      const run = await rig({ port: 0, eeprom: [`0x50:24c02:image=${file}`] });
-      expect(await run.status).toBe(2);
-      expect(run.errors()).toContain('objcopy -I ihex -O binary');
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  });
-
-  test.each([
-    ['SIGHUP', 129],
-    ['SIGQUIT', 131],
-    ['SIGALRM', 142],
-    ['SIGTERM', 0],
-  ] as const)('%s: what is to be saved is, and the status is %i', async (name, status) => {
-    const folder = mkdtempSync(join(tmpdir(), 'rig-'));
-    try {
-      const saved = join(folder, 'saved');
-      const run = await rig({ port: 0, eeprom: [`0x50:24c02:save=${saved}`] });
-      process.emit(name);
-      expect(await run.status).toBe(status);
-      expect(readFileSync(saved)).toHaveLength(256);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  });
-
-  test('a signal ends it, and takes its handlers along', async () => {
-    const before = process.listenerCount('SIGTERM');
-    const run = await rig({ port: 0 });
-    expect(process.listenerCount('SIGTERM')).toBe(before + 1);
-    process.emit('SIGTERM');
-    expect(await run.status).toBe(0);
-    expect(process.listenerCount('SIGTERM')).toBe(before);
-  });
-
-  test.each<[string, RigOptions, number, RegExp]>([
-    [
-      'an unknown chip',
-      { eeprom: ['0x50:24c3'] },
-      2,
-      /^nvmem rig: --eeprom 0x50:24c3: unknown chip "24c3"; known are 24c00, .*\n$/,
-    ],
-    ['a bad address', { eeprom: ['0xfe:24c02'] }, 2, /"0xfe" is no 7-bit I2C address; the form is/],
-    ['an address the chip cannot have', { eeprom: ['0x51:24c04'] }, 2, /not the first of such a group/],
-    [
-      'two chips at one address',
-      { eeprom: ['0x50:24c02', '0x50:24c02'] },
-      2,
-      /two chips answer on address 0x50/,
-    ],
-    [
-      'a file that is not there',
-      { eeprom: ['0x50:24c02:image=/nowhere/x'] },
-      2,
-      /cannot read \/nowhere\/x \(ENOENT\)/,
-    ],
-    [
-      'an image bigger than the part',
-      { eeprom: [`0x50:24c00:image=${__filename}`] },
-      2,
-      /bytes and a 24c00 only 16/,
-    ],
-    ['a bad port', { port: '70000' }, 2, /--port 70000 is no TCP port/],
-    ['a bad version', { version: 4 }, 2, /silicon version 1, 2 or 3, not 4/],
-    ['a bad time', { time: 'fast' }, 2, /--time is real or off, not fast/],
-    ['a bad fault', { port: 0, fault: ['unplug:sometimes'] }, 2, /"sometimes" does not belong to unplug/],
-    ['a long serial', { serial: 'x'.repeat(31) }, 2, /at most 30 characters/],
-  ])('%s: one sentence and the status', async (_name, options, status, message) => {
-    const run = await rig(options);
-    expect(await run.status).toBe(status);
-    expect(run.errors()).toMatch(message);
-    expect(run.errors().trim().split('\n')).toHaveLength(1);
-    expect(run.ready).toBe('');
-  });
-
-  test('a port in use, of either kind, in words and as JSON', async () => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1');
-    await next(server, 'listening');
-    try {
-      const { port } = server.address() as AddressInfo;
-      const words = await rig({ port });
-      expect(await words.status).toBe(6);
-      expect(words.errors()).toContain(`port ${String(port)} is in use already; choose another with --port`);
-      const control = await rig({ port: 0, control: port });
-      expect(await control.status).toBe(6);
-      expect(control.errors()).toContain('choose another with --control');
-      const json = await rig({ port, json: true });
-      expect(await json.status).toBe(6);
-      expect(JSON.parse(json.ready)).toMatchObject({ ok: false, error: { code: 'EADDRINUSE' } });
-      expect(json.errors()).toBe('');
-    } finally {
-      server.close();
-    }
-  });
 });

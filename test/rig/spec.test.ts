@@ -69,6 +69,18 @@ describe('--fault', () => {
     ['slow-write:ms=100:polls=9', { kind: 'slow-write', ms: 100, polls: 9 }],
     ['silent', { kind: 'silent' }],
     ['silent:in:ms=300:skip=4', { kind: 'silent', on: 'in', ms: 300, skip: 4 }],
+    ['flip', { kind: 'flip' }],
+    ['flip:stored:at=0x10:bit=3', { kind: 'flip', on: 'stored', at: 16, bit: 3 }],
+    ['flip:below=9:seed=2', { kind: 'flip', below: 9, seed: 2 }],
+    ['drop-page:keep=3:count=2', { kind: 'drop-page', keep: 3, count: 2 }],
+    ['drop-page:no-cycle', { kind: 'drop-page', cycle: 'no-cycle' }],
+    ['wrong-page:by=-1', { kind: 'wrong-page', by: -1 }],
+    ['forget:address=0x50', { kind: 'forget', address: 0x50 }],
+    ['wp-ignored', { kind: 'wp-ignored' }],
+    ['wp-stuck:count=forever', { kind: 'wp-stuck', count: Infinity }],
+    ['swap:part:with=0x51', { kind: 'swap', what: 'part', with: 0x51 }],
+    ['slow-return:ms=900', { kind: 'slow-return', ms: 900 }],
+    ['stale:data', { kind: 'stale', what: 'data' }],
   ])('%s', (text, spec) => {
     expect(parseFault(text)).toMatchObject(spec);
   });
@@ -80,6 +92,15 @@ describe('--fault', () => {
     ['nak-data', /needs byte=N/],
     ['slow-write', /needs ms=N/],
     ['silent:count=2', /does not belong to silent/],
+    ['drop-pgae', /"drop-pgae" is no kind of fault \(drop-page\?\)/],
+    ['flip:stord', /"stord" does not belong to flip \(stored\?\)/],
+    ['flip:bit=8', /bits 0 to 7/],
+    ['flip:bit', /"bit" needs a number/],
+    ['flip:stored=1', /"stored" takes no value/],
+    ['flip:read:stored', /"stored" comes second/],
+    ['wrong-page:by=0', /whole number of pages/],
+    ['nak:count=0', /count of a fault is a whole number from 1/],
+    ['unplug:wire', /needs a position/],
   ])('%s is refused', (text, message) => {
     expect(() => parseFault(text)).toThrow(SpecError);
     expect(() => parseFault(text)).toThrow(message);
