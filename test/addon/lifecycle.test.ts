@@ -10,7 +10,7 @@ const NOTHING = { requests: 0, holds: 0, slots: 0, buses: 0, turns: 0, shares: 0
 const fixture = (name: string): string => join(__dirname, 'fixtures', name);
 
 /** How many workers are loaded and terminated; CI takes more. */
-const CYCLES = Number(process.env['NVMEM_WORKER_CYCLES'] ?? 25);
+const CYCLES = Number(process.env['NVMEM_WORKER_CYCLES'] ?? 50);
 
 async function answerOf(
   args: readonly string[],
