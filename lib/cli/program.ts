@@ -272,6 +272,7 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--eeprom <spec>', 'ADDRESS:CHIP[:wp=GPIO][:image=FILE]…, repeatable', collect)
     .option('--fault <spec>', 'a fault to begin with, repeatable', collect)
+    .option('--scenario <file>', 'YAML: what there is and what happens when, instead of the options for that')
     .option('--version <n>', 'silicon version of the bridge: 1, 2 or 3')
     .option('--time <mode>', 'real: wire and USB take their time; off: they do not')
     .option('--serial <text>', 'serial number of the bridge')
