@@ -92,12 +92,26 @@ function judgeCode({ order, onDead, unplugged }: Pending, { code, message }: Set
   const excused = onDead || unplugged;
   const expected = order.action === 'look' ? WHILE_AWAY : ['ENODEV'];
   if (excused && expected.includes(code)) return;
+  // Neither is what an unplug makes of an operation, whenever it comes.
+  if (code === 'EBADMSG') {
+    tell('verify-failed', `is not stored as it was written: ${message}`, { found: code });
+    return;
+  }
+  if (code === 'ETIMEDOUT' && !excused) {
+    tell('timed-out', `has run into a time limit while the plug was in: ${message}`, { found: code });
+    return;
+  }
   const why = excused ? `with ${code}, where an unplug is ${expected[0] ?? ''}` : 'while the plug was in';
   tell('unexpected-error', `has failed ${why}: ${message}`, { found: code });
 }
 
-function judgeLook(pending: Pending, settled: Settled, { part }: Place, tell: Tell): void {
+function judgeLook(pending: Pending, settled: Settled, { part, model }: Place, tell: Tell): void {
+  const { offset, length, data } = pending.order;
+  if (data !== undefined && (settled.code !== 'ok' || settled.transferred > 0))
+    model.forget({ offset, length });
   if (settled.code !== 'ok' || pending.amongWrites || pending.unplugged || part === undefined) return;
+  if (settled.transferred > 0)
+    tell('wp-not-protecting', `could write ${String(length)} bytes at ${String(offset)} past it`);
   if (settled.level !== undefined && (settled.level === 1) === part.wpInverted)
     tell('wp-not-protecting', `finds the line ${settled.level === 1 ? 'high' : 'low'} while nobody writes`);
   if (settled.addresses !== undefined && !settled.addresses.includes(part.address))
