@@ -255,6 +255,11 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
     .option('--max-recovery <ms>', 'a return that takes longer is a violation', number(1))
     .option('--max-rejection <ms>', 'an answer that comes later after the unplug is one (1000)', number(1))
     .option('--keep-going', 'go on after a violation')
+    .option('--report <file>', 'a page with everything that was found: one HTML file that needs no network')
+    .option(
+      '--serve [addr:port]',
+      'the same page while the run goes on, for a browser (127.0.0.1, a free port)',
+    )
     .option('--log <file>', 'every event, as lines of JSON')
     .option('--replay <file>', 'play again what has failed')
     .option('--save-replay <file>', 'where that is written after a violation (nvmem-torture-replay.json)')

@@ -1,6 +1,7 @@
 /** Holds what an operation says of its end against the model and the rules. It knows the contract, and nothing of the driver. */
 import type { ByteRange } from '../base/errors.js';
 import type { Order, Settled } from './engine/protocol.js';
+import type { Region } from './events.js';
 import { isIn, type MemoryModel, type WrongByte } from './model.js';
 import type { Breach } from './state.js';
 
@@ -23,6 +24,8 @@ export interface Place {
   readonly uri: string;
   readonly pageSize: number;
   readonly model: MemoryModel;
+  /** What may be written; undefined: nothing. */
+  readonly region: Region | undefined;
   /** Pages that may be uncertain at once. */
   readonly pieces: number;
   /** The parts lose their supply with the plug. */
@@ -118,7 +121,7 @@ function judgeLook(pending: Pending, settled: Settled, { part, model }: Place, t
     tell('wrong-verdict', `does not find the part at 0x${part.address.toString(16)}`);
 }
 
-function judgeRead(pending: Pending, settled: Settled, { model }: Place, tell: Tell): void {
+function judgeRead(pending: Pending, settled: Settled, { model, region }: Place, tell: Tell): void {
   const { order, differs } = pending;
   const { id, kind, bits, offset, length } = order;
   if (kind === 'verify') {
@@ -139,26 +142,28 @@ function judgeRead(pending: Pending, settled: Settled, { model }: Place, tell: T
       return;
     }
     const wrong = model.endBits(id, mask << bits.first, (value & mask) << bits.first);
-    if (wrong) tellBytes([wrong], 1, tell);
+    if (wrong) tellBytes([wrong], 1, region, tell);
     if ((value & ~mask) !== 0) tell('wrong-byte', 'has more bits than the cell', { offset });
     return;
   }
   const { data = new Uint8Array(0) } = settled;
-  tellBytes(model.endRead(id, data), data.length, tell);
+  tellBytes(model.endRead(id, data), data.length, region, tell);
   const complete = settled.code === 'ok' ? length : settled.transferred;
   if (data.length !== complete)
     tell('wrong-ranges', `says ${String(complete)} bytes are good and gives ${String(data.length)}`);
 }
 
 /** Bytes that are wrong, as one violation: what most of them look like. */
-function tellBytes(wrong: readonly WrongByte[], length: number, tell: Tell): void {
+function tellBytes(wrong: readonly WrongByte[], length: number, region: Place['region'], tell: Tell): void {
   const [first] = wrong;
   if (first === undefined) return;
   const kind = wrong.every(({ isEarlier }) => isEarlier)
     ? 'lost-write'
     : wrong.length >= MANY && 2 * wrong.length >= length
       ? 'other-content'
-      : 'wrong-byte';
+      : region && wrong.every(({ offset }) => offset < region.first || offset > region.last)
+        ? 'stray-write'
+        : 'wrong-byte';
   const count = wrong.length === 1 ? 'a byte' : `${String(wrong.length)} bytes`;
   tell(kind, `has ${count} that cannot be, the first at ${String(first.offset)}`, {
     offset: first.offset,

@@ -317,6 +317,7 @@ export class Run {
       uri: plan.uri,
       pageSize: plan.pageSize,
       pieces: plan.pieces,
+      region: plan.region,
       model: state.model,
       cutsSupply: power.cutsSupply,
       part: plan.part,
