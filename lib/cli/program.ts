@@ -265,7 +265,7 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
     .option('--save-replay <file>', 'where that is written after a violation (nvmem-torture-replay.json)')
     .option('--eeprom <spec>', 'a part of the bench, as of nvmem rig; repeatable', collect)
     .option('--fault <spec>', 'something broken on the bench, as of nvmem rig; repeatable', collect)
-    .option('--time <mode>', 'of the bench: real or off')
+    .option('--time <mode>', 'of the bench: real, wire and USB take their time, or off (default)')
     .action((uris: string[], options: TortureCommandOptions & CommonOptions) =>
       run(options, async (session) => {
         const { tortureCommand } = await import('./torture.js');

@@ -31,7 +31,7 @@ const SAMPLES = 200;
 /** Cycles that are kept for a replay. */
 const REMEMBERED = 1000;
 /** Bytes of a part of an own bench that are written, where nobody says which. */
-const REGION = 512;
+const REGION = 256;
 
 /** What a run does besides what is decided: a replay has its own cycles. */
 export interface Plan {
