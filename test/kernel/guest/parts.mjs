@@ -9,7 +9,7 @@ import { oemChecks } from './oem.mjs';
 import { presenceChecks } from './presence.mjs';
 import { stressChecks } from './stress.mjs';
 import { timeChecks } from './times.mjs';
-import { tortureChecks, tortureKernelChecks } from './torture.mjs';
+import { tortureAt24Checks, tortureChecks, tortureI2cChecks } from './torture.mjs';
 import { toolChecks } from './tools.mjs';
 import { unplugChecks } from './unplug.mjs';
 import { driver, usbChecks, usbTimes } from './usb.mjs';
@@ -61,8 +61,11 @@ export const parts = {
   async torture({ report, station, log, seed }) {
     await tortureChecks(report, station, log, seed);
   },
-  async tortureKernel({ report, station, log, seed }) {
-    await tortureKernelChecks(report, station, log, seed);
+  async tortureAt24({ report, station, log, seed }) {
+    await tortureAt24Checks(report, station, log, seed);
+  },
+  async tortureI2c({ report, station, log, seed }) {
+    await tortureI2cChecks(report, station, log, seed);
   },
   async sysfs({ report, station, log, seed }) {
     await contractChecks(report, station, log, seed, sysfsTransport(station));

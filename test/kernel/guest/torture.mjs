@@ -11,7 +11,7 @@ const PART = '0x54?chip=24c02';
 /** Of the 256 bytes, what is overwritten. */
 const REGION = ['--region', '0x40-0xbf', '--allow-writes'];
 const USB_CYCLES = 300;
-const KERNEL_CYCLES = { at24: 100, hid: 100, i2c: 100 };
+const KERNEL_CYCLES = 100;
 
 async function withSmallPart(station) {
   await station.restart({ timed: false, own: ['--eeprom', '0x54:24c02'] });
@@ -35,47 +35,50 @@ export async function tortureChecks(report, station, log, seed) {
   });
 }
 
-/** The kernel's own drivers, as whoever changes them would torture them. */
-export async function tortureKernelChecks(report, station, log, seed) {
+/** The kernel's at24, as whoever changes it would torture it. */
+export async function tortureAt24Checks(report, station, log, seed) {
   let adapter;
-  const at24 = async () => {
+  const bound = async () => {
     adapter = await withSmallPart(station);
     await station.at24(adapter, '24c02', 0x54);
     const client = `${adapter}-0054`;
     const [name] = readdirSync(`/sys/bus/i2c/devices/${client}`).filter((entry) => entry.startsWith(client));
     return `sysfs://${name}`;
   };
-  const cases = [
-    { kind: 'at24', what: "the kernel's at24, unbound", power: 'driver-unbind', uri: at24 },
-    {
-      kind: 'hid',
-      what: "the kernel's at24 over hid-cp2112, deauthorized",
-      power: 'usb-authorized',
-      uri: at24,
-      // udev and a board's own start would do this
-      prepare: () => `sh -c '${bindAgain(adapter)}'`,
-    },
-    {
-      kind: 'i2c',
-      what: "the kernel's i2c-dev on hid-cp2112, unbound",
-      power: 'driver-unbind',
-      uri: async () => `i2c:///dev/i2c-${await withSmallPart(station)}/${PART}`,
-    },
-  ];
-  for (const [index, { kind, what, power, uri, prepare }] of cases.entries()) {
-    const cycles = KERNEL_CYCLES[kind];
-    const name = `torture: ${cycles} cycles of ${what}, in which nothing is lost`;
-    await report.check(name, { after: [PROBE], limitMs: 150_000 }, async () => {
-      const subject = await uri();
-      const mark = log.mark();
-      const more = ['--power', power, ...REGION, ...(prepare ? ['--prepare', prepare()] : [])];
-      const said = await torture(report, station, subject, cycles, seed + index, more);
-      log.assertWell(mark);
-      await assertNoStuckTasks();
-      return said;
-    });
-  }
+  const unbound = "the kernel's at24, unbound";
+  await kernelCheck(report, station, log, seed, unbound, async () => [
+    await bound(),
+    '--power',
+    'driver-unbind',
+  ]);
+  // udev and a board's own start would bind it again
+  const deauthorized = "the kernel's at24 over hid-cp2112, deauthorized";
+  await kernelCheck(report, station, log, seed + 1, deauthorized, async () => {
+    const uri = await bound();
+    return [uri, '--power', 'usb-authorized', '--prepare', `sh -c '${bindAgain(adapter)}'`];
+  });
+}
+
+/** The kernel's adapter, and what is wrong with it. */
+export async function tortureI2cChecks(report, station, log, seed) {
+  await kernelCheck(report, station, log, seed, "the kernel's i2c-dev on hid-cp2112, unbound", async () => [
+    `i2c:///dev/i2c-${await withSmallPart(station)}/${PART}`,
+    '--power',
+    'driver-unbind',
+  ]);
   await knownFault(report, station, seed);
+}
+
+async function kernelCheck(report, station, log, seed, what, begin) {
+  const name = `torture: ${KERNEL_CYCLES} cycles of ${what}, in which nothing is lost`;
+  await report.check(name, { after: [PROBE], limitMs: 120_000 }, async () => {
+    const [uri, ...power] = await begin();
+    const mark = log.mark();
+    const said = await torture(report, station, uri, KERNEL_CYCLES, seed, [...power, ...REGION]);
+    log.assertWell(mark);
+    await assertNoStuckTasks();
+    return said;
+  });
 }
 
 /** The adapter comes with a driver a moment after the power; at24 is bound to it by hand. */
