@@ -12,9 +12,7 @@ import { VirtualBench } from '../../lib/rig/index.js';
 import { CLI, seedOfRun } from './bench.js';
 
 // The process of the subjects is a file of the build.
-const { torture } = createRequire(__filename)(
-  join(dirname(CLI), '../torture/index.js'),
-) as typeof api;
+const { torture } = createRequire(__filename)(join(dirname(CLI), '../torture/index.js')) as typeof api;
 
 let folder: string;
 beforeEach(() => {
