@@ -189,6 +189,7 @@ export interface SampleEvent {
   readonly cycle: number;
   /** Bytes. */
   readonly rss: number;
+  /** What the heaps of all threads hold after a collection, bytes. */
   readonly heapUsed: number;
   readonly fds: number;
   readonly threads: number;
