@@ -18,7 +18,7 @@ export type { NvmemDeviceEvents } from './core/device.js';
 export type { NvmemDeviceStats } from './core/stats.js';
 export type { BusMessage, DeviceMessage, OperationContext } from './core/diagnostics.js';
 export type { DeviceWriteOptions, NvmemWriteResult, WriteOptions } from './base/write_options.js';
-export type { NvmemType } from './core/device_core.js';
+export type { NvmemType } from './core/device_facts.js';
 export type { NvmemVerifyResult } from './core/verify.js';
 export type { NvmemCell } from './core/cell.js';
 export type { CellReadOptions } from './core/cell.js';

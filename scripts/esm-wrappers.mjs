@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 const dist = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist');
 const require = createRequire(import.meta.url);
 
-for (const entry of ['index', 'kernel/index', 'metrics/index', 'rig/index']) {
+for (const entry of ['index', 'kernel/index', 'metrics/index', 'rig/index', 'torture/index']) {
   const file = join(dist, `${entry}.js`);
   const names = Object.keys(require(file)).filter((name) => name !== '__esModule' && name !== 'default');
   if (names.length === 0) throw new Error(`${file} exports nothing`);

@@ -1,5 +1,5 @@
 import type { NvmemCellInfo } from '../core/cell_entry.js';
-import type { NvmemType } from '../core/device_core.js';
+import type { NvmemType } from '../core/device_facts.js';
 import type { PartCommands } from '../core/part_commands.js';
 import type { Registry } from '../core/registry.js';
 

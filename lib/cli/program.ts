@@ -255,12 +255,17 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
     .option('--max-recovery <ms>', 'a return that takes longer is a violation', number(1))
     .option('--max-rejection <ms>', 'an answer that comes later after the unplug is one (1000)', number(1))
     .option('--keep-going', 'go on after a violation')
+    .option('--report <file>', 'a page with everything that was found: one HTML file that needs no network')
+    .option(
+      '--serve [addr:port]',
+      'the same page while the run goes on, for a browser (127.0.0.1, a free port)',
+    )
     .option('--log <file>', 'every event, as lines of JSON')
     .option('--replay <file>', 'play again what has failed')
     .option('--save-replay <file>', 'where that is written after a violation (nvmem-torture-replay.json)')
     .option('--eeprom <spec>', 'a part of the bench, as of nvmem rig; repeatable', collect)
     .option('--fault <spec>', 'something broken on the bench, as of nvmem rig; repeatable', collect)
-    .option('--time <mode>', 'of the bench: real or off')
+    .option('--time <mode>', 'of the bench: real, wire and USB take their time, or off (default)')
     .action((uris: string[], options: TortureCommandOptions & CommonOptions) =>
       run(options, async (session) => {
         const { tortureCommand } = await import('./torture.js');
@@ -272,6 +277,7 @@ function makeProgram({ io, out, err, json }: Console, exit: (status: number) => 
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--eeprom <spec>', 'ADDRESS:CHIP[:wp=GPIO][:image=FILE]…, repeatable', collect)
     .option('--fault <spec>', 'a fault to begin with, repeatable', collect)
+    .option('--scenario <file>', 'YAML: what there is and what happens when, instead of the options for that')
     .option('--version <n>', 'silicon version of the bridge: 1, 2 or 3')
     .option('--time <mode>', 'real: wire and USB take their time; off: they do not')
     .option('--serial <text>', 'serial number of the bridge')

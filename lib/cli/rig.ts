@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isIPv4, isIPv6 } from 'node:net';
 import { jsonLine, visible } from '../base/visible.js';
-import { VirtualBench } from '../rig/bench.js';
+import { VirtualBench, type BenchOptions } from '../rig/bench.js';
 import { summary } from '../rig/commands.js';
 import { startControl, type ControlPort } from '../rig/control.js';
 import { parseUsbIds, type UsbIds } from '../base/usb_ids.js';
@@ -13,6 +13,7 @@ import { groupByBridge, parseEepromSpec, type EepromSpec } from '../rig/spec.js'
 import { SpecError } from '../rig/text.js';
 import { writeWhole } from './files.js';
 import { SignalReceived } from './io.js';
+import { readScenario, type RigStep } from './rig_scenario.js';
 import { ENDING_SIGNALS, onSignals } from './signals.js';
 import { SNIFF_BYTES, textFormatOf } from './text_formats.js';
 
@@ -24,6 +25,8 @@ export interface RigOptions {
   readonly host?: string;
   /** `--eeprom`, as often as there are parts. Default: one 24c02 at 0x50. */
   readonly eeprom?: readonly string[];
+  /** A YAML file that says what there is and what happens to it; instead of the options for that. */
+  readonly scenario?: string;
   /** `--fault`, armed on the first bridge before anybody attaches. */
   readonly fault?: readonly string[];
   readonly version?: string | number;
@@ -62,20 +65,16 @@ export async function runRig(options: RigOptions, io: RigIo): Promise<number> {
   let bench: VirtualBench | undefined;
   let control: ControlPort | undefined;
   try {
-    const specs = (options.eeprom ?? ['0x50:24c02']).map(parseEepromSpec);
+    const scenario =
+      options.scenario === undefined ? undefined : await readScenario(options.scenario, options);
+    const specs = scenario?.specs ?? (options.eeprom ?? ['0x50:24c02']).map(parseEepromSpec);
     for (const { imageFile } of specs) if (imageFile !== undefined) checkImage(imageFile);
     const host = options.host ?? '127.0.0.1';
     const controlPort = options.control === undefined ? undefined : portNumber('--control', options.control);
     bench = await VirtualBench.start({
       host,
       port: portNumber('--port', options.port ?? 3240),
-      time: timeMode(options.time),
-      devices: groupByBridge(specs, {
-        ...(options.serial === undefined ? {} : { serial: options.serial }),
-        ...(options.id === undefined ? {} : usbIds(options.id)),
-        ...(options.product === undefined ? {} : { product: options.product }),
-        version: siliconVersion(options.version),
-      }),
+      ...(scenario?.bench ?? plainBench(specs, options)),
     });
     for (const text of options.fault ?? []) bench.devices[0]?.faults.add(parseFault(text));
     if (controlPort !== undefined) {
@@ -85,8 +84,14 @@ export async function runRig(options: RigOptions, io: RigIo): Promise<number> {
     }
     announce(bench, specs, control, options, io);
     warnOfVisitors(bench, control, io);
+    const over = scenario?.start(bench, end, (step) => {
+      tellStep(step, options, io);
+    });
+    over?.catch(end);
     const signal = await ended(ending, io.signal);
     await save(bench, specs);
+    // Of a scenario that could not go on to its end; one that is still on its way is left.
+    await Promise.race([over, Promise.resolve()]);
     return signal === undefined || ASKED.includes(signal) ? EXIT.fine : new SignalReceived(signal).exitStatus;
   } catch (error) {
     return complain(error, options, io);
@@ -94,6 +99,30 @@ export async function runRig(options: RigOptions, io: RigIo): Promise<number> {
     await control?.close();
     await bench?.close();
   }
+}
+
+function plainBench(specs: readonly EepromSpec[], options: RigOptions): BenchOptions {
+  return {
+    time: timeMode(options.time),
+    devices: groupByBridge(specs, {
+      ...(options.serial === undefined ? {} : { serial: options.serial }),
+      ...(options.id === undefined ? {} : usbIds(options.id)),
+      ...(options.product === undefined ? {} : { product: options.product }),
+      version: siliconVersion(options.version),
+    }),
+  };
+}
+
+/** A line for every step that was taken, and one when there is none left. */
+function tellStep(step: RigStep | undefined, { json }: RigOptions, io: RigIo): void {
+  if (json) {
+    io.stdout.write(`${jsonLine(step ? { event: 'step', ...step } : { event: 'done' })}\n`);
+    return;
+  }
+  const line = step
+    ? `+${(step.at / 1000).toFixed(3)} s  ${step.device}  ${step.what}`
+    : 'The scenario is over; the bench goes on.';
+  io.stdout.write(`${visible(line)}\n`);
 }
 
 function usbIds(text: string): UsbIds {
@@ -283,7 +312,8 @@ function complain(error: unknown, options: RigOptions, io: RigIo): number {
     const kind = code ?? (status === EXIT.usage ? 'EINVAL' : 'EIO');
     io.stdout.write(`${jsonLine({ ok: false, error: { code: kind, message } })}\n`);
   } else {
-    io.stderr.write(`nvmem rig: ${visible(message)}\n`);
+    // A line that is quoted stands below what is said of it.
+    io.stderr.write(`nvmem rig: ${message.split('\n').map(visible).join('\n')}\n`);
   }
   return status;
 }

@@ -1,5 +1,6 @@
 /** `nvmem torture`: pulls the plug again and again, and says what that has broken. */
-import type { TortureEvent, VerdictEvent, ViolationEvent } from '../torture/events.js';
+import { NvmemError } from '../base/errors.js';
+import type { StartEvent, TortureEvent, VerdictEvent, ViolationEvent } from '../torture/events.js';
 import {
   loadReplay,
   parseDuration,
@@ -11,6 +12,9 @@ import {
 } from '../torture/index.js';
 import type { TortureBench, TortureRunOptions } from '../torture/index.js';
 import { EventLog } from '../torture/log.js';
+import { ReportCollector } from '../torture/report/collector.js';
+import { writeReport } from '../torture/report/report.js';
+import { parseServe, serveReport, type ReportServer } from '../torture/serve.js';
 import { runCommand } from '../torture/power/run_command.js';
 import { splitWords } from '../torture/power/power.js';
 import { groupByBridge, parseEepromSpec } from '../rig/spec.js';
@@ -18,6 +22,7 @@ import { SpecError } from '../rig/text.js';
 import { CliError, CommandFailure, withoutUndefined } from './failure.js';
 import { SignalReceived } from './io.js';
 import type { Session } from './session.js';
+import { summaryLines, TortureStatus } from './torture_status.js';
 import { checkIsUri } from './uri_argument.js';
 
 export interface TortureCommandOptions {
@@ -39,6 +44,8 @@ export interface TortureCommandOptions {
   readonly maxRejection?: number;
   readonly prepare?: string;
   readonly report?: string;
+  /** [ADDR:]PORT; true: a free port. */
+  readonly serve?: string | true;
   readonly log?: string;
   readonly keepGoing?: boolean;
   readonly replay?: string;
@@ -55,25 +62,84 @@ export async function tortureCommand(
 ): Promise<void> {
   const { signal } = session.io;
   const full = new AbortController();
-  const log = options.log === undefined ? undefined : await EventLog.open(options.log);
   const violations: ViolationEvent[] = [];
   let verdict: VerdictEvent | undefined;
-  let seed: number | undefined;
-  try {
-    const events = await eventsOf(session, uris, options, AbortSignal.any([signal, full.signal]));
-    for await (const event of events) {
-      await log?.add(event);
-      if (log?.failure && !full.signal.aborted) full.abort();
-      if (event.type === 'start') ({ seed } = event);
-      if (event.type === 'violation') violations.push(event);
-      if (event.type === 'verdict') verdict = log?.failure ? logFailed(event, log.failure) : event;
-      await show(session, event);
-    }
-  } finally {
-    await log?.close();
+  let start: StartEvent | undefined;
+  const events = await eventsOf(session, uris, options, AbortSignal.any([signal, full.signal]));
+  await using audience = await Audience.open(session, options);
+  for await (const event of events) {
+    const told =
+      event.type === 'verdict' && audience.logFailure ? logFailed(event, audience.logFailure) : event;
+    await audience.add(told);
+    if (audience.logFailure && !full.signal.aborted) full.abort();
+    if (told.type === 'start') start = told;
+    if (told.type === 'violation') violations.push(told);
+    if (told.type === 'verdict') verdict = told;
   }
   if (!verdict) throw new Error('a run has ended without a verdict');
-  await finish(session, verdict, violations, seed);
+  await audience.report(options.report);
+  await finish(session, verdict, violations, start);
+}
+
+/** All who hear what happens: the log, the report, browsers, the terminal. */
+class Audience implements AsyncDisposable {
+  readonly #session: Session;
+  readonly #collector = new ReportCollector();
+  readonly #status: TortureStatus | undefined;
+  #log: EventLog | undefined;
+  #server: ReportServer | undefined;
+
+  private constructor(session: Session) {
+    this.#session = session;
+    if (!session.json) this.#status = new TortureStatus(session.err, session.colors);
+  }
+
+  /** Rejects before anything is tortured: a log that cannot be written, a port in use. */
+  static async open(session: Session, { log, serve }: TortureCommandOptions): Promise<Audience> {
+    const audience = new Audience(session);
+    try {
+      if (log !== undefined) audience.#log = await EventLog.open(log);
+      if (serve !== undefined) {
+        audience.#server = await serveReport(audience.#collector, serve === true ? {} : parseServe(serve));
+        await session.note(`The report, while it is made: ${audience.#server.url}`);
+      }
+      return audience;
+    } catch (error) {
+      await audience[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get logFailure(): Error | undefined {
+    return this.#log?.failure;
+  }
+
+  async add(event: TortureEvent): Promise<void> {
+    await this.#log?.add(event);
+    this.#collector.add(event);
+    this.#status?.add(event);
+    if (!['start', 'note', 'violation'].includes(event.type)) return;
+    this.#status?.clear();
+    await show(this.#session, event);
+  }
+
+  /** What cannot be written is said, and changes no verdict. */
+  async report(file: string | undefined): Promise<void> {
+    if (file === undefined) return;
+    try {
+      await writeReport(file, this.#collector);
+      await this.#session.note(`The report is in ${file}.`);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      await this.#session.note(`The report could not be written: ${why}`);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#status?.end();
+    await this.#log?.close();
+    await this.#server?.close();
+  }
 }
 
 /** The log is what shows that nothing was lost: without it a run proves nothing. */
@@ -203,41 +269,40 @@ async function finish(
   session: Session,
   verdict: VerdictEvent,
   violations: readonly ViolationEvent[],
-  seed: number | undefined,
+  start: StartEvent | undefined,
 ): Promise<void> {
-  const { totals } = verdict;
-  const facts = withoutUndefined({ seed, verdict, violations });
+  const facts = withoutUndefined({ seed: start?.seed, command: start?.command, verdict, violations });
+  for (const line of summaryLines(verdict, start, session.width)) {
+    await session.say(
+      line.startsWith('✓')
+        ? session.colors.green(line)
+        : line.startsWith('✗')
+          ? session.colors.red(line)
+          : line,
+    );
+  }
   const { reason } = session.io.signal as { readonly reason?: unknown };
-  if (verdict.passed && !(reason instanceof SignalReceived)) {
-    session.answer(facts);
-    await session.say(session.colors.green(`Nothing was lost in ${String(totals.cycles)} cycles.`));
-    return;
-  }
-  if (verdict.ended === 'interrupted') {
-    if (reason instanceof SignalReceived) {
-      const said = `interrupted after ${String(totals.cycles)} cycles, ${String(verdict.violations)} violations so far`;
-      throw new CommandFailure(
-        Object.assign(new Error(said, { cause: reason }), { code: 'ABORT_ERR' }),
-        facts,
-      );
-    }
-    session.answer(facts);
-    return;
-  }
   const [first] = violations;
-  const failure =
-    verdict.ended === 'failed' || first === undefined
-      ? new CliError(
-          'ERR_TORTURE_RIG',
-          verdict.reason ?? 'it could not run',
-          verdict.hint ?? 'nvmem doctor says more.',
-          1,
-        )
-      : new CliError(
-          'ERR_TORTURE',
-          `${first.kind} in cycle ${String(first.cycle)}: ${first.message}`,
-          verdict.replay ? `Play it again: ${verdict.replay.command}` : 'The same seed plays it again.',
-          1,
-        );
+  if (first) {
+    const said = `${first.kind} in cycle ${String(first.cycle)}: ${first.message}`;
+    const hint = verdict.replay
+      ? `Play it again: ${verdict.replay.command}`
+      : 'The same seed plays it again.';
+    throw new CommandFailure(new CliError('ERR_TORTURE', said, hint, 1), facts);
+  }
+  if (reason instanceof SignalReceived) {
+    const said = `interrupted after ${String(verdict.totals.cycles)} cycles, in which nothing was lost`;
+    throw new CommandFailure(new NvmemError('ABORT_ERR', said, { cause: reason }), facts);
+  }
+  if (verdict.passed) {
+    session.answer(facts);
+    return;
+  }
+  const failure = new CliError(
+    'ERR_TORTURE_RIG',
+    verdict.reason ?? 'it could not run',
+    verdict.hint ?? 'nvmem doctor says more.',
+    1,
+  );
   throw new CommandFailure(failure, facts);
 }

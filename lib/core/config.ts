@@ -1,7 +1,7 @@
 /** What a provider hands to register(), checked and completed as nvmem_register() does. */
 import { type BoardCell, boardCellInfo } from './board_cells.js';
 import { type CellEntry, makeCellEntry, type NvmemCellInfo } from './cell_entry.js';
-import type { NvmemType } from './device_core.js';
+import type { NvmemType } from './device_facts.js';
 import { NvmemError } from '../base/errors.js';
 import { validateKeepouts, type Keepout } from './keepouts.js';
 import { checkId, checkName, type Names, type NvmemId } from './naming.js';

@@ -2,21 +2,23 @@
  * A registered memory, as the kernel's struct nvmem_device: everything behind the handles that users hold. It
  * outlives its provider, and is numb then: every operation gives ENODEV.
  */
-import { EDEADLK, EINVAL, EIO, ENOBUFS, ENODEV, ENOMEM, EOPNOTSUPP, EPERM } from '../base/errno.js';
+import { EDEADLK, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EPERM } from '../base/errno.js';
 import type { ProviderPort, WriteHow } from './provider_port.js';
 import { insertBits } from './bits.js';
-import { isA, isDetached, lengthOf } from '../base/foreign.js';
-import { goneHint, partWords } from '../base/part_words.js';
+import { isA, lengthOf } from '../base/foreign.js';
 import { checkCellData, isBitCell, type CellEntry } from './cell_entry.js';
 import { cellValue, neighbours } from './cell_value.js';
-import { boundsError, CallSite, codeOf, NvmemError, saysOf, type NvmemErrorDetails } from '../base/errors.js';
+import { boundsError, CallSite, NvmemError } from '../base/errors.js';
 import { waitsForItself } from './callback_scope.js';
-import { bytesIn, isTraced, traced } from './diagnostics.js';
-import { heldCall } from './held_call.js';
-import { splitAtKeepouts, type Keepout } from './keepouts.js';
+import { isTraced, traced } from './diagnostics.js';
+import { DeviceErrors } from './device_errors.js';
+import type { DeviceFacts } from './device_facts.js';
+import { splitAtKeepouts } from './keepouts.js';
 import { anyBytes, copyOf, Destination, zeros } from '../base/memory.js';
-import { failureOf, Interrupted, Operation, type Failure } from './operation.js';
+import { Interrupted, Operation, type Failure } from './operation.js';
+import { PendingOperations } from './pending.js';
 import { nothingWritten, type ReadEnd, readSegments, writeSegments, type WriteEnd } from './transfer.js';
+import { postProcess } from './post_process.js';
 import { callUser } from './report.js';
 import type { OperationCounts } from './stats.js';
 import { type OperationOptions } from '../base/validate.js';
@@ -25,18 +27,12 @@ import { WriterLock } from './writer_lock.js';
 
 const UINT_MAX = 0xffffffff;
 
-/** Operations of one device that may be pending at a time, in each thread, and bytes that the writes among them may keep. */
-const MAX_PENDING = 32_768;
-const MAX_HELD = 64 * 1024 * 1024;
-
 /** A write that could only have its turn after its own caller has ended. */
 const DEADLOCK: Failure = {
   status: EDEADLK,
   reason:
     'it was asked for inside of a call of the core into a provider that this write would have to wait for',
 };
-
-export type NvmemType = 'Unknown' | 'EEPROM' | 'OTP' | 'Battery backed' | 'FRAM';
 
 export type { NvmemWriteResult, WriteOptions };
 
@@ -47,18 +43,6 @@ export interface CoreOptions extends WriteOptions {
 
 /** Who may write: everybody; not cells and the user boundary (a write-protect line is there); nobody. */
 export type ReadOnly = 'no' | 'wp' | 'yes';
-
-export interface DeviceFacts {
-  readonly name: string;
-  readonly type: NvmemType;
-  readonly size: number;
-  readonly wordSize: number;
-  readonly stride: number;
-  readonly rootOnly: boolean;
-  /** The mode of the file `nvmem` at the user boundary; it stays what it was at registration. */
-  readonly mode: number;
-  readonly keepouts: readonly Keepout[];
-}
 
 /** A public function of the library; frames from it upwards are left out of stacks. */
 export type Below = (...args: never[]) => unknown;
@@ -75,9 +59,8 @@ export class DeviceCore {
   turnKey: object = this;
   readonly counts: OperationCounts = { operations: 0, failures: 0, bytesRead: 0, bytesWritten: 0 };
   readonly #lock = new WriterLock();
-  readonly #pending = new Map<Operation, Promise<void>>();
-  /** Bytes of the writes among them. */
-  #held = 0;
+  readonly #pending = new PendingOperations(this.counts);
+  readonly #errors = new DeviceErrors(this);
 
   constructor(
     readonly facts: DeviceFacts,
@@ -104,7 +87,7 @@ export class DeviceCore {
       counts.operations++;
       if (status !== 0) {
         counts.failures++;
-        throw this.#error(this.#operation('read', offset, length, options, below), { status });
+        throw this.#errors.error(this.#operation('read', offset, length, options, below), { status });
       }
       counts.bytesRead += length;
       reportWhole(options, length);
@@ -112,7 +95,7 @@ export class DeviceCore {
     }
     return this.#track('read', offset, length, options, below, async (operation) => {
       const refused = this.#refusal(operation, port.canRead || options.unbounded ? 0 : EOPNOTSUPP);
-      if (refused) throw this.#error(operation, refused);
+      if (refused) throw this.#errors.error(operation, refused);
       this.#checkBounds(offset, length, options);
       return this.#hold(operation, async () => this.#readOut(operation, offset, length));
     });
@@ -148,11 +131,15 @@ export class DeviceCore {
     }
     const body = async (operation: Operation): Promise<NvmemWriteResult> => {
       const refused = this.#refusal(operation, this.#writeRefusal(options), length);
-      if (refused) throw this.#writeError(operation, nothingWritten(refused, this.#split(offset, length)));
+      if (refused)
+        throw this.#errors.writeError(operation, nothingWritten(refused, this.#split(offset, length)));
       this.#checkBounds(offset, length, options);
       const copy = copyOf(data);
       if (!copy)
-        throw this.#writeError(operation, nothingWritten({ status: ENOMEM }, this.#split(offset, length)));
+        throw this.#errors.writeError(
+          operation,
+          nothingWritten({ status: ENOMEM }, this.#split(offset, length)),
+        );
       return this.#exclusive(operation, async () =>
         writeSegments(port, operation, this.#split(offset, length), copy, howOf(options)),
       );
@@ -195,29 +182,16 @@ export class DeviceCore {
     }
     return this.#track('cell-read', offset, rawLength, options, below, async (operation) => {
       const refused = this.#refusal(operation, this.port.canRead || options.unbounded ? 0 : EOPNOTSUPP);
-      if (refused) throw this.#error(operation, refused);
+      if (refused) throw this.#errors.error(operation, refused);
       this.#checkBounds(offset, rawLength, options);
       return this.#hold(operation, async () => {
         const whole = await this.#readOut(operation, offset, rawLength, Math.max(rawLength, bytes));
         const value = cellValue(cell, whole);
         if (readPostProcess) {
           const raw = whole.subarray(0, rawLength);
-          try {
-            await heldCall(this.port, `${this.facts.name}: readPostProcess`, operation, () =>
-              readPostProcess({ id, index, offset, data: raw }),
-            );
-          } catch (cause) {
-            if (isA(cause, Interrupted)) throw this.#error(operation, cause);
-            const { reason = '', ...failure } = failureOf(cause);
-            throw operation.error({
-              ...failure,
-              reason: `readPostProcess of cell ${cell.name}${reason === '' ? '' : `: ${reason}`}`,
-            });
-          }
-          if (isDetached(raw)) {
-            const reason = `readPostProcess of cell ${cell.name} has transferred its data away`;
-            throw operation.error({ status: EIO, reason });
-          }
+          await postProcess(this.port, operation, this.#errors, cell.name, raw, () =>
+            readPostProcess({ id, index, offset, data: raw }),
+          );
         }
         return value;
       });
@@ -254,7 +228,8 @@ export class DeviceCore {
       const refused = readOnly
         ? { status: EINVAL, reason: 'the device is read-only' }
         : this.#refusal(operation, options.unbounded || able ? 0 : EOPNOTSUPP, bytes);
-      if (refused) throw this.#writeError(operation, nothingWritten(refused, this.#split(offset, bytes)));
+      if (refused)
+        throw this.#errors.writeError(operation, nothingWritten(refused, this.#split(offset, bytes)));
       this.#checkBounds(offset, reach, options);
       // Without bounds the kernel reads no more than the field's own bytes, so a word that the end of the device cuts is cut.
       const rest = bytes <= size - offset ? size - offset : reach;
@@ -299,12 +274,12 @@ export class DeviceCore {
   /** The provider pointer has just been taken away: whoever waits in JavaScript learns it now. */
   detach(reason: string): void {
     this.gone = reason;
-    for (const operation of this.#pending.keys()) operation.deviceGone();
+    this.#pending.deviceGone();
   }
 
   /** Resolves when no operation is pending. */
-  async idle(): Promise<void> {
-    while (this.#pending.size > 0) await Promise.all(this.#pending.values());
+  idle(): Promise<void> {
+    return this.#pending.idle();
   }
 
   /** No piece of it needs more than one call, and nothing can end it early. */
@@ -370,29 +345,7 @@ export class DeviceCore {
     bytesOf: (value: T) => number = () => length,
   ): Promise<T> {
     const operation = this.#operation(syscall, offset, length, options, below);
-    // Listed before it runs: a provider may unregister the device from inside its very first call.
-    this.#pending.set(operation, Promise.resolve());
-    const promise = body(operation);
-    const end = (bytes: number): void => {
-      operation.dispose();
-      this.#pending.delete(operation);
-      this.#held -= operation.held;
-      this.counts.operations++;
-      this.counts[syscall.endsWith('write') ? 'bytesWritten' : 'bytesRead'] += bytes;
-    };
-    this.#pending.set(
-      operation,
-      promise.then(
-        (value) => {
-          end(bytesOf(value));
-        },
-        (error: unknown) => {
-          end(bytesIn(error));
-          this.counts.failures++;
-        },
-      ),
-    );
-    return promise;
+    return this.#pending.track(operation, body, bytesOf);
   }
 
   /** Why an operation may not begin. `status`: what the device itself has against it; `held`: bytes that it is to keep. */
@@ -400,24 +353,13 @@ export class DeviceCore {
     if (operation.status !== 0) return { status: operation.status };
     if (this.gone !== undefined) return { status: ENODEV, reason: this.gone };
     if (status !== 0) return { status };
-    const crowded = this.#crowded(held);
-    if (crowded === undefined) this.#held += operation.held = held;
-    return crowded;
-  }
-
-  /** The operation itself is pending already. Alone a write may be as long as it likes. */
-  #crowded(held: number): Failure | undefined {
-    const hint = 'Await what was started before starting more.';
-    if (this.#pending.size > MAX_PENDING)
-      return { status: ENOBUFS, reason: `${String(MAX_PENDING)} of this device are pending`, hint };
-    if (held === 0 || this.#held === 0 || this.#held + held <= MAX_HELD) return undefined;
-    return { status: ENOBUFS, reason: `writes of ${String(this.#held)} bytes are pending`, hint };
+    return this.#pending.admit(operation, held);
   }
 
   /** One operation is one section, however many pieces it has (docs/defects.md, D10). */
   async #hold<T>(operation: Operation, body: () => Promise<T>): Promise<T> {
     const hold = this.port.hold(`${this.facts.name}: ${operation.syscall}`);
-    if (typeof hold === 'number') throw this.#error(operation, { status: hold });
+    if (typeof hold === 'number') throw this.#errors.error(operation, { status: hold });
     try {
       return await body();
     } finally {
@@ -432,24 +374,24 @@ export class DeviceCore {
     try {
       // At once where it can be: what is called first is on the wire first.
       if (!this.#lock.tryAcquire(operation)) {
-        if (waitsForItself(this.#lock)) throw this.#writeError(operation, untouched(DEADLOCK));
+        if (waitsForItself(this.#lock)) throw this.#errors.writeError(operation, untouched(DEADLOCK));
         await this.#lock.acquire(operation);
       }
     } catch (error) {
       if (!isA(error, Interrupted)) throw error;
-      throw this.#writeError(operation, untouched(error));
+      throw this.#errors.writeError(operation, untouched(error));
     }
     try {
       const hold = this.port.hold(`${this.facts.name}: ${operation.syscall}`);
-      if (typeof hold === 'number') throw this.#writeError(operation, untouched({ status: hold }));
+      if (typeof hold === 'number') throw this.#errors.writeError(operation, untouched({ status: hold }));
       try {
         const end = await body();
-        if (end.failure !== undefined) throw this.#writeError(operation, end);
+        if (end.failure !== undefined) throw this.#errors.writeError(operation, end);
         return {
           bytesWritten: operation.length,
           bytesSkipped: end.skipped,
           bytesUnchanged: end.unchanged,
-          protectError: this.#protectError(end.protectStatus),
+          protectError: this.#errors.protectError(end.protectStatus),
         };
       } finally {
         hold.release();
@@ -474,44 +416,14 @@ export class DeviceCore {
     if (end.failure === undefined && data) return data;
     const good = data ? end.good : 0;
     const partial = data?.subarray(0, good) ?? Buffer.alloc(0);
-    throw this.#error(operation, end.failure ?? { status: ENOMEM }, { bytesTransferred: good, partial });
+    throw this.#errors.error(operation, end.failure ?? { status: ENOMEM }, {
+      bytesTransferred: good,
+      partial,
+    });
   }
 
   #readInto(out: Destination, operation: Operation, offset: number, length: number): Promise<ReadEnd> {
     return readSegments(this.port, operation, this.#split(offset, length), out);
-  }
-
-  #error(operation: Operation, failure: Failure, details?: NvmemErrorDetails): NvmemError {
-    return operation.error(this.#told(failure), details);
-  }
-
-  /** With the words that fit what is behind the device, where the failure brings none. */
-  #told(failure: Failure): Failure {
-    const isGone = failure.status === ENODEV;
-    const reason = isGone && (failure.reason ?? '') === '' ? this.gone : failure.reason;
-    const words = this.port.isPart ? partWords(codeOf(failure.status)) : undefined;
-    const hint = failure.hint ?? (isGone ? goneHint(this.gone ?? reason) : undefined) ?? words?.hint;
-    return { ...failure, reason, says: failure.says ?? words?.says, hint };
-  }
-
-  #writeError(operation: Operation, end: WriteEnd): NvmemError {
-    const { failure, stored, committed, uncertain, untouched, mismatchOffset, mismatchCount } = end;
-    return this.#error(operation, failure ?? { status: EINVAL }, {
-      bytesTransferred: stored,
-      committed,
-      uncertain,
-      untouched,
-      mismatchOffset,
-      mismatchCount,
-      protectError: this.#protectError(end.protectStatus),
-    });
-  }
-
-  #protectError(status: number): NvmemError | undefined {
-    if (status === 0) return undefined;
-    const code = codeOf(status);
-    const message = `${saysOf(code)}, putting write protect of ${this.facts.name} back up: it is NOT protected`;
-    return new NvmemError(code, message, { errno: status, syscall: 'protect', device: this.facts.name });
   }
 }
 

@@ -1,6 +1,7 @@
 /** How a device is made known to the other threads of its process. */
 import type { CellEntry } from './cell_entry.js';
-import type { DeviceCore, DeviceFacts, ReadOnly } from './device_core.js';
+import type { DeviceCore, ReadOnly } from './device_core.js';
+import type { DeviceFacts } from './device_facts.js';
 import { codeOf, NvmemError } from '../base/errors.js';
 import { goneHint } from '../base/part_words.js';
 

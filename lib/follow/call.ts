@@ -11,6 +11,7 @@ import type { FollowChange, Life } from './life.js';
 import type { FollowReadOptions, OnUnplug } from './options.js';
 import { STALE_HINT } from './owner.js';
 import type { Turn, Turns } from './turns.js';
+import type { UnderWay } from './under_way.js';
 
 /** What all operations of one follower share. */
 export interface Surroundings {
@@ -25,11 +26,7 @@ export interface Surroundings {
   readonly onUnplug: OnUnplug;
   /** For errors. */
   name(): string;
-  /** Calls `again` after every change of the state; gives what ends that. */
-  onChange(again: () => void): () => void;
-  /** Operations under way; what waits for a replug holds the program. */
-  began(): void;
-  ended(): void;
+  readonly underWay: UnderWay;
   resumed(): void;
 }
 
@@ -81,7 +78,7 @@ export class Call {
     told: () => NvmemErrorDetails = () => ({}),
   ): Promise<T> {
     const { around } = this;
-    around.began();
+    around.underWay.began();
     around.evidence.add(this.evidence);
     try {
       let last: NvmemDevice | undefined;
@@ -100,7 +97,7 @@ export class Call {
       }
     } finally {
       around.evidence.delete(this.evidence);
-      around.ended();
+      around.underWay.ended();
     }
   }
 
@@ -172,7 +169,7 @@ export class Call {
     this.#isPieced = true;
     this.#isWaiting = true;
     this.#tell();
-    const found = await this.#bounds.until(look, (again) => this.around.onChange(again));
+    const found = await this.#bounds.until(look, (again) => this.around.underWay.onChange(again));
     this.#isWaiting = false;
     if (typeof found === 'string') throw this.#stopped(found, told());
     if (!('device' in found)) throw this.#notThere(found, told());
@@ -188,10 +185,10 @@ export class Call {
       const isOver = state === 'replaced' || state === 'closed' || (!this.waits && state !== 'present');
       return isOver ? life.current : undefined;
     };
-    this.around.began();
+    this.around.underWay.began();
     try {
       const found = await this.#bounds.until(look, (again) => {
-        const ends = [turn.onNow(again), this.around.onChange(again)];
+        const ends = [turn.onNow(again), this.around.underWay.onChange(again)];
         return () => {
           for (const end of ends) end();
         };
@@ -199,7 +196,7 @@ export class Call {
       if (typeof found === 'string') throw this.#stopped(found, told());
       if (!('isNow' in found)) throw this.#notThere(found, told());
     } finally {
-      this.around.ended();
+      this.around.underWay.ended();
     }
   }
 

@@ -51,6 +51,18 @@ export function wholePages({ offset, length }: ByteRange, pageSize: number): Byt
   return { offset: start, length: end - start };
 }
 
+/** For a memory that is written: what is known there is forgotten. */
+export function forgetting(
+  evidence: Iterable<Evidence>,
+  pageSize: number,
+): (offset: number, length: number) => void {
+  return (offset, length) => {
+    // Where the power goes in a write cycle, the rest of the page goes with it.
+    const pages = wholePages({ offset, length }, pageSize);
+    for (const known of evidence) known.forget(pages.offset, pages.length);
+  };
+}
+
 function part({ offset, data }: Known, from: number, to: number): Known {
   return { offset: from, data: data.subarray(Math.max(from - offset, 0), Math.max(to - offset, 0)) };
 }

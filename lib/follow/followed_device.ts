@@ -3,30 +3,30 @@ import { EventEmitter } from 'node:events';
 
 import { LoopHold } from '../base/loop_hold.js';
 import { needCopy, needZeros } from '../base/memory.js';
-import { boundsError, NvmemError, type NvmemErrorDetails } from '../base/errors.js';
+import { boundsError, NvmemError } from '../base/errors.js';
 import {
   checkBoolean,
   checkInteger,
   checkIsBytes,
   checkBytes,
-  checkObject,
   checkString,
   type OperationOptions,
 } from '../base/validate.js';
-import { makeCellEntry, type CellEntry } from '../core/cell_entry.js';
-import { coreOf, type AdHocCellInfo, type NvmemDevice } from '../core/device.js';
-import type { Below, NvmemType, NvmemWriteResult } from '../core/device_core.js';
+import { coreOf, type AdHocCellInfo } from '../core/device.js';
+import type { Below, NvmemWriteResult } from '../core/device_core.js';
+import type { NvmemType } from '../core/device_facts.js';
 import { tellDevice } from '../core/diagnostics.js';
 import { compare, type NvmemVerifyResult } from '../core/verify.js';
 import type { NvmemReader } from '../core/reader.js';
 import { callUser } from '../core/report.js';
 import { JOURNALLED, type Journalled } from '../journal/memory.js';
 import { Call, type Surroundings } from './call.js';
-import { FollowedCell, readCell, writeCell, type CellPlace } from './cell.js';
+import { FollowedCell, readCell, writeCell } from './cell.js';
 import { Changes } from './events.js';
-import { wholePages, type Evidence } from './evidence.js';
+import { forgetting, type Evidence } from './evidence.js';
 import { journalledOf, writeWithJournal } from './journalled.js';
 import { forgetFollower, noteFollower } from './known.js';
+import { KnownCells } from './known_cells.js';
 import type { FollowChange, FollowState, Life } from './life.js';
 import {
   checkFollowWriteOptions,
@@ -49,6 +49,7 @@ import {
 import type { FollowEvents, FollowSetup, FollowStats } from './setup.js';
 import { Tally } from './tally.js';
 import { Turns } from './turns.js';
+import { UnderWay } from './under_way.js';
 import { Writing } from './write.js';
 
 /**
@@ -64,11 +65,9 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
   readonly #life: Life;
   readonly #around: Surroundings;
   readonly #hold = new LoopHold();
-  readonly #work = new LoopHold();
   readonly #changes = new Changes();
-  readonly #watching = new Set<() => void>();
-  readonly #declared: readonly CellEntry[];
-  #underWay = 0;
+  readonly #underWay = new UnderWay();
+  readonly #known: KnownCells;
   #state: FollowState = 'absent';
   #forceRo: boolean | undefined;
   #lastError: NvmemError | undefined;
@@ -80,7 +79,7 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
     super();
     this.uri = setup.uri;
     this.#setup = setup;
-    this.#declared = setup.cells.map((info, i) => makeCellEntry(`cells[${String(i)}]`, info, 1, 1));
+    this.#known = new KnownCells(setup.cells, this, () => this.#life.lastDevice);
     const evidence = new Set<Evidence>();
     this.#life = setup.makeLife(
       {
@@ -97,11 +96,7 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
         if (this.#forceRo !== undefined) device.forceRo = this.#forceRo;
         const core = coreOf(device);
         core.turnKey = this;
-        core.wrote = (offset, length) => {
-          // Where the power goes in a write cycle, the rest of the page goes with it.
-          const pages = wholePages({ offset, length }, setup.pageSize);
-          for (const known of evidence) known.forget(pages.offset, pages.length);
-        };
+        core.wrote = forgetting(evidence, setup.pageSize);
       },
     );
     this.#around = {
@@ -113,18 +108,7 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
       pageSize: setup.pageSize,
       onUnplug: setup.onUnplug,
       name: () => this.name,
-      onChange: (again) => {
-        this.#watching.add(again);
-        return () => this.#watching.delete(again);
-      },
-      began: () => {
-        this.#underWay++;
-        this.#work.needed = true;
-      },
-      ended: () => {
-        this.#underWay--;
-        this.#work.needed = this.#underWay > 0;
-      },
+      underWay: this.#underWay,
       resumed: () => {
         this.#tally.resumes++;
       },
@@ -158,7 +142,7 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
    * @throws NvmemError EPROBE_DEFER: it is not known, because the memory has not been there yet (sysfs://).
    */
   get size(): number {
-    const size = this.#life.lastDevice?.size ?? this.#setup.size;
+    const size = this.#knownSize;
     if (size === undefined) throw this.#unknown('size', 'its size');
     return size;
   }
@@ -211,14 +195,8 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
    */
   async present(options: Omit<OperationOptions, 'onProgress'> = {}): Promise<void> {
     checkReadOptions(options, []);
-    const call = new Call(
-      this.#around,
-      'present',
-      0,
-      0,
-      { ...options, onUnplug: 'wait' },
-      FollowedDevice.prototype.present,
-    );
+    const how = { ...options, onUnplug: 'wait' as const };
+    const call = new Call(this.#around, 'present', 0, 0, how, FollowedDevice.prototype.present);
     await call.run(() => Promise.resolve());
   }
 
@@ -258,7 +236,7 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
     checkFollowWriteOptions(options, ['onProgress', 'journal']);
     const { journal } = options;
     if (journal !== undefined) {
-      const mayWait = !this.#isSizeKnown && (options.onUnplug ?? this.#setup.onUnplug) === 'wait';
+      const mayWait = this.#knownSize === undefined && (options.onUnplug ?? this.#setup.onUnplug) === 'wait';
       return writeWithJournal(this, offset, bytes, { ...options, journal }, mayWait);
     }
     return this.#write('write', offset, bytes, options, FollowedDevice.prototype.write);
@@ -296,23 +274,22 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
    */
   cell(name: string): FollowedCell {
     checkString('name', name);
-    const entry = this.#cells().find((cell) => cell.name === name);
-    if (entry) return new FollowedCell(this.#around, this.#placeOf(entry));
-    const { lastDevice } = this.#life;
-    if (!lastDevice && this.#setup.size === undefined) throw this.#unknown('cell', 'which cells it has');
-    const names = this.#cells().map((cell) => cell.name);
-    throw this.#noCell(name, names);
+    const place = this.#known.place(name);
+    if (place) return new FollowedCell(this.#around, place);
+    throw this.#knownSize === undefined
+      ? this.#unknown('cell', 'which cells it has')
+      : this.#known.missing(name);
   }
 
   /** All cells that are known, in the order in which they were added. */
   cells(): FollowedCell[] {
-    return this.#cells().map((entry) => new FollowedCell(this.#around, this.#placeOf(entry)));
+    return this.#known.places().map((place) => new FollowedCell(this.#around, place));
   }
 
   /** As NvmemDevice.cellRead(). */
   async cellRead(info: AdHocCellInfo, options: FollowCellReadOptions = {}): Promise<Buffer> {
     checkReadOptions(options, ['id', 'index']);
-    return readCell(this.#around, this.#adHoc(info), options, FollowedDevice.prototype.cellRead);
+    return readCell(this.#around, this.#known.adHoc(info), options, FollowedDevice.prototype.cellRead);
   }
 
   /** As NvmemDevice.cellWrite(). */
@@ -323,7 +300,13 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
   ): Promise<NvmemWriteResult> {
     const value = checkBytes('data', data);
     checkFollowWriteOptions(options, []);
-    return writeCell(this.#around, this.#adHoc(info), value, options, FollowedDevice.prototype.cellWrite);
+    return writeCell(
+      this.#around,
+      this.#known.adHoc(info),
+      value,
+      options,
+      FollowedDevice.prototype.cellWrite,
+    );
   }
 
   /**
@@ -332,7 +315,9 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
    * @throws NvmemError as that; ENODEV while it is absent.
    */
   reader(offset: number, length: number | Uint8Array): NvmemReader {
-    return this.#now('read', FollowedDevice.prototype.reader).reader(offset, length);
+    const below = FollowedDevice.prototype.reader;
+    const call = new Call(this.#around, 'read', 0, 0, { onUnplug: 'fail' }, below);
+    return call.deviceNow().reader(offset, length);
   }
 
   /**
@@ -404,7 +389,7 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
     this.#tally.changed(before, state);
     if (state === 'present') this.#lastError = undefined;
     this.#changes.tell(change);
-    for (const again of [...this.#watching]) again();
+    this.#underWay.changed();
     callUser(() => this.emit('change', change));
     if (state === 'present' || state === 'replaced' || (state === 'absent' && before === 'present')) {
       this.#tell(state, change.reason);
@@ -445,63 +430,20 @@ export class FollowedDevice extends EventEmitter<FollowEvents> {
     return journalledOf(this, this.#around, keepouts);
   }
 
-  get #isSizeKnown(): boolean {
-    return (this.#life.lastDevice?.size ?? this.#setup.size) !== undefined;
+  get #knownSize(): number | undefined {
+    return this.#life.lastDevice?.size ?? this.#setup.size;
   }
 
   #checkBounds(offset: number, length: number): void {
-    const size = this.#life.lastDevice?.size ?? this.#setup.size;
+    const size = this.#knownSize;
     if (size !== undefined && length > size - offset) throw boundsError(this.name, size, offset, length);
   }
 
-  #now(syscall: string, below: Below): NvmemDevice {
-    return new Call(this.#around, syscall, 0, 0, { onUnplug: 'fail' }, below).deviceNow();
-  }
-
-  #cells(): readonly CellEntry[] {
-    const device = this.#life.lastDevice;
-    return device ? coreOf(device).cells : this.#declared;
-  }
-
-  #placeOf(entry: CellEntry): CellPlace {
-    return {
-      entry,
-      on: (device) => {
-        const { cells } = coreOf(device);
-        const found = cells.find(({ name }) => name === entry.name);
-        if (!found)
-          throw this.#noCell(
-            entry.name,
-            cells.map(({ name }) => name),
-          );
-        return found;
-      },
-    };
-  }
-
-  #adHoc(info: AdHocCellInfo): CellPlace {
-    checkObject('info', info);
-    const named = { ...info, name: info.name ?? 'cell' };
-    const entry = makeCellEntry('info', named, this.wordSize, this.stride);
-    return { entry, on: ({ wordSize, stride }) => makeCellEntry('info', named, wordSize, stride) };
-  }
-
-  #noCell(name: string, names: readonly string[]): NvmemError {
-    const has = names.join(', ') || 'none';
-    return this.#error('ENOENT', `${this.name} has no cell ${JSON.stringify(name)}; it has ${has}`, {
-      syscall: 'cell',
-      hint: 'Name one of these, or give follow() its cells.',
-    });
-  }
-
   #unknown(syscall: string, what: string): NvmemError {
-    return this.#error('EPROBE_DEFER', `${what} is not known: ${this.uri} has not been there yet`, {
+    return new NvmemError('EPROBE_DEFER', `${what} is not known: ${this.uri} has not been there yet`, {
+      device: this.name,
       syscall,
       hint: 'Wait for it: await present().',
     });
-  }
-
-  #error(code: NvmemError['code'], message: string, details: NvmemErrorDetails): NvmemError {
-    return new NvmemError(code, message, { device: this.name, ...details });
   }
 }

@@ -71,7 +71,7 @@ export class Sharing {
     this.#channel = channelOf(id, (message) => {
       this.#heard(message);
     });
-    this.#forget = around.onChange(() => {
+    this.#forget = around.underWay.onChange(() => {
       this.#tell();
     });
   }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 import { providerOfSlot } from '../core/provider_port.js';
 import type { NvmemCellInfo, PostProcessContext } from '../core/cell_entry.js';
-import type { NvmemType } from '../core/device_core.js';
+import type { NvmemType } from '../core/device_facts.js';
 import { settledWithin } from '../base/deadline.js';
 import { codeOf, errnoOf, NvmemError, saysOf } from '../base/errors.js';
 import { native, type NativeBus, type NativeSlot } from '../native/index.js';

@@ -69,6 +69,11 @@ export class VirtualBench extends EventEmitter<BenchEvents> {
     return bench;
   }
 
+  /** The time of the bench, µs. */
+  get clock(): Clock {
+    return this.#clock;
+  }
+
   /** The TCP port it listens on. */
   get port(): number {
     return this.#server.port;

@@ -1,6 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve as resolvePath } from 'node:path';
-import type { VirtualBench } from './bench.js';
 import type { VirtualDevice } from './device.js';
 import type { DeviceStats } from './events.js';
 import type { FaultKind, FaultSpec } from './fault_kinds.js';
@@ -40,6 +39,14 @@ export type Command =
 
 export type CommandName = Command['cmd'];
 
+/** What commands act on. */
+export interface CommandBench {
+  readonly devices: readonly VirtualDevice[];
+  silent: boolean;
+  /** @throws RangeError when there is none with that bus id */
+  device(busid?: string): VirtualDevice;
+}
+
 /** What whoever gives the commands may do, besides moving the bench. */
 export interface CommandRules {
   /** Absolute paths: the only files that are loaded and saved. */
@@ -47,6 +54,8 @@ export interface CommandRules {
   /** Whether events are told from now on. */
   readonly events: (on: boolean) => void;
   readonly quit: () => void;
+  /** The reason that an unplug is given. */
+  readonly origin: string;
 }
 
 /** An EEPROM in a `list`. */
@@ -114,7 +123,7 @@ export const COMMAND_FORMS: readonly string[] = [
  * Carries out one command.
  * @throws RangeError, SpecError or Error, with a sentence that says what would do
  */
-export function runCommand(bench: VirtualBench, command: Command, rules: CommandRules): Answer {
+export function runCommand(bench: CommandBench, command: Command, rules: CommandRules): Answer {
   switch (command.cmd) {
     case 'list':
       return { devices: bench.devices.map(summary) };
@@ -132,7 +141,7 @@ export function runCommand(bench: VirtualBench, command: Command, rules: Command
     case 'unplug':
     case 'sag':
     case 'plug':
-      return cable(deviceOf(bench, command), command);
+      return cable(deviceOf(bench, command), command, rules.origin);
     case 'fault':
       return fault(deviceOf(bench, command), command);
     case 'image':
@@ -144,14 +153,18 @@ export function runCommand(bench: VirtualBench, command: Command, rules: Command
   }
 }
 
-function deviceOf(bench: VirtualBench, { device }: { readonly device?: string }): VirtualDevice {
+function deviceOf(bench: CommandBench, { device }: { readonly device?: string }): VirtualDevice {
   return bench.device(device ?? bench.devices[0]?.busid);
 }
 
-function cable(device: VirtualDevice, command: Extract<Command, { cmd: 'unplug' | 'sag' | 'plug' }>): Answer {
+function cable(
+  device: VirtualDevice,
+  command: Extract<Command, { cmd: 'unplug' | 'sag' | 'plug' }>,
+  origin: string,
+): Answer {
   if (command.cmd === 'plug') device.plug();
-  else if (command.cmd === 'sag') device.sag(command.how, 'control port');
-  else device.unplug(command.how, 'control port');
+  else if (command.cmd === 'sag') device.sag(command.how, origin);
+  else device.unplug(command.how, origin);
   return { plugged: device.plugged };
 }
 

@@ -329,6 +329,7 @@ class Session {
       },
       // Once it is answered.
       quit: () => undefined,
+      origin: 'control port',
     };
   }
 

@@ -8,6 +8,7 @@ import type { Eeprom } from './eeprom.js';
 import { newStats, type DeviceEvents, type DeviceStats } from './events.js';
 import type { FaultSpec, UnplugFault } from './fault_kinds.js';
 import { FaultBox } from './faults.js';
+import { Housekeeper } from './housekeeper.js';
 import { ResponseQueue } from './responses.js';
 import type { DeviceSetup, SiliconVersion, TimeMode } from './setup.js';
 import type { Attachment, Urb, UrbPort } from './urb.js';
@@ -39,7 +40,7 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
   readonly #transactions: Transactions;
   #advancedTo = 0;
   #timer: Timer | undefined;
-  #housekeeper: Timer | undefined;
+  readonly #housekeeper: Housekeeper;
   readonly #comeback: Comeback;
   #resetting = false;
   /** The parts were without supply. */
@@ -83,6 +84,11 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
       released: (spec) => {
         if (spec.kind === 'silent') this.#flush();
       },
+    });
+    this.#housekeeper = new Housekeeper(clock, () => {
+      this.#catchUp();
+      for (const eeprom of this.eeproms) eeprom.busy(this.#advancedTo);
+      this.#arm();
     });
     this.#comeback = new Comeback(this.faults, clock, () => {
       this.#appear();
@@ -288,7 +294,7 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
     this.#plugged = false;
     this.#disposed = true;
     this.#comeback.cancel();
-    this.#housekeeper?.cancel();
+    this.#housekeeper.cancel();
     this.#responses.clear();
   }
 
@@ -336,6 +342,7 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
   #flush(): void {
     for (let due = this.#nextDue(); due !== undefined && due <= this.#now(); due = this.#nextDue()) {
       this.#step(due);
+      this.emit('progress');
     }
     this.#arm();
   }
@@ -373,6 +380,7 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
   #watchesWire(): boolean {
     return (
       this.#chip.config.autoSend ||
+      this.listenerCount('progress') > 0 ||
       this.faults.armed('unplug', (spec) => spec.kind === 'unplug' && spec.on === 'wire')
     );
   }
@@ -412,8 +420,10 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
   /** Carries out an unplug fault. True: the device is gone, whoever asks has nothing more to do. */
   #strike(fault: UnplugFault | undefined): boolean {
     this.#board.striking = undefined;
-    if (fault) this.unplug(fault.how ?? 'fin', `fault: unplug on ${fault.on}`);
-    return !this.#plugged;
+    if (!fault) return !this.#plugged;
+    this.unplug(fault.how ?? 'fin', `fault: unplug on ${fault.on}`);
+    // Whoever listens may have plugged it in again: for what was under way it is gone all the same.
+    return true;
   }
 
   #catchUp(): void {
@@ -477,22 +487,10 @@ export class VirtualDevice extends EventEmitter<DeviceEvents> {
 
   /** So that the end of a transfer or of a write cycle is noticed, and told, although nobody asks. */
   #keepHouse(): void {
-    this.#housekeeper?.cancel();
-    this.#housekeeper = undefined;
     let due = Infinity;
     const transfer = this.#chip.active;
     if (transfer && !transfer.hard) due = Math.max(transfer.at, this.#advancedTo) + transfer.remaining;
     due = Math.min(due, this.#board.busyUntil);
-    if (due === Infinity) return;
-    this.#housekeeper = this.#clock.at(
-      Math.max(due, this.#now() + FRAME_US),
-      () => {
-        this.#housekeeper = undefined;
-        this.#catchUp();
-        for (const eeprom of this.eeproms) eeprom.busy(this.#advancedTo);
-        this.#arm();
-      },
-      true,
-    );
+    this.#housekeeper.arm(due === Infinity ? due : Math.max(due, this.#now() + FRAME_US));
   }
 }

@@ -24,6 +24,8 @@ export interface DeviceEvents {
   /** The WP line of the EEPROM at that address changed. */
   wp: [address: number, high: boolean];
   eeprom: [event: EepromEvent];
+  /** Something has gone over USB or the wire, and `stats` has counted it. While it is listened to, the wire is looked at in every frame. */
+  progress: [];
   /** A fault acted. */
   fault: [spec: FaultSpec];
 }

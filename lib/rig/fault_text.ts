@@ -71,7 +71,7 @@ export const FAULT_GRAMMAR =
  */
 export function parseFault(text: string): FaultSpec {
   const wrong = (what: string): never => {
-    throw new SpecError(`fault ${text}: ${what}; the forms are ${FAULT_GRAMMAR}`);
+    throw new SpecError(`fault ${text}: ${what}; ${formsFor(text)}`);
   };
   const [name = '', ...parts] = text.split(':');
   const kind = FAULT_KINDS.find((one) => one === name);
@@ -112,6 +112,15 @@ export function parseFault(text: string): FaultSpec {
     wrong(messageOf(error));
   }
   return spec as unknown as FaultSpec;
+}
+
+/** How the kind of fault is written that a text begins with, or which kinds there are. */
+function formsFor(text: string): string {
+  const kind = text.split(':')[0] ?? '';
+  const [forms = '', ...notes] = FAULT_GRAMMAR.split('; ');
+  const form = forms.split(' | ').find((one) => one.split(/[:[ ]/)[0] === kind);
+  if (form === undefined) return `the kinds are ${FAULT_KINDS.join(', ')}`;
+  return `the form is ${[form, ...notes.filter((note) => !note.startsWith('PLACE') || form.endsWith('PLACE'))].join('; ')}`;
 }
 
 /** The text that {@link parseFault} reads as this fault. */

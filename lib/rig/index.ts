@@ -18,6 +18,21 @@ export { startControl, type ControlOptions, type ControlPort } from './control.j
 export { formatCommand, parseCommand } from './command_text.js';
 export { COMMAND_FORMS, type Command } from './commands.js';
 export { FAULT_GRAMMAR, formatFault, parseFault } from './fault_text.js';
+export type { ImagePiece } from './image_pieces.js';
+export {
+  scenarioBench,
+  type PowerCurve,
+  type PowerPhase,
+  type Scenario,
+  type ScenarioBridge,
+  type ScenarioPart,
+  type ScenarioStep,
+  type StepTrigger,
+} from './scenario.js';
+export { formatScenario } from './scenario_format.js';
+export { parseScenario } from './scenario_parse.js';
+export { runScenario, type ScenarioOptions, type ScenarioRun } from './scenario_run.js';
+export { ScenarioError } from './yaml_reader.js';
 export { EEPROM_GRAMMAR, parseEepromSpec, type EepromSpec } from './spec.js';
 export { SpecError } from './text.js';
 

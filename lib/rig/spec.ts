@@ -139,7 +139,7 @@ export function groupByBridge(
 }
 
 /** The n-th serial number after this one. */
-function followingSerial(first = '0043FFF3', index: number): string {
+export function followingSerial(first = '0043FFF3', index: number): string {
   const hex = /^[0-9a-fA-F]{8}$/.test(first);
   if (!hex) return `${first.slice(0, 27)}-${String(index)}`;
   const next = (Number.parseInt(first, 16) + index) >>> 0;

@@ -14,6 +14,8 @@ const DEVICES: readonly DeviceSetup[] = [
   },
 ];
 const SCHEME = 'bench:';
+/** Without time a write cycle is so many refused addresses, and how long these take is the machine's affair: a patient limit. */
+const TIMELESS = { busyPolls: 1, query: '&twr=500' };
 
 export interface OwnBench {
   readonly bench: VirtualBench;
@@ -27,18 +29,23 @@ export async function startBench(
   names: readonly string[],
   seed: number,
 ): Promise<OwnBench> {
+  const { time = 'off' } = setup;
   const devices = (setup.devices ?? DEVICES).map((device, at) => ({
     busid: `1-${String(at + 1)}`,
+    ...(time === 'off' ? { busyPolls: TIMELESS.busyPolls } : {}),
     ...device,
     eeproms: (device.eeproms ?? []).map((eeprom) => ({ image: imageOf(eeprom, seed), ...eeprom })),
   }));
-  const bench = await VirtualBench.start({ devices, time: setup.time ?? 'real' });
+  const bench = await VirtualBench.start({ devices, time });
   try {
     for (const text of setup.faults ?? []) {
       const [, busid, fault = ''] = /^(?:(\d+-[\d.]+)\/)?([^]*)$/.exec(text) ?? [];
       bench.device(busid ?? bench.devices[0]?.busid).faults.add(parseFault(fault));
     }
-    const all = names.length > 0 ? names : devices.flatMap(everyPart);
+    const all =
+      names.length > 0
+        ? names
+        : devices.flatMap((device) => everyPart(device, time === 'off' ? TIMELESS.query : ''));
     return { bench, subjects: all.map((name) => ({ name, uri: uriOf(bench, name) })) };
   } catch (error) {
     await bench.close();
@@ -50,10 +57,10 @@ function imageOf({ address, chip }: EepromSetup, seed: number): Uint8Array {
   return new Random(seed, 'image', address).bytes(findChip(chip)?.size ?? 0);
 }
 
-function everyPart({ busid = '', eeproms = [] }: DeviceSetup): string[] {
+function everyPart({ busid = '', eeproms = [] }: DeviceSetup, query: string): string[] {
   return eeproms.map(({ address, chip, wp, wpInverted }) => {
     const line = typeof wp === 'number' ? `&wp=${wpInverted === true ? '!' : ''}${String(wp)}` : '';
-    return `${SCHEME}${busid}/0x${address.toString(16)}?chip=${chip}&speed=400000${line}`;
+    return `${SCHEME}${busid}/0x${address.toString(16)}?chip=${chip}&speed=400000${line}${query}`;
   });
 }
 

@@ -10,7 +10,7 @@ export function commandOf(decided: Decided): string {
   if (bench) {
     words.push('--bench');
     for (const fault of bench.faults ?? []) add('fault', fault);
-    if (bench.time === 'off') add('time', 'off');
+    if (bench.time === 'real') add('time', 'real');
   }
   if (!bench || power !== 'bench') add('power', power);
   add('cycles', cycles);

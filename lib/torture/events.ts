@@ -23,7 +23,7 @@ export type ViolationKind =
   | 'lost-write'
   /** Outside of every region that may be written. */
   | 'stray-write'
-  /** After a replug most of a memory is not what it was: another part, or another content. */
+  /** Most of what is read is not what it was, and is so again when it is read once more: another part, or another content. */
   | 'other-content'
   /** verify() called equal what differs, or the other way round, or named the wrong bytes. */
   | 'wrong-verdict'
@@ -32,8 +32,12 @@ export type ViolationKind =
   | 'settled-twice'
   /** An operation that began after the end has succeeded. */
   | 'success-after-end'
-  /** It failed while the plug was in, or with a code that an unplug does not explain. */
+  /** It failed while the plug was in, or with a code that an unplug does not explain, and has no name of its own here. */
   | 'unexpected-error'
+  /** A write was acknowledged and reads back differently: the subject has found this itself (EBADMSG). */
+  | 'verify-failed'
+  /** It ran into a time limit while the plug was in: the bridge or the part does not answer (ETIMEDOUT). */
+  | 'timed-out'
   /** The ranges of a failed write do not cover it, overlap, or lie outside. */
   | 'wrong-ranges'
   /** More is uncertain than the page that was on the wire. */
@@ -185,6 +189,7 @@ export interface SampleEvent {
   readonly cycle: number;
   /** Bytes. */
   readonly rss: number;
+  /** What the heaps of all threads hold after a collection, bytes. */
   readonly heapUsed: number;
   readonly fds: number;
   readonly threads: number;

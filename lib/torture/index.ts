@@ -12,6 +12,9 @@ import type { TortureOptions } from './options.js';
 export type * from './events.js';
 export { parseDuration, parseMix, parseRegion, parseWhen } from './options.js';
 export type { TortureBench, TortureOptions } from './options.js';
+export { ReportCollector } from './report/collector.js';
+export { renderReport, writeReport } from './report/report.js';
+export { serveReport, type ReportServer, type ServeOptions } from './serve.js';
 export { loadReplay, saveReplay, type Replay } from './replay.js';
 export type { PlannedCycle, PlannedOperation, PlannedPull } from './schedule.js';
 export { Tally } from './totals.js';
@@ -146,3 +149,7 @@ async function finished(
   }
   return { ...verdict, replay: { file, command: `nvmem torture --replay ${file}`, cycles: shortest.length } };
 }
+
+/** All of it, for those who write `import NAME from`: what `require()` gives. */
+// eslint-disable-next-line @typescript-eslint/consistent-type-imports -- a module cannot import itself by name without a circle
+export default exports as typeof import('./index.js');

@@ -1,6 +1,7 @@
 /** Holds what an operation says of its end against the model and the rules. It knows the contract, and nothing of the driver. */
 import type { ByteRange } from '../base/errors.js';
 import type { Order, Settled } from './engine/protocol.js';
+import type { Region } from './events.js';
 import { isIn, type MemoryModel, type WrongByte } from './model.js';
 import type { Breach } from './state.js';
 
@@ -23,6 +24,10 @@ export interface Place {
   readonly uri: string;
   readonly pageSize: number;
   readonly model: MemoryModel;
+  /** What may be written; undefined: nothing. */
+  readonly region: Region | undefined;
+  /** Pages that may be uncertain at once. */
+  readonly pieces: number;
   /** The parts lose their supply with the plug. */
   readonly cutsSupply: boolean;
   /** Seven-bit address of a part, and whether the line is inverted; undefined: no part. */
@@ -90,19 +95,33 @@ function judgeCode({ order, onDead, unplugged }: Pending, { code, message }: Set
   const excused = onDead || unplugged;
   const expected = order.action === 'look' ? WHILE_AWAY : ['ENODEV'];
   if (excused && expected.includes(code)) return;
+  // Neither is what an unplug makes of an operation, whenever it comes.
+  if (code === 'EBADMSG') {
+    tell('verify-failed', `is not stored as it was written: ${message}`, { found: code });
+    return;
+  }
+  if (code === 'ETIMEDOUT' && !excused) {
+    tell('timed-out', `has run into a time limit while the plug was in: ${message}`, { found: code });
+    return;
+  }
   const why = excused ? `with ${code}, where an unplug is ${expected[0] ?? ''}` : 'while the plug was in';
   tell('unexpected-error', `has failed ${why}: ${message}`, { found: code });
 }
 
-function judgeLook(pending: Pending, settled: Settled, { part }: Place, tell: Tell): void {
+function judgeLook(pending: Pending, settled: Settled, { part, model }: Place, tell: Tell): void {
+  const { offset, length, data } = pending.order;
+  if (data !== undefined && (settled.code !== 'ok' || settled.transferred > 0))
+    model.forget({ offset, length });
   if (settled.code !== 'ok' || pending.amongWrites || pending.unplugged || part === undefined) return;
+  if (settled.transferred > 0)
+    tell('wp-not-protecting', `could write ${String(length)} bytes at ${String(offset)} past it`);
   if (settled.level !== undefined && (settled.level === 1) === part.wpInverted)
     tell('wp-not-protecting', `finds the line ${settled.level === 1 ? 'high' : 'low'} while nobody writes`);
   if (settled.addresses !== undefined && !settled.addresses.includes(part.address))
     tell('wrong-verdict', `does not find the part at 0x${part.address.toString(16)}`);
 }
 
-function judgeRead(pending: Pending, settled: Settled, { model }: Place, tell: Tell): void {
+function judgeRead(pending: Pending, settled: Settled, { model, region }: Place, tell: Tell): void {
   const { order, differs } = pending;
   const { id, kind, bits, offset, length } = order;
   if (kind === 'verify') {
@@ -123,26 +142,28 @@ function judgeRead(pending: Pending, settled: Settled, { model }: Place, tell: T
       return;
     }
     const wrong = model.endBits(id, mask << bits.first, (value & mask) << bits.first);
-    if (wrong) tellBytes([wrong], 1, tell);
+    if (wrong) tellBytes([wrong], 1, region, tell);
     if ((value & ~mask) !== 0) tell('wrong-byte', 'has more bits than the cell', { offset });
     return;
   }
   const { data = new Uint8Array(0) } = settled;
-  tellBytes(model.endRead(id, data), data.length, tell);
+  tellBytes(model.endRead(id, data), data.length, region, tell);
   const complete = settled.code === 'ok' ? length : settled.transferred;
   if (data.length !== complete)
     tell('wrong-ranges', `says ${String(complete)} bytes are good and gives ${String(data.length)}`);
 }
 
 /** Bytes that are wrong, as one violation: what most of them look like. */
-function tellBytes(wrong: readonly WrongByte[], length: number, tell: Tell): void {
+function tellBytes(wrong: readonly WrongByte[], length: number, region: Place['region'], tell: Tell): void {
   const [first] = wrong;
   if (first === undefined) return;
   const kind = wrong.every(({ isEarlier }) => isEarlier)
     ? 'lost-write'
     : wrong.length >= MANY && 2 * wrong.length >= length
       ? 'other-content'
-      : 'wrong-byte';
+      : region && wrong.every(({ offset }) => offset < region.first || offset > region.last)
+        ? 'stray-write'
+        : 'wrong-byte';
   const count = wrong.length === 1 ? 'a byte' : `${String(wrong.length)} bytes`;
   tell(kind, `has ${count} that cannot be, the first at ${String(first.offset)}`, {
     offset: first.offset,
@@ -188,10 +209,10 @@ function judgeWrite(pending: Pending, settled: Settled, place: Place, tell: Tell
   if (first === undefined || last === undefined || !unplugged) return;
   const pages =
     Math.floor((last.offset + last.length - 1) / pageSize) - Math.floor(first.offset / pageSize) + 1;
-  if (pages > 1) {
+  if (pages > place.pieces) {
     tell(
       'uncertain-too-large',
-      `calls ${inWords(uncertain)} uncertain: more than a page of ${String(pageSize)} bytes`,
+      `calls ${inWords(uncertain)} uncertain: more than ${place.pieces === 1 ? 'a page' : `${String(place.pieces)} pieces`} of ${String(pageSize)} bytes`,
       {
         offset: first.offset,
       },

@@ -174,8 +174,7 @@ export class MemoryModel {
     for (const other of this.#writes.values()) contest(write, other);
     this.#writes.set(id, write);
     for (let i = 0; i < length; i++) {
-      const after = changed(before[i], (old) => change(i, old));
-      const both = union(before[i], after);
+      const both = this.#anyOrder(offset + i, before[i]);
       this.#set(offset + i, both);
       for (const read of this.#reads.values()) {
         if (!overlap(read, { offset: offset + i, length: 1 })) continue;
@@ -183,6 +182,23 @@ export class MemoryModel {
         read.possible[offset + i - read.offset] = union(read.possible[offset + i - read.offset], both);
       }
     }
+  }
+
+  /** What a byte may become by the writes that are under way, in whatever order they come and whichever of them do. */
+  #anyOrder(offset: number, from: ReadonlySet<number> | undefined): ReadonlySet<number> | undefined {
+    let all = from;
+    for (let size = -1; all !== undefined && all.size !== size;) {
+      ({ size } = all);
+      for (const { offset: start, length, change } of this.#writes.values()) {
+        const index = offset - start;
+        if (index >= 0 && index < length)
+          all = union(
+            all,
+            changed(all, (old) => change(index, old)),
+          );
+      }
+    }
+    return all;
   }
 
   /** Undefined: anything. */

@@ -25,6 +25,7 @@ interface Given {
   readonly state: SubjectState;
   readonly progress: ((done: number) => void) | undefined;
   readonly done: (settled: Settled) => void;
+  readonly again: boolean;
 }
 
 /** Answers of operations that came when the plug was out. */
@@ -49,8 +50,18 @@ export class Operations {
     this.#host = host;
   }
 
-  /** Resolves when it has settled, however. */
+  /** Resolves when it has settled, however, and has been judged. */
   give(state: SubjectState, planned: PlannedOperation, progress?: (done: number) => void): Promise<Settled> {
+    return this.#give(state, planned, progress, false);
+  }
+
+  /** @param again it is only to show whether a reading before it was so by chance: nothing is held against it */
+  #give(
+    state: SubjectState,
+    planned: PlannedOperation,
+    progress: ((done: number) => void) | undefined,
+    again: boolean,
+  ): Promise<Settled> {
     const id = ++this.#nextId;
     const place = this.#host.placeOf(state);
     const { order, differs } = orderOf(id, planned, place.model, progress !== undefined);
@@ -65,7 +76,7 @@ export class Operations {
     if (order.action === 'write') for (const other of this.#of(state)) other.pending.amongWrites = true;
     begin(order, place);
     return new Promise((done) => {
-      this.#given.set(id, { pending, state, progress, done });
+      this.#given.set(id, { pending, state, progress, done, again });
       this.#host.send({ type: 'order', order });
     });
   }
@@ -94,8 +105,29 @@ export class Operations {
     if (settled.code !== 'ok') this.failed++;
     if (pending.unplugged && !pending.onDead) this.#late.push({ subject: state.index, at: settled.at });
     this.#tell(pending, settled);
-    for (const breach of judge(pending, settled, this.#host.placeOf(state))) this.#host.breach(state, breach);
-    given.done(settled);
+    const breaches = judge(pending, settled, this.#host.placeOf(state));
+    if (given.again) given.done(settled);
+    else void this.#hold(given, settled, breaches);
+  }
+
+  /** Tells what is wrong with it. Another content is one only where it is read once more. */
+  async #hold({ pending, state, done }: Given, settled: Settled, breaches: readonly Breach[]): Promise<void> {
+    for (const breach of breaches) {
+      const isOther =
+        breach.kind !== 'other-content' || (await this.#readAgain(state, pending.order, settled.data));
+      this.#host.breach(state, isOther ? breach : { ...breach, kind: 'wrong-byte' });
+    }
+    done(settled);
+  }
+
+  async #readAgain(
+    state: SubjectState,
+    { worker, subject, offset }: Order,
+    data: Uint8Array | undefined,
+  ): Promise<boolean> {
+    const planned = { ...readOf(state, offset, data?.length ?? 0), worker, subject };
+    const second = await this.#give(state, planned, undefined, true);
+    return data !== undefined && second.data !== undefined && Buffer.compare(data, second.data) === 0;
   }
 
   /** The plug of that subject is pulled: what is under way may fail now. */
@@ -154,6 +186,11 @@ function orderOf(
     const differs = at < length ? offset + at : undefined;
     if (differs !== undefined) certain.writeUInt8(certain.readUInt8(at) ^ random.integer(1, 255), at);
     return { order: { ...order, data: certain }, differs };
+  }
+  if (kind === 'wp') {
+    // Of each byte another one: what is there is there only where WP has kept it out.
+    const other = length > 0 ? model.certain(offset, length)?.map((byte) => byte ^ 0xff) : undefined;
+    return { order: { ...order, data: other && Buffer.from(other) }, differs: undefined };
   }
   if (action !== 'write') return { order, differs: undefined };
   const data = bits ? Buffer.from([random.integer(0, (1 << bits.count) - 1)]) : random.bytes(length);

@@ -20,7 +20,7 @@ export interface TortureBench {
   readonly devices?: readonly DeviceSetup[] | undefined;
   /** What is broken on it, as parseFault() of `nvmem/rig` takes it; BUSID/ in front: of that bridge. */
   readonly faults?: readonly string[] | undefined;
-  /** Default 'real'. */
+  /** Whether wire and USB take their time. Default 'off': they do not, and a run is many times as fast. */
   readonly time?: 'real' | 'off' | undefined;
 }
 

@@ -17,6 +17,8 @@ export interface SubjectPlan {
   readonly uri: string;
   /** Bytes that are uncertain at most. */
   readonly pageSize: number;
+  /** Of them, at once. */
+  readonly pieces: number;
   readonly region: SubjectFacts['region'];
   readonly part: Place['part'];
   /** Its WP pin is wired to a pin of the bridge. */
@@ -267,7 +269,7 @@ export class Run {
     await this.#prepare();
     const recovery = await this.#return(subjects, back, power.kind === 'manual' ? plug : undefined);
     for (const state of subjects) await this.#checkWhole(state);
-    this.#checkWp(plug);
+    for (const state of subjects) await this.#checkProtection(state, plug);
     const event: CycleEvent = {
       type: 'cycle',
       t: this.now(),
@@ -314,6 +316,8 @@ export class Run {
     return {
       uri: plan.uri,
       pageSize: plan.pageSize,
+      pieces: plan.pieces,
+      region: plan.region,
       model: state.model,
       cutsSupply: power.cutsSupply,
       part: plan.part,
@@ -325,7 +329,7 @@ export class Run {
     const { hangMs, lateMs, power } = this.#options;
     for (const state of subjects) {
       const deadline = at + hangMs;
-      while (state.unaware.length > 0 && clockMs() < deadline)
+      while (!this.#hasStopped && state.unaware.length > 0 && clockMs() < deadline)
         await Promise.race([state.moreHeard(), pause(Math.max(1, Math.min(200, deadline - clockMs())))]);
       const unaware = state.unaware;
       if (unaware.length > 0) {
@@ -348,7 +352,8 @@ export class Run {
     }
     const limit = at + hangMs;
     for (const state of subjects) {
-      while (this.#operations.underWay(state).length > 0 && clockMs() < limit) await pause(5);
+      while (!this.#hasStopped && this.#operations.underWay(state).length > 0 && clockMs() < limit)
+        await pause(5);
       for (const order of this.#operations.underWay(state)) {
         this.#breach(state, {
           kind: 'never-settled',
@@ -491,15 +496,20 @@ export class Run {
     this.#checked += last - first + 1;
   }
 
-  #checkWp(plug: Plug): void {
-    for (const index of plug.subjects) {
-      const state = this.states[index];
-      if (!state || plug.wpHigh?.(index) !== false) continue;
+  /** Once a write has gone by and nobody writes, the pin is up again, and who does not lower it writes in vain. */
+  async #checkProtection(state: SubjectState, plug: Plug): Promise<void> {
+    const { region, hasWp } = this.#options.subjects[state.index] ?? {};
+    if (hasWp !== true || !region) return;
+    const length = Math.min(state.opened?.wordSize ?? 1, region.last - region.first + 1);
+    const data = this.cycle + 1;
+    const base = { worker: 0, subject: state.index, offset: region.first, length, data };
+    await this.#operations.give(state, { ...base, kind: 'write', action: 'write' });
+    if (plug.wpHigh?.(state.index) === false)
       this.#breach(state, {
         kind: 'wp-not-protecting',
         message: `the WP pin of ${state.uri} does not protect while nobody writes, as the bench sees it`,
       });
-    }
+    await this.#operations.give(state, { ...base, kind: 'wp', action: 'look' });
   }
 
   // --- opening and looking ---

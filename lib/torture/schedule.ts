@@ -69,7 +69,7 @@ export interface PlanOptions {
 }
 
 /** Operations of one worker in one cycle. */
-const MOST = 3;
+const MOST = 2;
 
 export function planCycle(options: PlanOptions, cycle: number): PlannedCycle {
   const { seed, workers, settleMs } = options;

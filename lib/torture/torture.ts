@@ -24,12 +24,14 @@ import { leaks } from './watch/leaks.js';
 
 /** A write call of at24 is cut into pieces of that many bytes at most (at24.c, io_limit). */
 const KERNEL_PIECE = 128;
+/** It does not wait for the write cycle of the last one: that, too, is uncertain when the next one fails. */
+const KERNEL_PIECES = 2;
 /** A run for a time looks at the process this often, cycles. */
 const SAMPLES = 200;
 /** Cycles that are kept for a replay. */
 const REMEMBERED = 1000;
 /** Bytes of a part of an own bench that are written, where nobody says which. */
-const REGION = 512;
+const REGION = 256;
 
 /** What a run does besides what is decided: a replay has its own cycles. */
 export interface Plan {
@@ -171,6 +173,7 @@ function planOf(uri: NvmemUri, writes: boolean, region: Decided['region'], seed:
   return {
     uri: uri.uri,
     pageSize: part?.pageSize ?? KERNEL_PIECE,
+    pieces: part ? 1 : KERNEL_PIECES,
     region: writes ? (region ?? (part && somewhere(part, seed))) : undefined,
     part: part && { address: part.address, wpInverted: part.wp?.inverted ?? false },
     hasWp: part?.wp !== undefined && part.wp.chip === undefined,

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "native/usb/node.h"
 #include "native/util/poll.h"
 
 namespace nvmem::usb {
@@ -20,6 +21,9 @@ constexpr std::size_t kMaxPackets = 64;
 constexpr unsigned kMaxInErrors = kInTransfers;
 /// A discarded URB ends while usbfs discards it.
 constexpr Nanoseconds kTakeBackLimit = 250 * kMillisecond;
+/// A transfer to a device that was just pulled fails at once, with a word of the host controller's (-EPROTO, -EILSEQ, -ETIME);
+/// that it is gone the kernel hears from the hub, which reports changes every 256 ms at the latest (USB 2.0, 11.12.1).
+constexpr Nanoseconds kRemovalPatience = 400 * kMillisecond;
 /// For a device that has nothing else to do: no answer within this is none.
 constexpr Nanoseconds kAliveLimit = 200 * kMillisecond;
 
@@ -152,13 +156,21 @@ Status Client::submit(Transfer& transfer) {
   }
   // A host controller that is about to take the device away has other words for it.
   if (error == LIBUSB_ERROR_NO_DEVICE || hung_up()) return lose("the bridge was unplugged");
+  if (error == LIBUSB_ERROR_IO && !is_claimed(node_.get(), interface_))
+    return lose("the kernel has taken the bridge away");
   return Status(errno_of(error));
+}
+
+bool Client::was_taken(const Transfer& transfer) const {
+  const int head = transfer.raw->type == LIBUSB_TRANSFER_TYPE_CONTROL ? LIBUSB_CONTROL_SETUP_SIZE : 0;
+  if (transfer.raw->actual_length != 0 || transfer.raw->length == head) return false;
+  return !is_claimed(node_.get(), interface_);
 }
 
 Status Client::outcome(const Transfer& transfer) {
   switch (transfer.raw->status) {
     case LIBUSB_TRANSFER_COMPLETED:
-      return {};
+      return was_taken(transfer) ? lose("the kernel has taken the bridge away") : Status();
     case LIBUSB_TRANSFER_STALL:
       return Status(-EPIPE);
     case LIBUSB_TRANSFER_NO_DEVICE:
@@ -221,7 +233,19 @@ Completion Client::run(Transfer& transfer, const Wait& wait) {
       return {status, 0};
     }
   }
-  return {outcome(transfer), static_cast<std::size_t>(transfer.raw->actual_length)};
+  Status status = outcome(transfer);
+  if (status.error() == -EIO) status = unless_gone(status, wait);
+  return {status, static_cast<std::size_t>(transfer.raw->actual_length)};
+}
+
+Status Client::unless_gone(Status status, const Wait& wait) {
+  const Nanoseconds limit = std::min(wait.deadline, clock_.now() + kRemovalPatience);
+  while (alive_ && clock_.now() < limit) {
+    if (wait.cancel != nullptr && wait.cancel->reason() != 0) break;
+    bool woken = false;
+    (void)pump(limit, woken);
+  }
+  return alive_ ? status : Status(-ENODEV);
 }
 
 Completion Client::control(const Setup& setup, std::span<std::uint8_t> data, const Wait& wait) {
@@ -284,6 +308,10 @@ Status Client::submit_in() {
 void Client::take_in_packet(const Transfer& transfer) {
   switch (transfer.raw->status) {
     case LIBUSB_TRANSFER_COMPLETED: {
+      if (was_taken(transfer)) {
+        (void)lose("the kernel has taken the bridge away");
+        break;
+      }
       in_.errors = 0;
       const auto begin = transfer.buffer.begin();
       in_.packets.emplace_back(begin, begin + transfer.raw->actual_length);

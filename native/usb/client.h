@@ -106,6 +106,11 @@ class Client {
   /// Queues every IN transfer that is at home.
   Status submit_in();
   Status outcome(const Transfer& transfer);
+  /// Whether the transfer was ended by usbfs as it lost the interface (driver_disconnect): the device is deauthorized, has
+  /// another configuration, or somebody has unbound the interface. libusb calls such a transfer complete, with no bytes.
+  [[nodiscard]] bool was_taken(const Transfer& transfer) const;
+  /// -ENODEV where a device whose transfer has failed turns out to be gone within a moment, else `status`.
+  Status unless_gone(Status status, const Wait& wait);
   [[nodiscard]] bool hung_up() const;
   /// The device is gone. Gives -ENODEV.
   Status lose(std::string why);

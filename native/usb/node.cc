@@ -1,6 +1,8 @@
 #include "native/usb/node.h"
 
 #include <fcntl.h>
+#include <linux/usbdevice_fs.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <array>
@@ -98,6 +100,12 @@ std::vector<std::uint8_t> configurations(const UniqueFd& node, const Facts& fact
   std::memcpy(&pid, bytes.data() + 10, sizeof pid);
   if (vid != facts.vid || pid != facts.pid) return {};
   return {bytes.begin() + kDeviceDescriptorSize, bytes.begin() + count};
+}
+
+bool is_claimed(int node, std::uint8_t interface) {
+  usbdevfs_getdriver driver{};
+  driver.interface = interface;
+  return ::ioctl(node, USBDEVFS_GETDRIVER, &driver) == 0 && std::strcmp(driver.driver, "usbfs") == 0;
 }
 
 }  // namespace nvmem::usb

@@ -39,4 +39,7 @@ struct Roots {
 /// or where the node turns out to be another device's: numbers are given again after an unplug.
 [[nodiscard]] std::vector<std::uint8_t> configurations(const UniqueFd& node, const Facts& facts);
 
+/// Whether usbfs has the interface: that of a program, which is us where we have claimed it and nobody has taken it away.
+bool is_claimed(int node, std::uint8_t interface);
+
 }  // namespace nvmem::usb

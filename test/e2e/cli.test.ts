@@ -1,6 +1,11 @@
-/** list, scan, info and doctor: the built command line against the virtual bench. */
+/**
+ * list, scan, info and doctor: the command line against the virtual bench. It runs inside the test, for what it says is looked at
+ * and not its process; one case of each command runs the built one.
+ */
 import { VirtualBench, type DeviceSetup, type EepromEvent, type EepromSetup } from '../../lib/rig/index.js';
-import { cli, imageOf, seedOfRun } from './bench.js';
+import { cli as built, imageOf, seedOfRun, type CliResult } from './bench.js';
+import { thisMachine } from '../../lib/machine/machine.js';
+import { nvmemOn } from '../unit/cli/cli_run.js';
 
 const seed = seedOfRun();
 let bench: VirtualBench;
@@ -13,12 +18,21 @@ async function start(eeproms: readonly EepromSetup[], more: DeviceSetup = {}): P
   bench = await VirtualBench.start({ time: 'off', devices: [{ eeproms, ...more }, { busid: '1-2' }] });
 }
 
+async function cli(args: readonly string[]): Promise<Omit<CliResult, 'signal'>> {
+  const { status, out, err } = await nvmemOn(thisMachine, args);
+  return { status, stdout: out, stderr: err };
+}
+
 function uri(rest = '', busid = '1-1'): string {
   return `usbip://127.0.0.1:${String(bench.port)}/${busid}${rest}`;
 }
 
-async function json(args: readonly string[], status = 0): Promise<Record<string, unknown>> {
-  const result = await cli([...args, '--json']);
+async function json(
+  args: readonly string[],
+  status = 0,
+  run: typeof cli = cli,
+): Promise<Record<string, unknown>> {
+  const result = await run([...args, '--json']);
   expect({ status: result.status, stderr: result.stderr }).toEqual({ status, stderr: '' });
   expect(result.stdout.trim().split('\n')).toHaveLength(1);
   return JSON.parse(result.stdout) as Record<string, unknown>;
@@ -227,7 +241,7 @@ describe('scan', () => {
 
   test('the map, for people', async () => {
     await start([{ address: 0x50, chip: '24c02', image: imageOf(256, seed) }]);
-    const { stdout, stderr, status } = await cli(['scan', uri()]);
+    const { stdout, stderr, status } = await built(['scan', uri()]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toContain(
       '     0  1  2  3  4  5  6  7  8  9  a  b  c  d  e  f\n' +
@@ -267,7 +281,7 @@ test('list --usbip', async () => {
       { busid: '1-2', isCp2112: true, uri: uri('', '1-2') },
     ],
   });
-  const { stdout } = await cli(['list', '--usbip', server]);
+  const { stdout } = await built(['list', '--usbip', server]);
   expect(stdout).toContain(`Exported by ${server}\n  ${uri()}  CP2112 (10c4:ea90)\n`);
   expect(await json(['list', '--usbip', '127.0.0.1:1'], 3)).toMatchObject({
     error: { code: 'ECONNREFUSED' },
@@ -283,7 +297,7 @@ test('info says what the part, its write protect and its bridge are', async () =
     part: { chip: '24c02', address: 0x50, addressWidth: 8, page: 8, wp: 3, protecting: true },
     bridge: { part: '0x0c', version: '2', serial: '0043FFF3', clock_hz: '100000' },
   });
-  const { stdout } = await cli(['info', uri('/0x50?chip=24c02&wp=3')]);
+  const { stdout } = await built(['info', uri('/0x50?chip=24c02&wp=3')]);
   expect(stdout).toMatch(/^write protect {2}GPIO 3 of the bridge, protecting$/m);
   expect(stdout).toMatch(/^bridge {9}CP2112 \(part 0x0c\), version 2, serial number 0043FFF3$/m);
   expect(stdout).toMatch(/^clock {10}100000 Hz$/m);
@@ -297,7 +311,7 @@ describe('doctor', () => {
 
   test('opens what it is asked about, and lets go of it', async () => {
     await start([{ address: 0x50, chip: '24c02', wp: 0 }]);
-    const document = await json(['doctor', uri('/0x50?chip=24c02&wp=0')]);
+    const document = await json(['doctor', uri('/0x50?chip=24c02&wp=0')], 0, built);
     expect(document).toMatchObject({ ok: true });
     expect(names(document, 'ok')).toEqual(['Node.js', 'addon', 'server', 'open', 'write protect']);
     expect(bench.device('1-1').gpioLevels & 1).toBe(1);

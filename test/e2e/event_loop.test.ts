@@ -63,6 +63,43 @@ function pull(): void {
 /** Everything is set up: what the program waits for may happen. */
 const IDLE = `say('waiting');`;
 
+describe('a follower', () => {
+  const NOWHERE = `'cp2112://NOWHERE/0x50?chip=24c02'`;
+
+  test('holds the loop while it is absent, until it is closed', async () => {
+    const body = `const board = lib.follow(${NOWHERE});
+      process.once('SIGTERM', () => board.close().then(() => say(board.state))); ${IDLE}`;
+    const { status, said } = await waiting(body, ({ kill }) => {
+      kill();
+    });
+    expect({ status, said }).toEqual({ status: 0, said: 'waiting\nclosed\n' });
+  });
+
+  test('holds it while it is present, with the device or without', async () => {
+    const body = `const board = lib.follow(uri); await board.present(); board.on('absent', () => board.close());
+      board.once('closed', () => say('closed')); ${IDLE}`;
+    const { status, said } = await waiting(body, pull);
+    expect({ status, said }).toEqual({ status: 0, said: 'waiting\nclosed\n' });
+  });
+
+  test('after unref() the program ends, present or absent; ref() takes that back', async () => {
+    const body = `lib.follow(${NOWHERE}).unref(); const there = lib.follow(uri); await there.present(); there.unref();
+      const back = lib.follow(${NOWHERE}.replace('NOWHERE', 'ELSE')).unref().ref();
+      process.once('SIGTERM', () => { back.unref(); say([there.state, back.state].join(' ')); }); ${IDLE}`;
+    const { status, signal, said } = await waiting(body, ({ kill }) => {
+      kill();
+    });
+    expect({ status, signal, said }).toEqual({ status: 0, signal: null, said: 'waiting\npresent absent\n' });
+  });
+
+  test('after unref() what is under way is waited for', async () => {
+    const body = `const board = lib.follow(uri).unref(); await board.read(0, 4, { onUnplug: 'wait' });
+      say('read'); ${IDLE}`;
+    const { status, said } = await waiting(body, () => undefined);
+    expect({ status, said }).toEqual({ status: 0, said: 'read\nwaiting\n' });
+  });
+});
+
 describe('an open device', () => {
   test("holds the loop until it is gone: await once(device, 'removed')", async () => {
     const body = `const device = await lib.open(uri); ${IDLE} say((await once(device, 'removed'))[0].reason);`;

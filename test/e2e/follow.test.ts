@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { Worker } from 'node:worker_threads';
-import { Readable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
 import {
@@ -380,4 +380,55 @@ test('by its serial number: the same part with other contents is the same, one w
     await becomes(board, state);
   }
   expect(board.current.error?.message).toContain(`its serial number is ${other.toString('hex')}`);
+});
+
+test.each([
+  ['ee1004', 512, 320],
+  ['spd5118', 1024, 512],
+])('by the serial number of a module: %s', async (chip, size, at) => {
+  const [one, other] = [imageOf(9, SEED), imageOf(9, SEED + 1)] as [Buffer, Buffer];
+  const module = (seed: number, number: Buffer): Buffer => {
+    const image = imageOf(size, seed);
+    image.set(number, at);
+    return image;
+  };
+  const uri = (await start(chip, module(SEED, one))).replace(/&speed=.*/, '');
+  const board = followIt(uri, { identity: 'unique' });
+  await becomes(board, 'present');
+  for (const [image, state] of [
+    [module(SEED + 1, one), 'present'],
+    [module(SEED, other), 'replaced'],
+  ] as const) {
+    const absent = becomes(board, 'absent');
+    bridge.unplug();
+    await absent;
+    bridge.eeprom(0x50).image = image;
+    bridge.plug();
+    await becomes(board, state);
+  }
+  expect(board.current.error?.message).toContain(
+    `its serial number is ${other.toString('hex')}, and was ${one.toString('hex')}`,
+  );
+  board.accept();
+  await becomes(board, 'present');
+});
+
+test('A write stream is a web stream as well, and goes on over unplugs; the end of the web stream is the end of the write.', async () => {
+  const image = imageOf(4096, SEED + 1);
+  const uri = await start('24c32', imageOf(4096, SEED));
+  const board = followIt(uri, { onUnplug: 'wait' });
+  await board.present();
+  const done = unplugAgainAndAgain(5, 2 * image.length);
+  const stream = board.writeStream({ highWaterMark: 256 });
+  const pieces = Array.from({ length: 41 }, (_, i) => image.subarray(i * 100, (i + 1) * 100));
+  await new Blob(pieces).stream().pipeTo(Writable.toWeb(stream));
+  expect(held()).toEqual(image);
+  expect(stream.bytesWritten).toBe(image.length);
+  expect(done.count).toBeGreaterThan(0);
+
+  // What is wrong with the memory is what is wrong with the web stream.
+  bridge.removeAllListeners('unplugged');
+  bridge.faults.add({ kind: 'unplug', on: 'wire', n: 500 });
+  const failed = new Blob(pieces).stream().pipeTo(Writable.toWeb(board.writeStream({ onUnplug: 'fail' })));
+  await expect(failed).rejects.toMatchObject({ code: 'ENODEV' });
 });

@@ -306,6 +306,39 @@ describe('Ctrl-Z', () => {
     expect(lowered(device)).toBe(false);
   });
 
+  test('in a write with a journal: it is there while the write sleeps, and goes when all is written', async () => {
+    const [device] = bench.devices as [VirtualDevice];
+    device.eeprom(0x50).image = imageOf(SIZE, 7);
+    const journal = join(folder, 'stopped.journal');
+    const began = writing(device);
+    const { child, ended } = start(['write', uri(device), small, '--journal', journal]);
+    await began;
+    child.kill('SIGTSTP');
+    await until(() => isStopped(child));
+    expect([lowered(device), existsSync(journal)]).toEqual([false, true]);
+    child.kill('SIGCONT');
+    expect(await ended).toEqual({ status: 0, signal: null, err: '' });
+    expect(existsSync(journal)).toBe(false);
+    expect(Buffer.from(device.eeprom(0x50).image.subarray(0, SMALL))).toEqual(image.subarray(0, SMALL));
+    expect(lowered(device)).toBe(false);
+  });
+
+  test('in a write with a journal, and killed in its sleep: recover finishes it', async () => {
+    const [device] = bench.devices as [VirtualDevice];
+    device.eeprom(0x50).image = imageOf(SIZE, 7);
+    const journal = join(folder, 'killed.journal');
+    const began = writing(device);
+    const { child, ended } = start(['write', uri(device), small, '--journal', journal]);
+    await began;
+    child.kill('SIGTSTP');
+    await until(() => isStopped(child));
+    child.kill('SIGKILL');
+    expect(await ended).toMatchObject({ signal: 'SIGKILL' });
+    expect(await start(['recover', journal, uri(device)]).ended).toMatchObject({ status: 0 });
+    expect(existsSync(journal)).toBe(false);
+    expect(Buffer.from(device.eeprom(0x50).image.subarray(0, SMALL))).toEqual(image.subarray(0, SMALL));
+  });
+
   test('in a read: it stops, goes on, and the dump is whole', async () => {
     const [device] = bench.devices as [VirtualDevice];
     device.eeprom(0x50).image = image;

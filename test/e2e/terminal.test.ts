@@ -2,6 +2,9 @@
 /** What a person sees of watch and --wait: in a pseudo-terminal of 80 and of 40 columns, in colours and without. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import { VirtualBench, type VirtualDevice } from '../../lib/rig/index.js';
 import { CLI, imageOf, seedOfRun } from './bench.js';
@@ -92,6 +95,39 @@ test.each([80, 40])(
     const told = lines().filter((line) => line.includes('waiting'));
     expect(Math.max(...told.map((line) => line.length))).toBeLessThan(columns);
     expect(shown).toMatch(/waiting[^\n]*\r\x1b\[K/);
+  },
+);
+
+test.each(['write', 'verify'] as const)(
+  '%s --wait: waits in the line of the progress, of which nothing is left at the end',
+  async (command) => {
+    const folder = mkdtempSync(join(tmpdir(), 'nvmem-'));
+    try {
+      const file = join(folder, 'image.bin');
+      const image = imageOf(4096, seedOfRun() + 1);
+      writeFileSync(file, image);
+      if (command === 'verify') bridge.eeprom(0x50).image = image;
+      inTerminal(60, [command, `${bus}/0x50?chip=24c32`, file, '--wait']);
+      await until(/waiting: /);
+      bridge.faults.add({ kind: 'unplug', on: 'wire', n: 2000 });
+      const unplugged = once(bridge, 'unplugged');
+      bridge.plug();
+      await unplugged;
+      await until(/unplugged: waiting/);
+      bridge.plug();
+      await until(/status=0/);
+      const all = lines();
+      expect(
+        Math.max(...all.filter((line) => line.includes('waiting')).map(({ length }) => length)),
+      ).toBeLessThan(60);
+      // What is seen at the end: the last that was drawn in each line.
+      const left = shown.split('\n').map((line) => line.slice(line.lastIndexOf('\r\x1b[K') + 1));
+      expect(left.filter((line) => line.includes('waiting'))).toEqual([]);
+      expect(shown).toMatch(command === 'write' ? /wrote 4096 bytes/ : /4096 bytes/);
+      expect(Buffer.from(bridge.eeprom(0x50).image).equals(image)).toBe(true);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   },
 );
 

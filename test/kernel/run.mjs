@@ -21,7 +21,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     cli: { type: 'string', default: join(root, 'dist/cli/main.js') },
     part: { type: 'string', multiple: true, default: Object.keys(allParts) },
-    timeout: { type: 'string', default: '900' },
+    timeout: { type: 'string', default: '1500' },
     refresh: { type: 'boolean', default: false },
   },
 });

@@ -283,6 +283,42 @@ TEST("usb: an unplug ends whoever waits, and nothing is attached to what is not 
   }
 }
 
+TEST("usb: an interface that is taken away is the end of the device for us, though libusb calls the transfers complete") {
+  for (const int how : {0, 1, 2}) {
+    Bench bench;
+    CHECK(bench.start().ok());
+    std::thread taker;
+    bench.usbfs.answer = [&](const usbdevfs_urb&) -> fake::Usbfs::Answer {
+      taker = std::thread([&] { bench.usbfs.take(); });
+      return {fake::Usbfs::kWaits, {}};
+    };
+    if (how != 0) taker = std::thread([&] { bench.usbfs.take(); });
+    const int status = how == 0   ? bench.send(soon()).error()
+                       : how == 1 ? bench.next(soon())
+                                  : bench.client.idle(now() + 10 * kSecond).error();
+    taker.join();
+    CHECK_EQ(status, -ENODEV);
+    CHECK_EQ(bench.client.reason(), "the kernel has taken the bridge away");
+    CHECK_EQ(bench.send(soon()).error(), -ENODEV);
+    bench.usbfs.answer = nullptr;
+  }
+}
+
+TEST("usb: a transfer fails first and the hub tells a moment later: that was the unplug") {
+  for (const int error : {-EPROTO, -EILSEQ, -ETIME}) {
+    Bench bench;
+    CHECK(bench.start().ok());
+    std::thread puller;
+    bench.usbfs.answer = [&](const usbdevfs_urb&) -> fake::Usbfs::Answer {
+      puller = std::thread([&] { bench.usbfs.unplug(); });
+      return {error, {}};
+    };
+    const int status = bench.send(soon()).error();
+    puller.join();
+    CHECK_EQ(status, -ENODEV);
+  }
+}
+
 TEST("usb: idle ends with a wake, and keeps the reports that come meanwhile") {
   Bench bench;
   CHECK(bench.start().ok());

@@ -73,6 +73,7 @@ void Usbfs::end(usbdevfs_urb* urb, int status, std::span<const std::uint8_t> dat
 
 int Usbfs::submit(usbdevfs_urb& urb) {
   ++submits_;
+  if (taken_) return fail(ENOENT);
   if (!submit_errors.empty()) {
     const int error = submit_errors.front();
     submit_errors.pop_front();
@@ -143,6 +144,10 @@ int Usbfs::call(int, unsigned long request, void* argument) {
       if (claim_error != 0) return fail(claim_error);
       log_.push_back(numbered("claim", static_cast<usbdevfs_disconnect_claim*>(argument)->interface));
       return 0;
+    case USBDEVFS_GETDRIVER:
+      if (taken_) return fail(ENODATA);
+      (void)std::snprintf(static_cast<usbdevfs_getdriver*>(argument)->driver, 6, "usbfs");
+      return 0;
     case USBDEVFS_RELEASEINTERFACE:
       log_.push_back(numbered("release", *static_cast<unsigned*>(argument)));
       return 0;
@@ -194,6 +199,15 @@ void Usbfs::unplug() {
     queue->clear();
   }
   far_.reset();
+}
+
+void Usbfs::take() {
+  const std::lock_guard lock(mutex_);
+  taken_ = true;
+  for (auto* queue : {&in_, &waiting_}) {
+    for (usbdevfs_urb* const urb : *queue) end(urb, -ENOENT, {});
+    queue->clear();
+  }
 }
 
 std::size_t Usbfs::queued_in() {

@@ -49,6 +49,9 @@ class Usbfs {
   /// Every URB ends with -ESHUTDOWN, and every call fails.
   void unplug();
 
+  /// The interface is taken from whoever has it (deauthorized, unbound): every URB ends with -ENOENT.
+  void take();
+
   [[nodiscard]] std::size_t queued_in();
   /// What was asked of the node beside URBs, in order: "claim 0", "halt 81", "release 0", "attach 0".
   [[nodiscard]] std::vector<std::string> log();
@@ -69,6 +72,7 @@ class Usbfs {
   nvmem::UniqueFd far_;
   int number_ = -1;
   bool gone_ = false;
+  bool taken_ = false;
   bool read_ = false;
   std::deque<usbdevfs_urb*> in_;
   std::deque<usbdevfs_urb*> waiting_;

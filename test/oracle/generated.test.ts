@@ -15,7 +15,7 @@ import { readCases } from './record.js';
 import type { Case, TraceEvent } from './types.js';
 
 const seed = Number(process.env['NVMEM_ORACLE_SEED'] ?? Date.now() % 0x7fffffff);
-const numRuns = Number(process.env['NVMEM_ORACLE_RUNS'] ?? 400);
+const numRuns = Number(process.env['NVMEM_ORACLE_RUNS'] ?? 150);
 let asked = 0;
 
 const sorted = (event: TraceEvent): string => JSON.stringify(Object.entries(event).sort());

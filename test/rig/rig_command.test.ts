@@ -37,6 +37,101 @@ async function rig(
   };
 }
 
+describe('nvmem rig --scenario', () => {
+  const SCENARIO = `bridges:
+  - serial: DOCK0001
+    parts: [{ address: 0x50, chip: 24c02, image: { hex: 0a0b }, save: saved.bin }]
+steps:
+  - { at: 10, do: unplug }
+  - { after: 5, do: plug }
+  - { when: open 1, do: image 0x50 at 2 cc }
+  - { after: 5, do: quit }
+`;
+
+  /** The scenario in a folder of its own. */
+  async function inFolder(
+    text: string,
+    body: (file: string, folder: string) => Promise<void>,
+  ): Promise<void> {
+    const folder = mkdtempSync(join(tmpdir(), 'rig-'));
+    try {
+      const file = join(folder, 'dock.yaml');
+      writeFileSync(file, text);
+      await body(file, folder);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }
+
+  test('runs it, tells of each step, saves, and ends with its last one', () =>
+    inFolder(SCENARIO, async (scenario, folder) => {
+      let output = '';
+      let heard: () => void = () => undefined;
+      const status = runRig(
+        { port: 0, scenario, json: true },
+        {
+          stdout: {
+            write: (text: string) => {
+              output += text;
+              heard();
+            },
+          },
+          stderr: { write: () => undefined },
+        },
+      );
+      while (!output.includes('"what":"plug"')) await new Promise<void>((resolve) => (heard = resolve));
+      const { port } = JSON.parse(output.split('\n')[0] ?? '') as { port: number };
+      const client = await Client.attach(port);
+      expect(await status).toBe(0);
+      await client.gone;
+      const lines = output
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as object);
+      expect(lines[0]).toMatchObject({ ok: true, devices: [{ serial: 'DOCK0001' }] });
+      expect(lines.slice(1)).toMatchObject([
+        { event: 'step', device: '1-1', what: 'unplug' },
+        { event: 'step', device: '1-1', what: 'plug' },
+        { event: 'step', device: '1-1', what: 'image 0x50 at 2 cc' },
+        { event: 'step', device: '1-1', what: 'quit' },
+        { event: 'done' },
+      ]);
+      expect([...readFileSync(join(folder, 'saved.bin')).subarray(0, 4)]).toEqual([0x0a, 0x0b, 0xcc, 0xff]);
+    }));
+
+  test('as text: what there is, and each step with its time', () =>
+    inFolder('bridges: [{}]\nsteps: [{ at: 3, do: [gpio 3 low, quit] }]\n', async (scenario) => {
+      let output = '';
+      const stdout = { write: (text: string) => (output += text) };
+      expect(await runRig({ port: 0, scenario }, { stdout, stderr: stdout })).toBe(0);
+      expect(output).toMatch(/^Virtual CP2112 0043FFF3/);
+      expect(output).toMatch(/\n\+0\.0\d\d s {2}1-1 {2}gpio 3 low\n\+0\.0\d\d s {2}1-1 {2}quit\n/);
+    }));
+
+  test('what is wrong: the place, the line, what would do; nothing is started', () =>
+    inFolder(SCENARIO.replace('chip', 'chop'), async (scenario) => {
+      const run = await rig({ port: 0, scenario });
+      expect(await run.status).toBe(2);
+      expect(run.ready).toBe('');
+      expect(run.errors()).toBe(
+        `nvmem rig: ${scenario}:3:30: a part has no "chop"; did you mean chip?\n` +
+          `  3 | ${SCENARIO.split('\n')[2]?.replace('chip', 'chop') ?? ''}\n${' '.repeat(35)}^\n`,
+      );
+    }));
+
+  test.each<[RigOptions, RegExp]>([
+    [{ eeprom: ['0x50:24c02'] }, /--eeprom and --scenario: the scenario says that itself/],
+    [{ version: '3' }, /--version and --scenario/],
+    [{ scenario: '/nowhere/at/all.yaml' }, /cannot read \/nowhere\/at\/all\.yaml \(ENOENT\)/],
+  ])('%j is refused', (options, message) =>
+    inFolder(SCENARIO, async (scenario) => {
+      const run = await rig({ port: 0, scenario, ...options });
+      expect(await run.status).toBe(2);
+      expect(run.errors()).toMatch(message);
+    }),
+  );
+});
+
 describe('nvmem rig', () => {
   test('says on one JSON line where it is, serves, saves, and ends with 0', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'rig-'));

@@ -10,6 +10,7 @@ import { Worker } from 'node:worker_threads';
 
 import type { NvmemDevice } from '../../core/device.js';
 import { native } from '../../native/index.js';
+import { heldBytes } from './garbage.js';
 import { look } from './operate.js';
 import { clockMs, type Answer, type Order, type Request, type Sample } from './protocol.js';
 import { Subject } from './subject.js';
@@ -52,8 +53,10 @@ function begin(count: number, uris: readonly string[]): void {
     thread.on('message', (answer: WorkerAnswer) => {
       if (answer.type === 'attached')
         heard(`attached ${String(answer.subject)}`, ...(answer.isThere ? [answer.worker] : []));
-      else if (answer.type === 'listeners') heard('listeners', answer.count);
-      else say(answer);
+      else if (answer.type === 'held') {
+        heard('listeners', answer.listeners);
+        heard('heap', answer.heap);
+      } else say(answer);
     });
     thread.on('error', (error) => {
       say({ type: 'trouble', message: `worker ${String(worker)} has died: ${String(error)}` });
@@ -86,15 +89,20 @@ function order(order: Order): void {
 }
 
 async function sample(): Promise<Sample> {
-  const counted = await everyWorker('listeners', { type: 'listeners' });
-  const listeners = counted.reduce((sum, count) => sum + count, 0);
-  const { rss, heapUsed } = process.memoryUsage();
+  const heaps = new Promise<number[]>((done) => {
+    waiting.set('heap', { left: workers.length, heard: [], done });
+  });
+  const listeners = sumOf(await everyWorker('listeners', { type: 'held' }));
+  const heapUsed = sumOf(await heaps);
   const ms = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - 1); // its resolution is part of each
   const loopDelay = {
     p50: ms(delay.percentile(50)),
     p99: ms(delay.percentile(99)),
     p999: ms(delay.percentile(99.9)),
   };
+  const own = heldBytes();
+  const { rss } = process.memoryUsage();
+  // The collection is ours, and no delay of the driver's.
   delay.reset();
   const { user, system } = process.cpuUsage(usage.cpu);
   const now = clockMs();
@@ -103,7 +111,7 @@ async function sample(): Promise<Sample> {
   const owned = Object.values<number>({ ...native().counts() }).reduce((sum, count) => sum + count, 0);
   return {
     rss,
-    heapUsed,
+    heapUsed: heapUsed + own,
     fds: readdirSync('/proc/self/fd').length,
     threads: Number(/^Threads:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? 0),
     handles: owned + process.getActiveResourcesInfo().length,
@@ -112,6 +120,10 @@ async function sample(): Promise<Sample> {
     loopDelay,
     cpu,
   };
+}
+
+function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }
 
 async function end(): Promise<void> {

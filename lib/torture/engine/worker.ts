@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { NvmemDevice } from '../../core/device.js';
 import { attachShared } from '../../core/share.js';
 import type { SharedToken } from '../../core/share_token.js';
+import { heldBytes } from './garbage.js';
 import { operate } from './operate.js';
 import { clockMs, type Answer, type Order } from './protocol.js';
 
@@ -15,7 +16,8 @@ export type WorkerRequest =
       readonly token: SharedToken;
     }
   | { readonly type: 'order'; readonly order: Order }
-  | { readonly type: 'listeners' };
+  /** What it holds. */
+  | { readonly type: 'held' };
 
 export type WorkerAnswer =
   | Answer
@@ -25,7 +27,7 @@ export type WorkerAnswer =
       readonly worker: number;
       readonly isThere: boolean;
     }
-  | { readonly type: 'listeners'; readonly count: number };
+  | { readonly type: 'held'; readonly listeners: number; readonly heap: number };
 
 interface Place {
   readonly device: NvmemDevice;
@@ -87,10 +89,11 @@ parentPort?.on('message', (request: WorkerRequest) => {
     case 'order':
       void carryOut(request.order);
       break;
-    case 'listeners':
+    case 'held':
       say({
-        type: 'listeners',
-        count: [...places.values()].reduce((sum, { device }) => sum + device.listenerCount('removed'), 0),
+        type: 'held',
+        listeners: [...places.values()].reduce((sum, { device }) => sum + device.listenerCount('removed'), 0),
+        heap: heldBytes(),
       });
       break;
   }

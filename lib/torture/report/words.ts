@@ -14,6 +14,8 @@ export const VIOLATIONS: Readonly<Record<ViolationKind, string>> = {
   'settled-twice': 'an operation was answered twice',
   'success-after-end': 'an operation that began after the end has succeeded',
   'unexpected-error': 'an operation failed in a way that no unplug explains',
+  'verify-failed': 'a write was acknowledged and reads back differently',
+  'timed-out': 'an operation ran into a time limit while the plug was in',
   'wrong-ranges': 'the ranges reported by a failed write do not fit it',
   'uncertain-too-large': 'more was left uncertain than the page on the wire',
   'removed-missing': 'removed was never told',

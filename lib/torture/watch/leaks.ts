@@ -13,9 +13,14 @@ const WORDS = {
 
 /** Looks that are needed before anything is said; of the first part of a run nothing is: it fills caches. */
 const LEAST = 10;
-/** Bytes for a cycle, and in all, below which growth is the heap's own. */
-const BYTES_A_CYCLE = 512;
-const LEAST_BYTES = 24 << 20;
+/**
+ * Below that growth is the allocator's own: what the heaps hold is measured after a collection, while resident memory
+ * includes what each thread's heap has room for.
+ */
+const TOLERATED = {
+  heapUsed: { words: 'what the heaps hold', least: 8 << 20, perCycle: 2048 },
+  rss: { words: 'resident memory', least: 128 << 20, perCycle: 4096 },
+} as const;
 
 /** @returns what grows */
 export function leaks(samples: readonly SampleEvent[]): Breach[] {
@@ -39,17 +44,16 @@ export function leaks(samples: readonly SampleEvent[]): Breach[] {
       message: `${words} grow: ${String(first)} after the warm-up, ${String(last)} at the end, ${String(cycles)} cycles later`,
     });
   }
-  // The least of each part: what the collector had not taken yet is no leak.
+  // The least of each part: what had not been given back yet is no leak.
   const quarter = Math.max(1, Math.floor(after.length / 4));
-  const low = Math.min(...after.slice(0, quarter).map(({ rss }) => rss));
-  const high = Math.min(...after.slice(-quarter).map(({ rss }) => rss));
-  const grown = high - low;
-  if (grown > LEAST_BYTES && grown > cycles * BYTES_A_CYCLE) {
+  for (const key of Object.keys(TOLERATED) as (keyof typeof TOLERATED)[]) {
+    const { words, least, perCycle } = TOLERATED[key];
+    const low = Math.min(...after.slice(0, quarter).map((one) => one[key]));
+    const high = Math.min(...after.slice(-quarter).map((one) => one[key]));
+    if (high - low <= least || high - low <= cycles * perCycle) continue;
     const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-    breaches.push({
-      kind: 'leak-memory',
-      message: `resident memory grows: ${mib(low)} after the warm-up, ${mib(high)} at the end, ${String(cycles)} cycles later`,
-    });
+    const message = `${words} grows: ${mib(low)} after the warm-up, ${mib(high)} at the end, ${String(cycles)} cycles later`;
+    breaches.push({ kind: 'leak-memory', message });
   }
   return breaches;
 }

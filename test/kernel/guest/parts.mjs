@@ -9,6 +9,7 @@ import { oemChecks } from './oem.mjs';
 import { presenceChecks } from './presence.mjs';
 import { stressChecks } from './stress.mjs';
 import { timeChecks } from './times.mjs';
+import { tortureAt24Checks, tortureChecks, tortureI2cChecks } from './torture.mjs';
 import { toolChecks } from './tools.mjs';
 import { unplugChecks } from './unplug.mjs';
 import { driver, usbChecks, usbTimes } from './usb.mjs';
@@ -55,6 +56,16 @@ export const parts = {
   },
   async followKernel({ report, station, log, seed }) {
     await followKernelChecks(report, station, log, seed);
+  },
+  /** `nvmem torture` on ours and on the kernel's own drivers. */
+  async torture({ report, station, log, seed }) {
+    await tortureChecks(report, station, log, seed);
+  },
+  async tortureAt24({ report, station, log, seed }) {
+    await tortureAt24Checks(report, station, log, seed);
+  },
+  async tortureI2c({ report, station, log, seed }) {
+    await tortureI2cChecks(report, station, log, seed);
   },
   async sysfs({ report, station, log, seed }) {
     await contractChecks(report, station, log, seed, sysfsTransport(station));

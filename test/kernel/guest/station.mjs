@@ -41,6 +41,10 @@ export class Station {
     return this.#token;
   }
 
+  get out() {
+    return this.#options.out;
+  }
+
   get scratch() {
     return this.#options.scratch;
   }
@@ -63,7 +67,7 @@ export class Station {
       let said = '';
       this.#bench.stdout.on('data', (text) => {
         said += text;
-        const [, token] = /"token":"([0-9a-f]+)"/.exec(said) ?? [];
+        const [, token] = /^ *token ([0-9a-f]+)$/m.exec(said) ?? [];
         if (token !== undefined) done(token);
       });
     });

@@ -316,6 +316,28 @@ test('a function that proves: asked for each return, with the device; false is a
   expect(it.state).toBe('present');
 });
 
+test("identity: 'bridge': what the URI names is enough, whatever the memory holds, in the middle of a read as well", async () => {
+  const { it, said } = start({ identity: 'bridge', onUnplug: 'wait' });
+  bench.plug(A);
+  await bench.settle();
+  bench.hold();
+  const reading = it.read(0, 64);
+  for (let i = 0; i < 2; i++) {
+    bench.pass(1);
+    await bench.settle();
+  }
+  bench.unplug();
+  await bench.settle();
+  bench.flow();
+  bench.plug(B);
+  await bench.settle();
+  expect(await reading).toEqual(Buffer.concat([A.image.subarray(0, 32), B.image.subarray(32, 64)]));
+  expect(said).toEqual(['opening', 'present', 'absent', 'opening', 'present']);
+  expect(() => {
+    it.accept();
+  }).toThrow('nothing was replaced');
+});
+
 test('a function that never answers holds up neither an unplug nor close()', async () => {
   const { it } = start({ identity: () => new Promise(() => undefined) });
   bench.plug(A);

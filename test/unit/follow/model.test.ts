@@ -257,29 +257,33 @@ const commands = [
   ),
 ];
 
-test('Under any schedule each operation settles once, and nothing is left.', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.commands(commands, { size: '+1' }), async (schedule) => {
-      const real = new Real();
-      const { bench, it } = real;
-      const model: Model = { state: 'absent', plugged: undefined, remembered: undefined, failures: 0 };
-      try {
-        await fc.asyncModelRun(() => ({ model, real }), schedule);
-      } finally {
-        bench.flow();
-        await it.close();
-        await bench.settle();
-      }
-      expect(real.faults).toEqual([]);
-      expect(real.operations.map(({ settled }) => settled)).toEqual(real.operations.map(() => 1));
-      expect(real.said).toEqual(real.said.map((_, i) => (i % 2 === 0 ? 'present' : 'absent')));
-      expect(bench.clock.timers.size).toBe(0);
-      expect(bench.registry.devices()).toEqual([]);
-      expect(bench.presence.eventNames()).toEqual([]);
-      for (const { controller } of real.operations) {
-        expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
-      }
-    }),
-    { numRuns: RUNS },
-  );
-}, 30_000 + RUNS * 1000);
+test(
+  'Under any schedule each operation settles once, and nothing is left.',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.commands(commands, { size: '+1' }), async (schedule) => {
+        const real = new Real();
+        const { bench, it } = real;
+        const model: Model = { state: 'absent', plugged: undefined, remembered: undefined, failures: 0 };
+        try {
+          await fc.asyncModelRun(() => ({ model, real }), schedule);
+        } finally {
+          bench.flow();
+          await it.close();
+          await bench.settle();
+        }
+        expect(real.faults).toEqual([]);
+        expect(real.operations.map(({ settled }) => settled)).toEqual(real.operations.map(() => 1));
+        expect(real.said).toEqual(real.said.map((_, i) => (i % 2 === 0 ? 'present' : 'absent')));
+        expect(bench.clock.timers.size).toBe(0);
+        expect(bench.registry.devices()).toEqual([]);
+        expect(bench.presence.eventNames()).toEqual([]);
+        for (const { controller } of real.operations) {
+          expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+        }
+      }),
+      { numRuns: RUNS },
+    );
+  },
+  30_000 + RUNS * 1000,
+);
